@@ -1,0 +1,45 @@
+# The front door: reads the config, includes the stages, names the targets.
+import os
+import sys
+
+# Importable without installation, here and in jobs, also where these have an environment of their own.
+sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
+os.environ["PYTHONPATH"] = sys.path[0]
+
+from tocompress import paths
+from tocompress.plan import plan
+from tocompress.provenance import code_digest, environment_digest
+
+
+configfile: "config.yaml"
+
+
+container: "docker://python:3.11-slim"
+
+
+STUDY = plan(config)
+PATHS = STUDY.paths
+
+
+include: "rules/common.smk"
+include: "rules/acquire.smk"
+include: "rules/compress.smk"
+include: "rules/export.smk"
+include: "rules/benchmark.smk"
+include: "rules/evaluate.smk"
+include: "rules/aggregate.smk"
+include: "rules/plot.smk"
+include: "rules/zoo.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        PATHS.report,
+        PATHS.study,
+        STUDY.figures,
+
+
+rule zoo:
+    input:
+        STUDY.zoo,

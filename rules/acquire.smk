@@ -1,0 +1,49 @@
+# Acquire: the datasets that are made here, and each model's uncompressed weights.
+
+
+rule images:
+    """Render one split of a set of images."""
+    output:
+        PATHS.images,
+    log:
+        PATHS.log("images", "dataset", "split"),
+    params:
+        settings=STUDY.data_settings,
+        code=code_digest("make_data.py"),
+        environment=environment_digest("make_data.py"),
+    message:
+        "Making {wildcards.dataset}, {wildcards.split} images"
+    script:
+        "../workflow/scripts/make_data.py"
+
+
+rule sentences:
+    """Make one split of a set of sentence pairs."""
+    output:
+        PATHS.sentences,
+    log:
+        PATHS.log("sentences", "dataset", "split"),
+    params:
+        settings=STUDY.data_settings,
+        code=code_digest("make_data.py"),
+        environment=environment_digest("make_data.py"),
+    message:
+        "Making {wildcards.dataset}, {wildcards.split} sentences"
+    script:
+        "../workflow/scripts/make_data.py"
+
+
+rule acquire:
+    """Fetch a model's checkpoint and read it, or draw its initial weights."""
+    output:
+        PATHS.weights.replace("{variant}", "fp32"),
+    log:
+        PATHS.log("acquire", "model"),
+    params:
+        settings=STUDY.model_settings,
+        code=STUDY.network_code("acquire.py"),
+        environment=environment_digest("acquire.py"),
+    message:
+        "Acquiring {wildcards.model}"
+    script:
+        "../workflow/scripts/acquire.py"

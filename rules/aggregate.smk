@@ -1,0 +1,21 @@
+# Aggregate: one tidy table of the whole study.
+
+
+rule aggregate:
+    """Bring all results into one table, one row a value."""
+    input:
+        artifacts=STUDY.artifact_facts,
+        metrics=STUDY.metrics,
+        **{table: STUDY.benchmarks(table) for table in ("latency", "memory", "operations")},
+    output:
+        PATHS.study,
+    log:
+        PATHS.log("aggregate"),
+    params:
+        settings=STUDY.aggregate_settings,
+        code=code_digest("aggregate.py"),
+        environment=environment_digest("aggregate.py"),
+    message:
+        "Aggregating the study"
+    script:
+        "../workflow/scripts/aggregate.py"

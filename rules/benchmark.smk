@@ -1,0 +1,40 @@
+# Benchmark: all variants of a model in one session on a device, interleaved.
+
+
+rule inputs:
+    """Choose and preprocess the fixed inputs that a model is timed on."""
+    input:
+        test=STUDY.test_set,
+        subwords=STUDY.subwords,
+    output:
+        PATHS.inputs,
+    log:
+        PATHS.log("inputs", "model"),
+    params:
+        settings=STUDY.inputs_settings,
+        code=code_digest("inputs.py"),
+        environment=environment_digest("inputs.py"),
+    message:
+        "Choosing benchmark inputs of {wildcards.model}"
+    script:
+        "../workflow/scripts/inputs.py"
+
+
+rule benchmark:
+    """Measure time, memory and operations; on this machine nothing else runs meanwhile."""
+    input:
+        artifacts=STUDY.artifacts,
+        inputs=PATHS.inputs,
+    output:
+        **{table: PATHS.benchmark(table) for table in paths.BENCHMARK_TABLES},
+    log:
+        PATHS.log("benchmark", "device", "model"),
+    params:
+        settings=STUDY.benchmark_settings,
+        code=code_digest("benchmark.py", "tocompress.devices.agent"),
+        environment=environment_digest("benchmark.py", "tocompress.devices.agent"),
+    message:
+        "Measuring {wildcards.model} on {wildcards.device}"
+    threads: workflow.cores
+    script:
+        "../workflow/scripts/benchmark.py"

@@ -1,0 +1,40 @@
+# Evaluate: the artifact itself is run on the test set.
+
+
+rule predict:
+    """Run an artifact over its test set."""
+    input:
+        artifact=PATHS.artifact,
+        test=STUDY.test_set,
+        subwords=STUDY.subwords,
+    output:
+        PATHS.predictions,
+    log:
+        PATHS.log("predict", "model", "variant"),
+    params:
+        settings=STUDY.prediction_settings,
+        code=code_digest("predict.py"),
+        environment=environment_digest("predict.py"),
+    message:
+        "Running {wildcards.model} {wildcards.variant} on its test set"
+    script:
+        "../workflow/scripts/predict.py"
+
+
+rule score:
+    """Score predictions, alone and against those of the uncompressed model."""
+    input:
+        predictions=PATHS.predictions,
+        baseline=PATHS.predictions.replace("{variant}", "fp32"),
+    output:
+        PATHS.metrics,
+    log:
+        PATHS.log("score", "model", "variant"),
+    params:
+        settings=STUDY.score_settings,
+        code=code_digest("score.py"),
+        environment=environment_digest("score.py"),
+    message:
+        "Scoring {wildcards.model} {wildcards.variant}"
+    script:
+        "../workflow/scripts/score.py"

@@ -1,0 +1,22 @@
+# Zoo: train the checkpoints of zoo/ again from nothing (config/zoo.yaml).
+
+
+rule train:
+    """Train a model and keep it as TF-Slim and tensorflow/nmt keep theirs."""
+    input:
+        train=STUDY.train_set,
+        calibration=STUDY.calibration_set,
+        subwords=STUDY.subwords,
+    output:
+        checkpoint=PATHS.zoo,
+        history=PATHS.history,
+    log:
+        PATHS.log("train", "model"),
+    params:
+        settings=STUDY.training_settings,
+        code=STUDY.network_code("train.py"),
+        environment=environment_digest("train.py"),
+    message:
+        "Training {wildcards.model}"
+    script:
+        "../workflow/scripts/train.py"

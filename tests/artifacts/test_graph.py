@@ -1,0 +1,211 @@
+"""Artifacts compute what the networks they were made of compute."""
+
+import os
+import zlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tocompress.artifacts import graph as graphs
+from tocompress.artifacts.deployed import deployed
+from tocompress.artifacts.graph import deflated_size, export, read_graph, trace, write_graph
+from tocompress.compression.quantization import dequantize, quantize_weights
+from tocompress.errors import StudyError
+from tocompress.models import gnmt
+from tocompress.models.registry import NETWORKS, build
+from tocompress.models.variables import named_variables
+from tocompress.weights import ModelMetadata, QuantizedTensor
+
+MOBILENET = ModelMetadata("small", "mobilenet_v1", "fp32", False, 0.25, input_size=32, classes=10)
+EPSILON = NETWORKS["mobilenet_v1"].batch_norm_epsilon
+GNMT = ModelMetadata("small", "gnmt", "fp32", False, 32 / 1024, source_vocabulary=50, target_vocabulary=60)
+
+
+def run(graph, feeds):
+    config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+    with tf.Graph().as_default():
+        tf.import_graph_def(graph, name="")
+        with tf.compat.v1.Session(config=config) as session:
+            return session.run("output:0", {f"{name}:0": value for name, value in feeds.items()})
+
+
+def dequantized(weights):
+    return {
+        name: dequantize(tensor) if isinstance(tensor, QuantizedTensor) else tensor for name, tensor in weights.items()
+    }
+
+
+def assert_close(actual, expected):
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
+
+
+@pytest.fixture(scope="module")
+def body():
+    return trace(MOBILENET)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return build("mobilenet_v1", width=0.25, input_size=32, classes=10)
+
+
+@pytest.fixture(scope="module")
+def weights(network):
+    random = np.random.default_rng(0)
+    values = {name: np.array(variable) for name, variable in named_variables(network).items()}
+    for name, value in values.items():
+        if "BatchNorm" in name or name.endswith("biases"):
+            values[name] = random.uniform(0.5, 1.5, value.shape).astype(np.float32)
+    return values
+
+
+@pytest.fixture(scope="module")
+def images():
+    return np.random.default_rng(1).uniform(-1, 1, (3, 32, 32, 3)).astype(np.float32)
+
+
+def logits(network, weights, images):
+    for name, variable in named_variables(network).items():
+        variable.assign(weights[name])
+    return keras.ops.convert_to_numpy(network(images, training=False))
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_float_artifact_equals_the_network_with_batch_norm(body, network, weights, images, batch):
+    artifact = export(body, deployed(weights, EPSILON))
+    assert_close(run(artifact, {"input": images[:batch]}), logits(network, weights, images[:batch]))
+
+
+@pytest.mark.parametrize(
+    ("bits", "granularity"), [(16, "tensor"), (8, "channel"), (6, "tensor"), (6, "channel"), (4, "tensor")]
+)
+def test_a_quantized_artifact_equals_the_network_with_dequantized_weights(
+    body, network, weights, images, bits, granularity
+):
+    quantized, _ = quantize_weights(weights, bits, granularity)
+    artifact = export(body, deployed(quantized, EPSILON))
+    assert_close(run(artifact, {"input": images}), logits(network, dequantized(quantized), images))
+
+
+@pytest.mark.parametrize("bits", [16, 8, 6])
+def test_variants_differ_only_in_constants_and_under_dequantize(body, weights, bits):
+    def operations(graph):
+        return {node.name: node.op for node in graph.node if not node.name.startswith("dequantize/")}
+
+    quantized, table = quantize_weights(weights, bits, "tensor")
+    floats, integers = export(body, deployed(weights, EPSILON)), export(body, deployed(quantized, EPSILON))
+    assert operations(floats) == operations(integers)
+    assert len(floats.node) == len(operations(floats))
+    scopes = {node.name.rpartition("/")[0] for node in integers.node if node.op == "Cast"}
+    assert scopes == {f"dequantize/{name}" for name in table["tensor"]}
+    assert [node.name for node in integers.node if node.op == "Placeholder"] == ["input"]
+
+
+def test_the_body_holds_no_weights(body):
+    assert body.ByteSize() < 50_000
+
+
+def test_integers_are_stored_as_raw_bytes(body, weights):
+    quantized, table = quantize_weights(weights, 16, "tensor")
+    artifact = export(body, deployed(quantized, EPSILON))
+    stored = {node.name: node.attr["value"].tensor for node in artifact.node if node.name.startswith("weights/")}
+    for name, values in zip(table["tensor"], table["values"], strict=True):
+        assert len(stored[f"weights/{name}"].tensor_content) == 2 * values
+
+
+@pytest.mark.parametrize(("bits", "reduction"), [(16, 50), (8, 75), (6, 81)])
+def test_a_full_size_file_shrinks_as_its_bits_do(full_size, bits, reduction):
+    body, weights = full_size
+    floats = export(body, deployed(weights, None)).ByteSize()
+    integers = export(body, deployed(quantize_weights(weights, bits, "channel")[0], None)).ByteSize()
+    assert 100 * (1 - integers / floats) == pytest.approx(reduction, abs=1.5)
+
+
+@pytest.fixture(scope="module")
+def full_size():
+    body = trace(ModelMetadata("full", "mobilenet_v1", "fp32", False, 1.0, input_size=224, classes=1001))
+    shapes = {
+        node.name.removeprefix("weights/"): [dimension.size for dimension in node.attr["shape"].shape.dim]
+        for node in body.node
+        if node.name.startswith("weights/")
+    }
+    return body, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+
+
+def test_tensors_that_are_not_the_networks_are_named(body, weights, monkeypatch):
+    tensors = deployed(weights, EPSILON)
+    name = "MobilenetV1/Conv2d_0/weights"
+    with pytest.raises(StudyError, match=f"lack 1 .*{name}"):
+        export(body, {other: tensor for other, tensor in tensors.items() if other != name})
+    with pytest.raises(StudyError, match=r"no place for 1 .*Conv2d_99"):
+        export(body, tensors | {"MobilenetV1/Conv2d_99/weights": tensors[name]})
+    with pytest.raises(StudyError, match=rf"{name}: shape \[3, 3, 3, 7\], but .*\[3, 3, 3, 8\]"):
+        export(body, tensors | {name: tensors[name][..., :7]})
+    monkeypatch.setattr(graphs, "_LARGEST_GRAPH", 100_000)
+    with pytest.raises(StudyError, match="2 GiB"):
+        export(body, tensors)
+
+
+def test_files_hold_what_was_written_and_equal_graphs_give_equal_files(body, tmp_path):
+    paths = [tmp_path / "a.pb", tmp_path / "b.pb"]
+    write_graph(paths[0], body)
+    write_graph(paths[1], read_graph(paths[0]))
+    assert read_graph(paths[1]) == body
+    assert paths[0].read_bytes() == paths[1].read_bytes()
+    assert deflated_size(paths[0]) == len(zlib.compress(paths[0].read_bytes(), 6))
+
+
+def test_a_damaged_file_is_named(body, tmp_path):
+    (tmp_path / "a.pb").write_bytes(body.SerializeToString()[:-1])
+    with pytest.raises(StudyError, match=r"a\.pb"):
+        read_graph(tmp_path / "a.pb")
+
+
+@pytest.fixture(scope="module")
+def translator():
+    random = np.random.default_rng(0)
+    return {name: random.normal(0, 0.3, shape).astype(np.float32) for name, shape in gnmt.shapes(50, 60, 32).items()}
+
+
+SENTENCES = {"source": np.random.default_rng(2).integers(3, 50, (3, 7), np.int32), "source_length": np.int32([7, 5, 2])}
+
+
+@pytest.fixture(scope="module")
+def translator_body():
+    return trace(GNMT)
+
+
+@pytest.mark.parametrize("bits", [None, 6])
+def test_a_translators_artifact_gives_the_tokens_of_greedy_decoding(translator, translator_body, bits):
+    weights = translator if bits is None else quantize_weights(translator, bits, "channel")[0]
+    artifact = export(translator_body, deployed(weights, None))
+    for forced in (False, True):
+        expected = gnmt.greedy(dequantized(weights), *SENTENCES.values(), 9, forced)
+        tokens = run(artifact, SENTENCES | {"maximum_length": 9, "forced": forced})
+        np.testing.assert_array_equal(tokens, expected)
+
+
+def test_a_translators_artifact_gives_the_tokens_of_beam_search(translator):
+    artifact = export(trace(GNMT, beam_width=3), deployed(translator, None))
+    expected = gnmt.beam_search(translator, *SENTENCES.values(), 9, beam_width=3)
+    np.testing.assert_array_equal(run(artifact, SENTENCES | {"maximum_length": 9, "forced": False}), expected)
+
+
+def test_a_translator_dequantizes_once_an_inference_outside_its_loops(translator, translator_body):
+    quantized, table = quantize_weights(translator, 8, "tensor")
+    artifact = export(translator_body, deployed(quantized, None))
+    casts = [node.name for node in artifact.node if node.op == "Cast" and node.name.startswith("dequantize/")]
+    assert len(casts) == len(table)
+    in_functions = [node for function in artifact.library.function for node in function.node_def]
+    assert in_functions
+    assert not any("dequantize" in node.name or node.attr["T"].type == tf.uint8 for node in in_functions)
+    (decoder,) = [
+        node for node in artifact.node if node.op.endswith("While") and "output_projection" in str(node.input)
+    ]
+    taken = [name for name in decoder.input if name.startswith("dequantize/")]
+    assert "dequantize/dynamic_seq2seq/decoder/output_projection/kernel/Add" in taken
+    assert not any(name.startswith("weights/") and name.endswith("kernel") for name in decoder.input)

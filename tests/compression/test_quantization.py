@@ -1,0 +1,153 @@
+"""The grid of post-training quantization, and what of a network is put on it."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from tocompress.compression.packing import unpack
+from tocompress.compression.quantization import channel_axis, dequantize, quantize, quantize_weights
+from tocompress.errors import StudyError
+from tocompress.schemas.compression import COMPRESSION
+from tocompress.tables import read_table, write_table
+from tocompress.weights import QuantizedTensor
+
+WEIGHT = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
+TENSORS = arrays.arrays(np.float32, arrays.array_shapes(min_dims=2, max_dims=4, max_side=6), elements=WEIGHT)
+
+
+def along(axis, parameter, tensor):
+    """A parameter per channel, shaped to stand beside the tensor."""
+    return parameter if axis is None else np.expand_dims(parameter, [a for a in range(tensor.ndim) if a != axis])
+
+
+def assert_within_half_a_step(tensor, quantized):
+    step = along(quantized.axis, quantized.scale, tensor).astype(np.float64)
+    rounding = 4e-7 * np.abs(tensor).max()  # of float32
+    assert (np.abs(dequantize(quantized) - tensor.astype(np.float64)) <= step / 2 * (1 + 2e-2) + rounding).all()
+
+
+def rms_error(tensor, bits, axis=None):
+    return np.sqrt(np.mean((dequantize(quantize(tensor, bits, axis)) - tensor) ** 2))
+
+
+def test_a_small_tensor_by_hand():
+    quantized = quantize(np.float32([-1, 0, 3]), 2)
+    assert unpack(quantized.integers, 2, 3).tolist() == [0, 1, 3]
+    assert (quantized.scale, quantized.zero_point) == (np.float32(4 / 3), 1)
+    np.testing.assert_allclose(dequantize(quantized), [-4 / 3, 0, 8 / 3], rtol=1e-6)
+
+
+@settings(max_examples=150, deadline=None)
+@given(tensor=TENSORS, bits=st.integers(2, 16), axis=st.sampled_from([None, 0, 1, -1]))
+def test_no_value_moves_by_more_than_half_a_step_and_zero_not_at_all(tensor, bits, axis):
+    axis = axis if axis is None else axis % tensor.ndim
+    tensor.flat[0] = 0
+    quantized = quantize(tensor, bits, axis)
+    assert_within_half_a_step(tensor, quantized)
+    assert (dequantize(quantized)[tensor == 0] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((300_000,), None),
+        ((700, 300), 1),
+        ((3, 2, 33_000), 2),
+        ((5, 70_000), 0),
+        ((2, 900, 100), 1),
+        ((3, 3, 400, 1), 2),
+    ],
+)
+def test_tensors_larger_than_a_piece_are_quantized_whole(shape, axis):
+    random = np.random.default_rng(0)
+    tensor = random.standard_normal(shape, np.float32)
+    if axis is not None:
+        tensor *= along(axis, np.exp(random.standard_normal(shape[axis])).astype(np.float32), tensor)
+    quantized = quantize(tensor, 8, axis)
+    assert_within_half_a_step(tensor, quantized)
+    assert quantized.scale.shape == quantized.zero_point.shape == (() if axis is None else (shape[axis],))
+
+
+def test_more_bits_and_more_grids_err_less():
+    random = np.random.default_rng(0)
+    tensor = random.standard_normal((3, 3, 16, 32), np.float32) * np.linspace(0.1, 3, 32, dtype=np.float32)
+    errors = [rms_error(tensor, bits) for bits in range(2, 17)]
+    assert errors == sorted(errors, reverse=True)
+    assert all(rms_error(tensor, bits, axis=3) < rms_error(tensor, bits) for bits in range(2, 17))
+
+
+@pytest.mark.parametrize("axis", [None, 1])
+@pytest.mark.parametrize("value", [0, 0.25, -3, 1e-42])
+def test_a_constant_tensor_is_kept(value, axis):
+    tensor = np.full((4, 5), value, np.float32)
+    np.testing.assert_allclose(dequantize(quantize(tensor, 6, axis)), tensor, rtol=1e-6, atol=1e-38)
+
+
+WEIGHTS = {
+    "N/Conv/weights": np.random.default_rng(1).standard_normal((3, 3, 8, 16)).astype(np.float32),
+    "N/Conv/BatchNorm/gamma": np.ones(2048, np.float32),
+    "N/Conv/biases": np.ones(2048, np.float32),
+    "N/Small/weights": np.ones((3, 3, 8, 14), np.float32),
+    "N/attention_v": np.ones(1024, np.float32),
+    "embeddings/encoder/embedding_encoder": np.random.default_rng(2).standard_normal((300, 7)).astype(np.float32),
+}
+
+
+def test_only_large_kernels_and_embeddings_are_quantized_and_the_table_says_how(tmp_path):
+    quantized, table = quantize_weights(WEIGHTS, 8, "channel")
+    assert list(quantized) == list(WEIGHTS)
+    changed = [name for name in WEIGHTS if quantized[name] is not WEIGHTS[name]]
+    assert changed == ["N/Conv/weights", "embeddings/encoder/embedding_encoder"] == table["tensor"].tolist()
+    assert [quantized[name].axis for name in changed] == [3, 0]
+
+    write_table(tmp_path / "q8.parquet", COMPRESSION, table)
+    row = read_table(tmp_path / "q8.parquet", COMPRESSION).iloc[0]
+    tensor = WEIGHTS["N/Conv/weights"]
+    error = dequantize(quantized["N/Conv/weights"]) - tensor
+    assert (row["values"], row["bits"], row["granularity"]) == (1152, 8, "channel")
+    assert row["bytes"] == 1152 + 16 * (4 + 4)
+    assert (row["minimum"], row["maximum"]) == (tensor.min(), tensor.max())
+    assert row["maximum_error"] == pytest.approx(np.abs(error).max())
+    assert row["rms_error"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-5)
+    assert row["signal_to_noise"] == pytest.approx(10 * np.log10(np.sum(tensor**2) / np.sum(error**2)), rel=1e-5)
+
+
+def test_the_least_number_of_values_can_be_chosen():
+    _, table = quantize_weights(WEIGHTS, 8, "tensor", minimum_values=1000)
+    assert "N/Small/weights" in table["tensor"].tolist()
+
+
+def test_nothing_is_quantized_twice():
+    quantized, _ = quantize_weights(WEIGHTS, 8, "tensor")
+    assert isinstance(quantized["N/Conv/weights"], QuantizedTensor)
+    with pytest.raises(StudyError, match="N/Conv/weights: already quantized to 8 bits"):
+        quantize_weights(quantized, 6, "tensor")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_weights_that_are_not_finite_are_named(value):
+    tensor = np.ones((32, 32), np.float32)
+    tensor[3, 4] = value
+    with pytest.raises(StudyError, match=r"N/fc/weights: .*finite"):
+        quantize_weights({"N/fc/weights": tensor}, 8, "tensor")
+
+
+def test_channels_are_those_that_batch_norm_scales():
+    assert channel_axis("N/Conv/weights", 4) == 3
+    assert channel_axis("N/Conv/pointwise_weights", 4) == 3
+    assert channel_axis("N/Conv/depthwise_weights", 4) == 2
+    assert channel_axis("decoder/basic_lstm_cell/kernel", 2) == 1
+    assert channel_axis("embeddings/decoder/embedding_decoder", 2) == 0
+
+
+def test_no_framework_is_imported():
+    program = (
+        "import sys, tocompress.compression.quantization, tocompress.artifacts.deployed;"
+        "sys.exit(len({'tensorflow', 'keras', 'jax'} & sys.modules.keys()))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0

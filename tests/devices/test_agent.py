@@ -1,0 +1,209 @@
+"""The agent as the host sees it: commands in, records out, over one real process and a tiny graph."""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tocompress.devices.local import AGENT, LocalAgent
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")
+
+WEIGHTS = np.arange(12, dtype=np.uint8).reshape(4, 3)
+SCALE = np.float32(0.5)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`network.pb`: input times dequantized weights; `translation.pb`: as many tokens as `maximum_length` says."""
+    import tensorflow.compat.v1 as tf
+
+    folder = tmp_path_factory.mktemp("agent")
+    with tf.Graph().as_default() as graph:
+        image = tf.placeholder(tf.float32, [None, 4], "input")
+        with tf.name_scope("dequantize/weights/"):
+            weights = tf.cast(tf.constant(WEIGHTS), tf.float32) * SCALE
+        tf.identity(tf.matmul(image, weights), "output")
+    (folder / "network.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    with tf.Graph().as_default() as graph:
+        tf.fill([1, tf.placeholder(tf.int32, [], "maximum_length")], 7, "output")
+    (folder / "translation.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    (folder / "broken.pb").write_bytes(b"not a graph")
+    images = {f"image{i}/input": np.full((1, 4), i, np.float32) for i in range(3)}
+    np.savez(folder / "images.npz", **images)
+    np.savez(folder / "sentences.npz", **{f"s{n}/maximum_length": np.int32(n) for n in (2, 5)})
+    return folder
+
+
+@pytest.fixture(scope="module")
+def agent(folder: Path) -> Iterator[LocalAgent]:
+    with LocalAgent(folder / "agent.log") as agent:
+        yield agent
+
+
+def block(folder: Path, **changes: Any) -> dict[str, Any]:
+    command = {
+        "command": "block",
+        "kind": "latency",
+        "artifact": str(folder / "network.pb"),
+        "inputs": str(folder / "images.npz"),
+        "input_ids": ["image0", "image1", "image2"],
+        "dequantization": "every_inference",
+        "threads": 1,
+        "warmup_runs": 2,
+        "warmup_seconds": 0.0,
+        "seconds": 0.0,
+        "minimum_runs": 4,
+        "maximum_runs": 100,
+        "profiled_runs": 2,
+        "timeout_seconds": 60,
+    }
+    return command | changes
+
+
+def records(agent: LocalAgent, command: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    answer = list(agent.run(command))
+    assert answer[-1]["record"] == "end", answer[-1]
+    return [record for record in answer if record["record"] == kind]
+
+
+def test_hello_says_what_machine_and_runtime_it_is(agent: LocalAgent) -> None:
+    assert agent.hello["cores"] == os.cpu_count()
+    assert agent.hello["tensorflow"].startswith(("1.", "2."))
+    assert {"python", "numpy", "kernel", "machine", "processor_name", "load", "governor"} <= agent.hello.keys()
+
+
+def test_every_input_is_timed_equally_often_in_whole_rotations(agent: LocalAgent, folder: Path) -> None:
+    (samples,) = records(agent, block(folder), "samples")
+    timed = [name for name, warmup in zip(samples["input_id"], samples["warmup"], strict=True) if not warmup]
+    assert timed == ["image0", "image1", "image2"] * 2  # 4 runs at least
+    assert samples["warmup"] == [True] * 2 + [False] * 6
+    assert all(duration > 0 for duration in samples["duration_s"])
+    assert samples["start_s"] == sorted(samples["start_s"])
+    assert set(samples["tokens"]) == {None}
+
+
+def test_a_block_stops_at_its_most_runs_but_runs_one_rotation(agent: LocalAgent, folder: Path) -> None:
+    (samples,) = records(agent, block(folder, seconds=50, maximum_runs=2), "samples")
+    assert samples["warmup"].count(False) == 3
+
+
+def test_each_process_and_dequantization_gives_the_same_outputs(agent: LocalAgent, folder: Path) -> None:
+    modes = ("every_inference", "every_inference", "once")
+    answers = [records(agent, block(folder, dequantization=mode), "outputs")[0]["digests"] for mode in modes]
+    assert answers[0] == answers[1] == answers[2]
+    assert len(set(answers[0].values())) == 3
+
+
+def test_tokens_are_the_length_of_an_integer_output(agent: LocalAgent, folder: Path) -> None:
+    command = block(
+        folder,
+        artifact=str(folder / "translation.pb"),
+        inputs=str(folder / "sentences.npz"),
+        input_ids=["s2", "s5"],
+        warmup_runs=1,
+        minimum_runs=2,
+    )
+    (samples,) = records(agent, command, "samples")
+    assert samples["tokens"] == [2, 2, 5]
+
+
+def test_memory_is_told_at_each_phase_and_a_worker_without_a_model_holds_less(agent: LocalAgent, folder: Path) -> None:
+    control = records(agent, block(folder, kind="control", artifact=None, dequantization=None), "memory")
+    model = records(agent, block(folder), "memory")
+    assert [record["phase"] for record in control] == ["start", "loaded", "first", "last"]
+    assert [record["phase"] for record in model] == ["start", "loaded", "first", "last"]
+    for record in control + model:
+        assert record["vm_hwm"] is None or record["vm_hwm"] >= record["rss"] > 1 << 20
+    assert model[-1]["rss"] > control[-1]["rss"] + (1 << 20)
+
+
+def test_dequantization_runs_in_every_inference_or_once(agent: LocalAgent, folder: Path) -> None:
+    def dequantizing(mode: str) -> list[set[str]]:
+        runs = records(agent, block(folder, kind="operations", dequantization=mode), "operations")
+        assert [run["run"] for run in runs] == [1, 2]
+        assert all("MatMul" in run["type"] and min(run["duration_s"]) >= 0 for run in runs)
+        return [
+            {kind for name, kind in zip(run["operation"], run["type"], strict=True) if name.startswith("dequantize/")}
+            for run in runs
+        ]
+
+    assert all({"Cast", "Mul"} <= kinds for kinds in dequantizing("every_inference"))
+    assert all(kinds <= {"Const"} for kinds in dequantizing("once"))
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ({"command": "dance"}, "malformed command: neither a block nor quit"),
+        ({"command": "block"}, "malformed command: the block lacks 'kind'"),
+        (["block"], "malformed command: neither a block nor quit"),
+    ],
+)
+def test_a_malformed_command_is_one_line_and_not_the_end(agent: LocalAgent, command: Any, message: str) -> None:
+    assert list(agent.run(command)) == [{"record": "error", "error": message}]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"threads": "two"}, "'threads' cannot be 'two'"),
+        ({"kind": "guess"}, "'kind' is one of"),
+        ({"dequantization": None}, "'dequantization' is one of"),
+        ({"input_ids": ["image9"]}, "has no input image9"),
+        ({"artifact": "absent.pb"}, "absent.pb"),
+    ],
+)
+def test_a_block_that_cannot_run_says_why(agent: LocalAgent, folder: Path, changes: Any, message: str) -> None:
+    last = list(agent.run(block(folder, **changes)))[-1]
+    assert last["record"] == "error"
+    assert message in last["error"]
+
+
+def test_a_file_that_is_no_graph_is_one_line(agent: LocalAgent, folder: Path) -> None:
+    last = list(agent.run(block(folder, artifact=str(folder / "broken.pb"))))[-1]
+    assert last["record"] == "error"
+    assert "\n" not in last["error"]
+
+
+def test_a_worker_that_dies_or_hangs_is_reported_and_the_agent_lives_on(agent: LocalAgent, folder: Path) -> None:
+    answer = []
+    for record in agent.run(block(folder, seconds=50, maximum_runs=10**9)):
+        answer.append(record)
+        if record.get("phase") == "first":
+            parent = agent._process.pid
+            worker = int(Path(f"/proc/{parent}/task/{parent}/children").read_text())
+            os.kill(worker, signal.SIGKILL)
+    assert answer[-1] == {"record": "error", "error": "the worker was ended by signal 9"}
+
+    late = list(agent.run(block(folder, seconds=50, maximum_runs=10**9, timeout_seconds=1.5)))
+    assert late[-1] == {"record": "error", "error": "the worker ran past its time limit"}
+
+    assert list(agent.run(block(folder)))[-1]["record"] == "end"
+
+
+def test_the_agent_keeps_to_python_3_6_and_to_itself() -> None:
+    tree = ast.parse(AGENT.read_text(), feature_version=(3, 6))
+    modules = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
+    modules |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    roots = {name.partition(".")[0] for name in modules}
+    assert roots <= set(sys.stdlib_module_names) - {"dataclasses", "__future__"} | {"numpy", "tensorflow"}
+
+
+@pytest.mark.skipif(shutil.which("python3.6") is None, reason="needs a Python 3.6")
+def test_python_3_6_compiles_the_agent() -> None:
+    program = "import sys; compile(open(sys.argv[1]).read(), 'agent.py', 'exec')"
+    finished = subprocess.run(["python3.6", "-c", program, str(AGENT)], capture_output=True, text=True)
+    if "command not found" in finished.stderr:
+        pytest.skip("python3.6 is a shim without an interpreter")
+    assert finished.returncode == 0, finished.stderr

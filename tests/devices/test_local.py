@@ -1,0 +1,62 @@
+"""Starting and ending the agent's process, with small stand-ins for the interpreter."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from tocompress.devices.local import LocalAgent
+from tocompress.errors import StudyError
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="needs /bin/sh")
+
+
+def interpreter(folder: Path, script: str) -> Path:
+    path = folder / "interpreter"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_an_agent_that_dies_is_told_by_its_last_line(tmp_path: Path) -> None:
+    log = tmp_path / "job.log"
+    log.write_text("what the job wrote before\n")
+    dying = interpreter(tmp_path, "echo traceback >&2; echo 'no module named tensorflow' >&2; echo >&2; exit 3")
+    with (
+        pytest.raises(StudyError, match=r"ended with exit code 3: no module named tensorflow$"),
+        LocalAgent(log, dying),
+    ):
+        pass
+    assert log.read_text().startswith("what the job wrote before\ntraceback\n")
+
+
+def test_an_agent_that_dies_amid_a_command_is_an_error(tmp_path: Path) -> None:
+    dying = interpreter(tmp_path, """echo '{"record": "hello"}'; read command; echo gone >&2; exit 4""")
+    with pytest.raises(StudyError, match="exit code 4: gone"), LocalAgent(interpreter=dying) as agent:
+        list(agent.run({"command": "block"}))
+
+
+def test_an_interpreter_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"cannot start .*nowhere"), LocalAgent(interpreter=tmp_path / "nowhere"):
+        pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_nothing_of_the_agent_is_left_after_an_error(tmp_path: Path) -> None:
+    lasting = interpreter(tmp_path, """sleep 600 & echo "{\\"record\\": \\"hello\\", \\"worker\\": $!}"; wait""")
+    with pytest.raises(KeyboardInterrupt), LocalAgent(interpreter=lasting) as agent:
+        assert alive(agent.hello["worker"])
+        raise KeyboardInterrupt
+    assert not alive(agent.hello["worker"])
+    assert not alive(agent._process.pid)
+
+
+def alive(process: int) -> bool:
+    """Whether a process runs; one that has ended may stay in the table until its parent looks."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text()
+    except OSError:
+        return False
+    return "State:\tZ" not in status

@@ -1,0 +1,14 @@
+from tocompress.evaluation.metrics import CLASSIFICATION, TRANSLATION, unavailable
+from tocompress.schemas.evaluation import METRICS
+from tocompress.tables import read_table, write_table
+
+
+def test_scores_of_an_untrained_model_are_null_with_their_reason(tmp_path):
+    path = tmp_path / "metrics.parquet"
+    write_table(path, METRICS, unavailable(CLASSIFICATION | TRANSLATION, "no trained weights"))
+    table = read_table(path, METRICS)
+    assert table["metric"].tolist() == ["top1", "top5", "precision", "recall", "f1", "bleu"]
+    assert table["unit"].tolist() == ["fraction"] * 5 + ["score"]
+    assert set(table["basis"]) == {"unavailable"}
+    assert set(table["reason"]) == {"no trained weights"}
+    assert table[["label", "value", "low", "high", "level", "n", "ratio"]].isna().all(axis=None)

@@ -1,0 +1,145 @@
+import os
+from unittest import mock
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tocompress.data.preprocessing import preprocess
+from tocompress.data.subwords import Segmentation, Vocabulary, learn
+from tocompress.errors import StudyError
+from tocompress.evaluation.predict import best_classes, predict_images, predict_sentences
+from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
+from tocompress.settings.data import NumberPhrases
+from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
+from tocompress.tables import read_table, write_table
+
+CHECKPOINT = Checkpoint(url="file:x", sha256="0" * 64)
+SENTENCES = ["at ten", "ten", "at ten past ten", "past ten at ten past ten", "nine past"]
+
+
+def image_model(classes):
+    return ImageModel(
+        build="own", network="mobilenet_v1", data="glyphs", input_size=32, classes=classes, checkpoint=CHECKPOINT
+    )
+
+
+@pytest.fixture(scope="module")
+def tensorflow():
+    """TensorFlow; what prediction asks of it for this process ends with these tests."""
+    with mock.patch.dict(os.environ):
+        yield pytest.importorskip("tensorflow")
+
+
+@pytest.fixture
+def freeze(tensorflow, tmp_path):
+    """Write the graph that a function of TensorFlow builds, and give its path."""
+
+    def write(build):
+        with tensorflow.Graph().as_default() as graph:
+            build(tensorflow.compat.v1.placeholder)
+        path = tmp_path / "artifact.pb"
+        path.write_bytes(graph.as_graph_def().SerializeToString())
+        return path
+
+    return write
+
+
+@pytest.fixture
+def dense(tensorflow, freeze):
+    """A dense layer over flattened pixels, of given weights."""
+
+    def write(weights, bias):
+        def build(placeholder):
+            pixels = tensorflow.reshape(placeholder("float32", [None, 32, 32, 3], "input"), [-1, 32 * 32 * 3])
+            tensorflow.add(pixels @ weights, bias, name="output")
+
+        return freeze(build)
+
+    return write
+
+
+@pytest.fixture
+def examples():
+    random = np.random.default_rng(0)
+    return random.integers(0, 256, (11, 32, 32, 3)).astype(np.uint8), random.integers(0, 7, 11).astype(np.int32)
+
+
+def test_predictions_of_a_graph_are_numpys(dense, examples, tmp_path):
+    images, labels = examples
+    random = np.random.default_rng(1)
+    weights, bias = (random.normal(0, 0.05, shape).astype(np.float32) for shape in ((32 * 32 * 3, 7), 7))
+    table = predict_images(dense(weights, bias), images, labels, image_model(7), batch_size=4)
+
+    logits = (preprocess(images, 32, "inception").reshape(11, -1) @ weights + bias).astype(np.float64)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    best = np.argsort(-logits, axis=1)[:, :5]
+    assert table["example"].tolist() == np.repeat(np.arange(11), 5).tolist()
+    assert table["rank"].tolist() == [1, 2, 3, 4, 5] * 11
+    np.testing.assert_array_equal(table["label"], np.repeat(labels, 5))
+    np.testing.assert_array_equal(table["predicted"], best.ravel())
+    np.testing.assert_allclose(table["score"], np.take_along_axis(probabilities, best, axis=1).ravel(), rtol=1e-4)
+
+    write_table(tmp_path / "predictions.parquet", IMAGE_PREDICTIONS, table)
+    assert read_table(tmp_path / "predictions.parquet", IMAGE_PREDICTIONS).equals(table)
+
+
+def test_ties_go_to_the_lower_class_and_few_classes_have_few_ranks():
+    table = best_classes(np.array([[1.0, 2.0, 2.0]]), np.array([2]), first=40)
+    assert table["predicted"].tolist() == [1, 2, 0]
+    assert table["example"].tolist() == [40] * 3
+
+
+def test_an_artifact_that_gives_nan_is_named(dense, examples):
+    artifact = dense(np.zeros((32 * 32 * 3, 7), np.float32), np.full(7, np.nan, np.float32))
+    with pytest.raises(StudyError, match=r"artifact\.pb: .*not finite"):
+        predict_images(artifact, *examples, image_model(7), batch_size=4)
+
+
+def test_a_label_beyond_the_models_classes_is_an_error(examples):
+    with pytest.raises(StudyError, match="label 6, the model 5 classes"):
+        predict_images("artifact.pb", *examples, image_model(5), batch_size=4)
+
+
+def test_a_file_that_is_no_artifact_is_named(tensorflow, freeze, examples, tmp_path):
+    graph_of_others = freeze(lambda placeholder: placeholder("float32", [None], "x"))
+    (tmp_path / "text.pb").write_text("this is text")
+    for artifact in (graph_of_others, tmp_path / "text.pb", tmp_path / "absent.pb"):
+        with pytest.raises(StudyError, match=rf"{artifact.name}: not (a TensorFlow|one of this study's frozen) graph"):
+            predict_images(artifact, *examples, image_model(7), batch_size=4)
+
+
+def test_translations_are_cut_joined_and_limited_by_batch(tensorflow, freeze, tmp_path):
+    segmentation = Segmentation(learn(SENTENCES, 4))
+    (tmp_path / "codes").write_text(learn(SENTENCES, 4))
+    vocabulary = Vocabulary.of(SENTENCES, segmentation)
+    vocabulary.write(tmp_path / "vocabulary")
+    data = NumberPhrases(
+        kind="number_phrases",
+        codes=str(tmp_path / "codes"),
+        source_vocabulary=str(tmp_path / "vocabulary"),
+        target_vocabulary=str(tmp_path / "vocabulary"),
+    )
+    size = len(vocabulary)
+    model = TranslationModel(
+        build="own",
+        network="gnmt",
+        data="phrases",
+        source_vocabulary=size,
+        target_vocabulary=size,
+        checkpoint=CHECKPOINT,
+    )
+
+    def echo(placeholder):
+        """Says the source twice, with </s> in between, as far as the limit allows."""
+        source, _ = placeholder("int32", [None, None], "source"), placeholder("int32", [None], "source_length")
+        limit, forced = placeholder("int32", [], "maximum_length"), placeholder("bool", [], "forced")
+        end = tensorflow.fill([tensorflow.shape(source)[0], 1], 2)
+        said = tensorflow.concat([source, end, source], axis=1)[:, :limit]
+        tensorflow.where(forced, tensorflow.zeros_like(said), said, name="output")
+
+    sentences = pd.DataFrame({"example": range(5), "source": SENTENCES, "reference": "Referenz", "template": ""})
+    table = predict_sentences(freeze(echo), sentences, model, data, batch_size=2)
+    assert table["hypothesis"].tolist() == SENTENCES
+    assert table["example"].tolist() == list(range(5))
+    write_table(tmp_path / "predictions.parquet", SENTENCE_PREDICTIONS, table)

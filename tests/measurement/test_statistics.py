@@ -1,0 +1,87 @@
+"""Intervals against scipy and against their promise: how often they hold the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tocompress.measurement.statistics import (
+    Interval,
+    between_processes,
+    converged,
+    median_interval,
+    ratio_interval,
+)
+
+
+def test_median_interval_takes_the_tabulated_ranks() -> None:
+    # Ranks of the 95 % interval of a median: none below 6; 1..6, 2..9, 9..22 for n = 6, 10, 30.
+    assert median_interval(range(1, 6)) == Interval(3.0, None, None)
+    assert median_interval(range(1, 7)) == Interval(3.5, 1.0, 6.0)
+    assert median_interval(range(1, 11)) == Interval(5.5, 2.0, 9.0)
+    assert median_interval(range(1, 31)) == Interval(15.5, 10.0, 21.0)
+
+
+@pytest.mark.parametrize("n", [6, 9, 20, 57, 400])
+def test_median_interval_agrees_with_scipy(n: int) -> None:
+    samples = np.random.default_rng(n).lognormal(size=n)
+    expected = stats.quantile_test(samples, q=0, p=0.5).confidence_interval(0.95)
+    _, low, high = median_interval(samples)
+    assert (low, high) == (expected.low, expected.high)
+
+
+def test_between_processes_is_students_interval() -> None:
+    medians = [101.0, 99.0, 104.0, 98.0, 103.0]
+    low, high = stats.t.interval(0.95, 4, loc=np.mean(medians), scale=stats.sem(medians))
+    assert between_processes(medians) == pytest.approx((101.0, low, high))
+
+
+def test_ratio_of_a_stream_to_itself_is_one_exactly() -> None:
+    stream = [1.0, 3.0, 2.0, 5.0]
+    assert ratio_interval(stream, stream) == (1.0, 1.0, 1.0)
+
+
+def test_ratio_holds_one_for_two_streams_of_one_distribution_and_cancels_drift() -> None:
+    random = np.random.default_rng(3)
+    drift = np.array([1.0, 2.0, 4.0, 8.0, 16.0])
+    same = ratio_interval(drift * random.normal(1, 0.01, 5), drift * random.normal(1, 0.01, 5))
+    assert same.low is not None and same.high is not None
+    assert 0.95 < same.low < 1 < same.high < 1.05
+    twice = ratio_interval(2 * drift, drift)
+    assert twice == pytest.approx((2.0, 2.0, 2.0))
+
+
+@pytest.mark.parametrize("observations", [[], [7.0]])
+def test_too_few_observations_have_no_interval(observations: list[float]) -> None:
+    if observations:
+        assert between_processes(observations) == (7.0, None, None)
+        assert ratio_interval(observations, [3.5]) == (pytest.approx(2.0), None, None)
+        assert not converged(between_processes(observations))
+    else:
+        with pytest.raises(ValueError, match="no observation"):
+            between_processes(observations)
+
+
+def test_converged_means_a_half_width_within_five_percent() -> None:
+    assert converged(Interval(100.0, 95.0, 105.0))
+    assert not converged(Interval(100.0, 94.9, 105.0))
+    assert not converged(Interval(100.0, None, None))
+    assert converged(Interval(0.0, 0.0, 0.0))
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """2,000 sessions of 5 processes whose levels differ by 3 %; 30 skewed samples each, some preempted."""
+    random = np.random.default_rng(1)
+    truth, sessions = 1.0, 2000
+    levels = truth * random.normal(1, 0.03, (sessions, 5, 1))
+    samples = levels * np.where(random.random((sessions, 5, 30)) < 0.05, 3.0, random.normal(1, 0.05, (sessions, 5, 30)))
+    # What a process's median tends to: the preempted 5 % move it a little beyond the level.
+    target = stats.norm.ppf(0.5 / 0.95, 1, 0.05)
+    intervals = [between_processes(medians) for medians in np.median(samples, axis=2)]
+    coverage = np.mean([low <= target <= high for _, low, high in intervals if low is not None and high is not None])
+    assert 0.93 < coverage < 0.97
+
+    one_process = [median_interval(process) for process in random.lognormal(0, 0.3, (sessions, 30))]
+    coverage = np.mean([low <= 1.0 <= high for _, low, high in one_process if low is not None and high is not None])
+    assert 0.94 < coverage < 0.98

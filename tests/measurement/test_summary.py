@@ -1,0 +1,142 @@
+"""From samples with a known answer to rows of the study's table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_power_rows
+from tocompress.schemas.evaluation import METRICS
+from tocompress.schemas.study import STUDY
+from tocompress.tables import write_table
+
+MODES = ("every_inference", "once")
+
+
+@pytest.fixture
+def latency() -> pd.DataFrame:
+    """q8 takes twice fp32 under `every_inference` and as long under `once`; the machine slows down by round."""
+    rows = [
+        {
+            "variant": variant,
+            "dequantization": mode,
+            "input_id": f"s{length}",
+            "process": process,
+            "block": process,
+            "order": 0,
+            "start_s": 0.0,
+            "duration_s": 1e-3 * length * process * (2 if (variant, mode) == ("q8", "every_inference") else 1) * noise,
+            "tokens": length,
+            "warmup": noise > 50,
+        }
+        for variant in ("fp32", "q8")
+        for mode in MODES
+        for process in (1, 2, 3)
+        for length in (2, 6)
+        for noise in (99.0, 1.0, 1.0, 1.0)
+    ]
+    return pd.DataFrame(rows)
+
+
+def row(rows: pd.DataFrame, **where: str | None) -> pd.Series:
+    for column, value in where.items():
+        rows = rows[rows[column].isna() if value is None else rows[column] == value]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_latency_is_the_mean_of_process_medians_and_its_ratio_is_paired(latency: pd.DataFrame) -> None:
+    rows = latency_rows(latency)
+    overall = row(rows, metric="latency", label=None, variant="q8", dequantization="every_inference")
+    # Medians over inputs of 2 and 6 ms: 4 ms times 1, 2, 3 by round, doubled.
+    assert overall["value"] == pytest.approx(16.0)
+    assert (overall["unit"], overall["n"], overall["processes"], overall["basis"]) == ("ms", 18, 3, "measured")
+    assert overall["low"] == pytest.approx(16.0 - 4.302653 * 8 / np.sqrt(3))
+    assert not overall["converged"]
+    # The slow-down of the machine is in both, so the ratio is sharp where the value is not.
+    assert overall[["ratio", "ratio_low", "ratio_high"]].tolist() == pytest.approx([2.0] * 3)
+    longest = row(rows, metric="latency", label="s6", variant="fp32", dequantization="once")
+    assert longest["value"] == pytest.approx(12.0)
+    for mode in MODES:
+        itself = row(rows, metric="latency", label=None, variant="fp32", dequantization=mode)
+        assert itself[["ratio", "ratio_low", "ratio_high"]].tolist() == [1.0] * 3
+
+
+def test_latency_per_token_is_there_for_translations_only(latency: pd.DataFrame) -> None:
+    rows = latency_rows(latency)
+    per_token = row(rows, metric="latency_per_token", label=None, variant="fp32", dequantization="once")
+    assert per_token["value"] == pytest.approx(2.0)
+    images = latency_rows(latency.assign(tokens=pd.array([None] * len(latency), dtype="Int64")))
+    assert set(images["metric"]) == {"latency"}
+
+
+def test_one_process_gives_a_value_without_an_interval(latency: pd.DataFrame) -> None:
+    rows = latency_rows(latency[latency["process"] == 1])
+    assert rows["value"].notna().all()
+    assert rows[["low", "high", "ratio_low", "ratio_high"]].isna().to_numpy().all()
+    assert not rows["converged"].any()
+
+
+def test_without_fp32_there_is_no_ratio(latency: pd.DataFrame) -> None:
+    rows = latency_rows(latency[latency["variant"] == "q8"])
+    assert rows["value"].notna().all()
+    assert rows["ratio"].isna().all()
+
+
+def memory_table(fp32: list[int], q8: list[int], control: list[int]) -> pd.DataFrame:
+    """`last` as given by process; while loading, three times as much over the control."""
+    rows = []
+    for process, (a, b, c) in enumerate(zip(fp32, q8, control, strict=True), start=1):
+        for variant, mode, last in (("fp32", "once", a), ("q8", "once", b), ("control", None, c)):
+            peaks = {"start": c, "loaded": c + 2 * (last - c), "first": c + 3 * (last - c), "last": last}
+            rows += [
+                {"variant": variant, "dequantization": mode, "process": process, "phase": phase, "vm_hwm": peak}
+                for phase, peak in peaks.items()
+            ]
+    return pd.DataFrame(rows).assign(rss=0, pss=0, uss=0)
+
+
+def test_memory_is_the_peak_over_the_control_of_the_same_round() -> None:
+    rows = memory_rows(memory_table(fp32=[1100, 2100, 3100], q8=[1025, 2025, 3025], control=[1000, 2000, 3000]))
+    assert set(rows["variant"]) == {"fp32", "q8"}
+    inferring = row(rows, variant="q8", label=None)
+    assert inferring[["value", "low", "high", "ratio"]].tolist() == pytest.approx([25.0, 25.0, 25.0, 0.25])
+    assert inferring["converged"]
+    assert row(rows, variant="fp32", label="loading")["value"] == 300.0
+
+
+def test_memory_is_unavailable_where_the_kernel_does_not_tell_it() -> None:
+    table = memory_table([2], [2], [1])
+    rows = memory_rows(table.assign(vm_hwm=pd.array([None] * len(table), dtype="Int64")))
+    assert set(rows["basis"]) == {"unavailable"}
+    assert rows["value"].isna().all()
+    assert rows["reason"].notna().all()
+
+
+def test_operation_shares_add_up_to_one_and_a_class_that_does_not_occur_is_zero() -> None:
+    seconds = {("fp32", 1): (3, 0, 1), ("fp32", 2): (3, 0, 1), ("q8", 1): (3, 1, 0), ("q8", 2): (3, 3, 0)}
+    rows = [
+        {"variant": variant, "dequantization": "once", "run": run, "operation_class": name, "duration_s": 1e-3 * time}
+        for (variant, run), times in seconds.items()
+        for name, time in zip(("convolution", "dequantization", "activation"), times, strict=True)
+        if time
+    ]
+    shares = operation_rows(pd.DataFrame(rows).assign(operation="layer", type="Conv2D"))
+    assert shares.groupby("variant")["value"].sum().to_dict() == pytest.approx({"fp32": 1.0, "q8": 1.0})
+    assert row(shares, variant="fp32", label="dequantization")["value"] == 0.0
+    assert row(shares, variant="q8", label="dequantization")["value"] == pytest.approx((1 / 4 + 1 / 2) / 2)
+    assert set(shares["n"]) == {2}
+
+
+def test_all_rows_fit_the_study(latency: pd.DataFrame, tmp_path: Path) -> None:
+    power = unavailable_power_rows(latency, "no power sensor on host")
+    assert len(power) == 3 * 2 * 2
+    assert power["value"].isna().all()
+    assert set(power["reason"]) == {"no power sensor on host"}
+    rows = pd.concat([latency_rows(latency), power, memory_rows(memory_table([3, 3], [2, 2], [1, 1]))])
+    study = rows.reindex(columns=STUDY.names)
+    write_table(tmp_path / "study.parquet", STUDY, study)
+    write_table(tmp_path / "metrics.parquet", METRICS, rows.drop(columns=["variant", "dequantization"]))

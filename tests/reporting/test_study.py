@@ -1,0 +1,91 @@
+"""The study's table holds every value once, in one order, and says how it came to be."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tocompress.errors import StudyError
+from tocompress.reporting.study import METRICS, Part, aggregate, artifact_rows, is_quantization, select, variant_rank
+from tocompress.schemas.study import STUDY
+from tocompress.tables import read_table, write_table
+
+ARTIFACT = pd.DataFrame(
+    {
+        "variant": ["fp32", "q6"], "size": [1000, 190], "size_deflated": [900, 180], "parameters": [250, 250],
+        "macs": pd.array([None, None], dtype="Int64"), "sha256": ["a", "b"],
+    }
+)  # fmt: skip
+SIZES = Part("tiny", "vgg_16", "zoo", artifact_rows(ARTIFACT))
+LATENCY = Part(
+    "tiny", "vgg_16", "zoo", device="host", processor="cpu", runtime="tensorflow",
+    rows=pd.DataFrame(
+        {
+            "variant": ["fp32", "q6"], "dequantization": "once", "metric": "latency", "unit": "ms",
+            "value": [2.0, 3.0], "ratio": [1.0, 1.5], "basis": "measured", "converged": [True, False],
+        }
+    ),
+)  # fmt: skip
+
+
+def test_parts_become_rows_of_the_schema_and_survive_the_file(tmp_path):
+    table = aggregate([SIZES, LATENCY])
+    write_table(tmp_path / "study.parquet", STUDY, table)
+    read = read_table(tmp_path / "study.parquet", STUDY)
+    assert list(read.columns) == list(table.columns) == STUDY.names
+    pd.testing.assert_frame_equal(read.astype(table.dtypes), table)
+    slow = read[(read["metric"] == "latency") & (read["variant"] == "q6")].iloc[0]
+    assert (slow["device"], slow["runtime"], slow["ratio"]) == ("host", "tensorflow", 1.5)
+
+
+def test_sizes_are_exact_and_have_no_interval():
+    rows = aggregate([SIZES]).set_index(["metric", "variant"])
+    assert rows.loc[("size", "q6"), "ratio"] == 190 / 1000
+    assert rows.loc["size", ["low", "high", "converged"]].isna().all(axis=None)
+    assert (rows.loc["size", "n"] == 1).all()
+    assert rows.loc[("macs", "q6"), "basis"] == "unavailable"
+    assert rows.loc[("macs", "q6"), "reason"] == "macs not counted"
+
+
+def test_the_order_of_parts_does_not_matter():
+    pd.testing.assert_frame_equal(aggregate([SIZES, LATENCY]), aggregate([LATENCY, SIZES]))
+
+
+def with_rows(**columns):
+    return replace(LATENCY, rows=LATENCY.rows.assign(**columns))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ([LATENCY, LATENCY], "second value: tiny fp32 host once latency"),
+        ([with_rows(metric="speed")], "no known metric"),
+        ([with_rows(unit="s")], "unit"),
+        ([with_rows(basis=None)], "no basis"),
+        ([with_rows(basis="unavailable")], "unavailable, yet a value"),
+        ([with_rows(basis="unavailable", value=np.nan)], "without a reason"),
+        ([with_rows(value=[2.0, np.nan])], "neither a value nor unavailable: tiny q6"),
+        ([with_rows(colour="red")], "colour"),
+        ([replace(LATENCY, dequantization="once")], "both by its part and by its rows"),
+        ([replace(LATENCY, network="alexnet")], "alexnet"),
+    ],
+)
+def test_what_cannot_stand_in_the_table_is_named(parts, message):
+    with pytest.raises(StudyError, match=message):
+        aggregate(parts)
+
+
+def test_variants_sort_by_length_then_bits_falling_or_share_rising():
+    names = ["q8-p05", "p50", "q6", "odd", "p05", "fp32", "q16", "q8"]
+    assert sorted(names, key=variant_rank) == ["fp32", "odd", "p05", "p50", "q16", "q8", "q6", "q8-p05"]
+    assert [name for name in names if is_quantization(name)] == ["q6", "odd", "q16", "q8"]
+
+
+def test_a_selection_holds_one_value_of_a_variant(study):
+    rows = select(study, *METRICS, dequantization="once")
+    assert not rows.duplicated(["model", "variant", "metric"]).any()
+    assert {"bleu", "size", "latency"} <= set(rows["metric"])
+    assert set(rows["dequantization"].dropna()) == {"once"}

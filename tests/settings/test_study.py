@@ -1,0 +1,61 @@
+"""A wrong config gets one line that names the key and says what would be right."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tocompress.errors import StudyError
+from tocompress.settings.study import load
+
+REPOSITORY = Path(__file__).parents[2]
+CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+
+
+def changed(path: str, value: object) -> dict:
+    config = copy.deepcopy(CONFIG)
+    *steps, last = path.split(".")
+    section = config
+    for step in steps:
+        section = section[step]
+    section[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("plto", {}, "config: plto: unknown key; did you mean 'plot'?"),
+        ("plot.dqi", 100, "config: plot.dqi: unknown key; did you mean 'dpi'?"),
+        ("models.vgg_16.wdith", 1, "config: models.vgg_16.wdith: unknown key; did you mean 'width'?"),
+        ("models.gnmt.beam_widht", 1, "config: models.gnmt.beam_widht: unknown key; did you mean 'beam_width'?"),
+        ("techniques.q8.bit", 8, "config: techniques.q8.bit: unknown key; did you mean 'bits'?"),
+        ("data.glyphs.tset", 8, "config: data.glyphs.tset: unknown key; did you mean 'test'?"),
+        ("techniques.q8.bits", 0, "config: techniques.q8.bits: Input should be greater than or equal to 2 (it is 0)"),
+        ("study.models", ["vgg16"], "config: study.models: 'vgg16' is not defined; did you mean 'vgg_16'?"),
+        ("study.devices", ["tx2"], "config: study.devices: 'tx2' is not defined; there is 'host'"),
+        ("study.variants.default", ["q7"], "study.variants: 'q7' of 'mobilenet_v1': 'q7' is not defined"),
+        ("study.variants.default", ["q8-q6"], "applies the same method twice"),
+        ("study.variants", {"vgg_16": ["q8"]}, "names no variants for 'mobilenet_v1' and no 'default'"),
+        ("models.vgg_16.data", "imagenet", "config: models.vgg_16.data: 'imagenet' is not defined; there is 'glyphs'"),
+        ("models.vgg_16.build", "initial", "config: models.vgg_16: build 'initial' takes no checkpoint"),
+        ("models.vgg_16.network", "vgg_17", "config: models.vgg_16.network: Input should be"),
+        ("benchmark.processes", "many", "config: benchmark.processes: Input should be a valid integer"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(path: str, value: object, message: str) -> None:
+    with pytest.raises(StudyError) as caught:
+        load(changed(path, value))
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_baseline_comes_first_and_once() -> None:
+    study = load(changed("study.variants", {"default": ["q8", "fp32"], "vgg_16": ["q6"]}))
+    assert study.variants("gnmt") == ("fp32", "q8")
+    assert study.variants("vgg_16") == ("fp32", "q6")
+
+
+def test_only_models_with_trained_weights_are_judged_by_accuracy() -> None:
+    assert load(CONFIG).trained == ("mobilenet_v1", "resnet_v1_50", "vgg_16", "gnmt")

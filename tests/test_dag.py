@@ -1,0 +1,219 @@
+"""The shape of the DAG, and what a change makes due again. Nothing is computed: outputs are touched, then dry-run."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from snakemake.api import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, SnakemakeApi
+from snakemake.logging import logger
+from snakemake.settings.enums import Quietness, RerunTrigger
+from snakemake_interface_logger_plugins.common import LogEvent
+
+from tocompress import provenance
+
+REPOSITORY = Path(__file__).parents[1]
+PROFILE = yaml.safe_load((REPOSITORY / "profiles/default/profile.yaml").read_text())
+TRIGGERS = frozenset(RerunTrigger.parse_choice(name) for name in PROFILE["rerun-triggers"])
+PLOTTING = {"figure", "report", "all"}
+
+
+class Announced(logging.Handler):
+    """The jobs that Snakemake announces."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if getattr(record, "event", None) == LogEvent.JOB_INFO:
+            self.records.append(record)
+
+    @property
+    def rules(self) -> Counter[str]:
+        return Counter(record.rule_name for record in self.records)
+
+    def of(self, rule: str) -> set[str]:
+        """The wildcards of a rule's jobs, joined by slashes."""
+        jobs = [record for record in self.records if record.rule_name == rule]
+        return {"/".join(map(str, record.wildcards.values())) for record in jobs}
+
+
+class Workflow:
+    """The repository's workflow, run in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copy(REPOSITORY / "config.yaml", folder)
+        for name in ("config", "zoo", "workflow"):
+            (folder / name).symlink_to(REPOSITORY / name)
+
+    def run(self, executor: str, overlays: tuple[str, ...], config: dict[str, Any], targets: tuple[str, ...]) -> Announced:
+        announced = Announced()
+        with SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, dryrun=executor == "dryrun")) as api:
+            workflow = api.workflow(
+                resource_settings=ResourceSettings(cores=2),
+                config_settings=ConfigSettings(
+                    config=config, configfiles=[self.folder / "config" / name for name in overlays]
+                ),
+                snakefile=REPOSITORY / "Snakefile",
+                workdir=self.folder,
+            )
+            dag = workflow.dag(
+                dag_settings=DAGSettings(targets=set(targets), rerun_triggers=TRIGGERS, forceall=executor == "touch")
+            )
+            logger.addHandler(announced)
+            try:
+                dag.execute_workflow(executor=executor)
+            finally:
+                logger.removeHandler(announced)
+        return announced
+
+    def due(self, *overlays: str, config: dict[str, Any] | None = None, targets: tuple[str, ...] = ()) -> Announced:
+        """What a dry run announces."""
+        return self.run("dryrun", overlays, config or {}, targets)
+
+    def finish(self, *overlays: str) -> None:
+        """Make it look as if the study had run: empty outputs, and Snakemake's record of how they were made."""
+        for record in self.due(*overlays).records:
+            for output in record.output:
+                path = self.folder / output
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+        self.run("touch", overlays, {}, ())
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
+
+
+@pytest.fixture
+def workflow(tmp_path: Path) -> Workflow:
+    return Workflow(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """A study that has run; tests only look at what would be due."""
+    workflow = Workflow(tmp_path_factory.mktemp("finished"))
+    workflow.finish()
+    return workflow
+
+
+def edit(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """Make it look as if a file of the library had been edited."""
+    original, edited = provenance._module_digest, provenance.LIBRARY / module
+    assert edited.is_file()
+    monkeypatch.setattr(provenance, "_module_digest", lambda file: "edited" if file == edited else original(file))
+
+
+def test_the_default_study_has_its_jobs(workflow: Workflow) -> None:
+    assert workflow.due().rules == {
+        "acquire": 7,
+        "images": 1,
+        "sentences": 1,
+        "quantize": 7 * 3,
+        "trace": 7,
+        "export": 7 * 4,
+        "inputs": 7,
+        "benchmark": 7,
+        "predict": 4 * 4,
+        "score": 4 * 4,
+        "aggregate": 1,
+        "figure": 6,
+        "report": 1,
+        "all": 1,
+    }
+
+
+def test_one_figure_needs_everything_but_other_figures(workflow: Workflow) -> None:
+    target = "results/default/figures/fig13_quantization.png"
+    rules = workflow.due(targets=(target,)).rules
+    assert rules["figure"] == 1
+    assert rules["benchmark"] == 7
+    assert not rules["report"]
+
+
+def test_one_artifact_needs_its_model_only(workflow: Workflow) -> None:
+    due = workflow.due(targets=("results/default/artifacts/vgg_16/q8.pb",))
+    assert due.rules == {"acquire": 1, "trace": 1, "quantize": 1, "export": 1}
+
+
+def test_the_smoke_and_the_zoo_configs_are_valid(workflow: Workflow) -> None:
+    assert workflow.due("smoke.yaml").rules["benchmark"] == 2
+    assert workflow.due("zoo.yaml", targets=("zoo",)).rules["train"] == 4
+
+
+def test_nothing_is_due_after_a_run(finished: Workflow) -> None:
+    assert not finished.due().rules
+
+
+def test_new_time_stamps_make_nothing_due(workflow: Workflow) -> None:
+    workflow.finish("smoke.yaml")
+    for path in sorted((workflow.folder / "results").rglob("*")):
+        os.utime(path)
+    assert not workflow.due("smoke.yaml").rules
+
+
+def test_studies_alternate_without_touching_each_other(workflow: Workflow) -> None:
+    workflow.finish("smoke.yaml")
+    workflow.finish()
+    assert not workflow.due("smoke.yaml").rules
+    assert not workflow.due().rules
+
+
+def test_a_plot_setting_makes_only_plots_due(finished: Workflow) -> None:
+    due = finished.due(config={"plot": {"dpi": 300}})
+    assert set(due.rules) == PLOTTING
+    assert due.rules["figure"] == 6
+
+
+def test_the_seed_of_the_bootstrap_runs_no_network(finished: Workflow) -> None:
+    due = finished.due(config={"evaluation": {"scores": {"seed": 2}}})
+    assert set(due.rules) == PLOTTING | {"score", "aggregate"}
+
+
+def test_a_benchmark_setting_measures_again_but_predicts_nothing(finished: Workflow) -> None:
+    due = finished.due(config={"benchmark": {"processes": 6}})
+    assert set(due.rules) == PLOTTING | {"benchmark", "aggregate"}
+
+
+def test_an_edited_quantizer_makes_compression_and_what_follows_due(
+    finished: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(monkeypatch, "compression/quantization.py")
+    due = finished.due()
+    assert set(due.rules) == PLOTTING | {"quantize", "export", "predict", "score", "benchmark", "aggregate"}
+    assert not [job for job in due.of("export") | due.of("predict") if job.endswith("fp32")]
+
+
+@pytest.mark.parametrize("module", ["models/vgg.py", "models/gnmt.py"])
+def test_an_edited_network_leaves_the_others_alone(
+    finished: Workflow, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    edit(monkeypatch, module)
+    due = finished.due()
+    model = {"models/vgg.py": "vgg_16", "models/gnmt.py": "gnmt"}[module]
+    assert due.of("acquire") == {model}
+    assert due.of("trace") == {f"{model}/fp32"}
+    assert {job.split("/")[0] for job in due.of("quantize") | due.of("export") | due.of("predict")} == {model}
+    assert due.of("benchmark") == {f"host/{model}"}
+
+
+def test_an_edited_figure_is_drawn_alone(finished: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(monkeypatch, "reporting/figures/fig27_memory.py")
+    due = finished.due()
+    assert set(due.rules) == PLOTTING
+    assert due.of("figure") == {"fig27_memory"}
+
+
+def test_an_edited_agent_measures_again(finished: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    edit(monkeypatch, "devices/agent.py")
+    assert set(finished.due().rules) == PLOTTING | {"benchmark", "aggregate"}

@@ -1,0 +1,32 @@
+"""Weights files hold what was put into them."""
+
+import numpy as np
+import pytest
+
+from tocompress.errors import StudyError
+from tocompress.weights import ModelMetadata, QuantizedTensor, read_metadata, read_weights, write_weights
+
+METADATA = ModelMetadata("m", "vgg_16", "q8", True, 0.5, 32, 100)
+
+
+def test_weights_survive_a_round_trip(tmp_path):
+    quantized = QuantizedTensor(
+        np.arange(12, dtype=np.uint8), 6, (4, 4), np.float32([0.5] * 4), np.int32([1, 2, 3, 4]), 1
+    )
+    weights = {"b/kernel": quantized, "a/bias": np.float32([1, -2])}
+    write_weights(tmp_path / "w.safetensors", weights, METADATA)
+    read, metadata = read_weights(tmp_path / "w.safetensors")
+    assert metadata == read_metadata(tmp_path / "w.safetensors") == METADATA
+    assert list(read) == list(weights)
+    np.testing.assert_array_equal(read["a/bias"], weights["a/bias"])
+    for field in ("integers", "scale", "zero_point"):
+        np.testing.assert_array_equal(getattr(read["b/kernel"], field), getattr(quantized, field))
+    assert (read["b/kernel"].bits, read["b/kernel"].shape, read["b/kernel"].axis) == (6, (4, 4), 1)
+
+
+def test_a_damaged_file_is_named(tmp_path):
+    path = tmp_path / "w.safetensors"
+    write_weights(path, {"a": np.zeros(3, np.float32)}, METADATA)
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(StudyError, match=r"w\.safetensors"):
+        read_weights(path)

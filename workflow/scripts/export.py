@@ -1,0 +1,21 @@
+"""Write the artifact of a variant, and what it weighs."""
+
+from typing import TYPE_CHECKING
+
+from tocompress.job import job, without_keras
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    without_keras()
+
+    from tocompress.artifacts.export import artifact_facts, export_variant
+
+    from tocompress.schemas.artifact import ARTIFACT, STRUCTURE
+    from tocompress.tables import read_table, write_table
+
+    body, structure = snakemake.input[:2]
+    export_variant(body, snakemake.input.weights, snakemake.output.artifact)
+    facts = artifact_facts(snakemake.input.weights, snakemake.output.artifact, read_table(structure, STRUCTURE))
+    write_table(snakemake.output.facts, ARTIFACT, facts)

@@ -1,0 +1,14 @@
+"""Write the inputs that a model is timed on."""
+
+from typing import TYPE_CHECKING
+
+from tocompress.artifacts.feeds import benchmark_inputs
+from tocompress.job import job
+from tocompress.settings.inputs import BenchmarkInputs
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    settings = BenchmarkInputs.model_validate_json(snakemake.params.settings)
+    benchmark_inputs(snakemake.output[0], settings.model, settings.data, snakemake.input.test, settings.count)

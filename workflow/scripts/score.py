@@ -1,0 +1,16 @@
+"""Score the predictions of a variant against the truth and against those of the uncompressed model."""
+
+from typing import TYPE_CHECKING
+
+from tocompress.evaluation.score import score
+from tocompress.job import job
+from tocompress.schemas.evaluation import METRICS
+from tocompress.settings.evaluation import Scores
+from tocompress.tables import write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    settings = Scores.model_validate_json(snakemake.params.settings)
+    write_table(snakemake.output[0], METRICS, score(snakemake.input.predictions, snakemake.input.baseline, settings))

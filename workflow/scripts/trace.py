@@ -1,0 +1,20 @@
+"""Trace the graph of a structure."""
+
+import json
+from typing import TYPE_CHECKING
+
+from tocompress.artifacts.body import multiply_accumulates, trace
+
+from tocompress.artifacts.graph import write_graph
+from tocompress.job import job
+from tocompress.schemas.artifact import STRUCTURE
+from tocompress.tables import write_table
+from tocompress.weights import read_metadata
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    metadata = read_metadata(snakemake.input.weights)
+    write_graph(snakemake.output.body, trace(metadata, json.loads(snakemake.params.settings)["beam_width"]))
+    write_table(snakemake.output.structure, STRUCTURE, multiply_accumulates(metadata))

@@ -1,0 +1,1 @@
+"""Published checkpoints: fetched, checked, unpacked, and read under their original variable names."""

@@ -1,0 +1,110 @@
+"""TensorFlow checkpoints, V2 (`.index` and `.data-*`) or V1 (a single file), by variable name."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+import numpy as np
+
+from tocompress.errors import StudyError
+from tocompress.tables import replace_on_success
+
+
+def find(path: Path, name: str | None = None) -> Path:
+    """The prefix of the checkpoint in the folder `path` or below it, or at `path` itself.
+
+    A prefix is what TensorFlow calls the path without `.index`, or of a V1 file. `name`: the prefix's last part, needed
+    where a folder holds several checkpoints. StudyError lists what was found when that is not exactly one.
+    """
+    if not path.is_dir():
+        if path.is_file() or _index(path).is_file():
+            return path.with_suffix("") if path.suffix == ".index" else path
+        raise StudyError(f"{path}: no such file, folder or checkpoint prefix")
+    indices = [file.with_suffix("") for file in path.rglob("*.index")]
+    single_files = [file for file in path.rglob("*.ckpt") if file.is_file()]
+    prefixes = sorted({prefix for prefix in (*indices, *single_files) if not prefix.name.startswith(".")})
+    found = [prefix for prefix in prefixes if name is None or prefix.name == name]
+    if len(found) != 1:
+        wanted = "exactly one checkpoint" if name is None else f"one checkpoint named '{name}'"
+        listed = ", ".join(str(prefix.relative_to(path)) for prefix in prefixes) or "none"
+        raise StudyError(f"{path}: expected {wanted}; the checkpoints in it: {listed}")
+    return found[0]
+
+
+def read(prefix: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """The variables named in `expected`, in its order and with the stored dtype; others in the file are ignored.
+
+    StudyError names a variable that is missing or has another shape than `expected` says, or a damaged file.
+    """
+    import tensorflow as tf
+
+    try:
+        reader = tf.train.load_checkpoint(str(prefix))
+        _check(prefix, expected, {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()})
+        return {name: np.asarray(reader.get_tensor(name)) for name in expected}
+    except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise StudyError(f"{prefix}: not a readable TensorFlow checkpoint, fetch it again ({reason})") from error
+
+
+def write(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
+    """Write `tensors` as a V2 checkpoint; the same tensors give the same bytes.
+
+    Read back by `read`, `tf.train.load_checkpoint` and TensorFlow 1's `Saver`.
+    """
+    import tensorflow as tf
+
+    prefix.parent.mkdir(parents=True, exist_ok=True)
+    names = sorted(tensors)
+    tf.raw_ops.SaveV2(
+        prefix=str(prefix),
+        tensor_names=names,
+        shape_and_slices=[""] * len(names),
+        tensors=[tensors[name] for name in names],
+    )
+
+
+def archive(prefix: Path, destination: Path, others: Sequence[Path] = ()) -> None:
+    """Pack the checkpoint's files and `others` as a flat .tar.gz, like TF-Slim's; equal files give equal bytes."""
+    files = [*files_of(prefix), *others]
+    with (
+        replace_on_success(destination) as temporary,
+        open(temporary, "wb") as raw,
+        gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for file in sorted(files, key=lambda file: file.name):
+            member = tarfile.TarInfo(file.name)
+            member.size = file.stat().st_size
+            with open(file, "rb") as content:
+                tar.addfile(member, content)
+
+
+def files_of(prefix: Path) -> list[Path]:
+    """The files that make up the checkpoint `prefix`, sorted by name."""
+    if _index(prefix).is_file():
+        return sorted([*prefix.parent.glob(f"{prefix.name}.data-*-of-*"), _index(prefix)])
+    if prefix.is_file():
+        return [prefix]
+    raise StudyError(f"{prefix}: no such checkpoint")
+
+
+def _index(prefix: Path) -> Path:
+    return prefix.with_name(f"{prefix.name}.index")
+
+
+def _check(prefix: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
+    missing = [name for name in expected if name not in found]
+    if missing:
+        nearest = [f"'{name}' {found[name]}" for name in get_close_matches(missing[0], found)]
+        raise StudyError(
+            f"{prefix}: lacks {len(missing)} of {len(expected)} expected variables, the first: '{missing[0]}' "
+            f"{tuple(expected[missing[0]])}; the nearest in the file: {', '.join(nearest) or 'none'}"
+        )
+    for name, shape in expected.items():
+        if found[name] != tuple(shape):
+            raise StudyError(f"{prefix}: '{name}' has the shape {found[name]}, expected {tuple(shape)}")

@@ -1,0 +1,181 @@
+"""Post-training quantization of weights on a linear grid (paper, section II-A). Imports no framework.
+
+A grid spans [min, max] of the weights, widened to hold 0, in 2**bits levels. Its zero point is an integer, so 0.0 is a
+level: what was pruned or padded stays exactly zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import inf, log10, nan, prod, sqrt
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from tocompress.compression.packing import pack, stored_width, unpack
+from tocompress.errors import StudyError
+from tocompress.schemas.compression import COMPRESSION
+from tocompress.weights import QuantizedTensor, Weights
+
+Granularity = Literal["tensor", "channel"]
+Floats = NDArray[np.float32]
+
+KERNELS = ("weights", "depthwise_weights", "pointwise_weights", "kernel", "embedding_encoder", "embedding_decoder")
+
+_PIECE = 1 << 16  # values worked on at a time: a few arrays of them fit a core's cache
+
+
+def quantize_weights(
+    weights: Weights, bits: int, granularity: Granularity, minimum_values: int = 1024
+) -> tuple[Weights, pd.DataFrame]:
+    """Quantize every kernel of at least `minimum_values` values; all else is passed on as it is.
+
+    Also returns what it did to each of them: a table of schema `compression`. Raises StudyError where a tensor is
+    quantized already or not finite.
+    """
+    quantized: Weights = {}
+    rows = []
+    for name, tensor in weights.items():
+        if isinstance(tensor, QuantizedTensor):
+            raise StudyError(f"{name}: already quantized to {tensor.bits} bits; a variant may quantize only once")
+        if not is_kernel(name) or tensor.size < minimum_values:
+            quantized[name] = tensor
+            continue
+        axis = channel_axis(name, tensor.ndim) if granularity == "channel" else None
+        try:
+            result = quantize(tensor, bits, axis)
+        except StudyError as error:
+            raise StudyError(f"{name}: {error}") from error
+        quantized[name] = result
+        rows.append({"tensor": name, "granularity": granularity, **_describe(tensor, result)})
+    return quantized, pd.DataFrame(rows, columns=COMPRESSION.names)
+
+
+def is_kernel(name: str) -> bool:
+    """Whether a variable is a kernel or embedding: not a bias, batch norm or attention vector."""
+    return name.rpartition("/")[2] in KERNELS
+
+
+def channel_axis(name: str, rank: int) -> int:
+    """The axis of the output channels: the one along which batch norm scales the kernel, or an embedding's words."""
+    kind = name.rpartition("/")[2]
+    if kind.startswith("embedding_"):
+        return 0
+    return 2 if kind == "depthwise_weights" else rank - 1
+
+
+def quantize(tensor: Floats, bits: int, axis: int | None = None) -> QuantizedTensor:
+    """Put a float32 tensor on the grid of its range, or of the range of each channel along `axis`.
+
+    No value moves by more than half a step, to the precision of float32. Raises StudyError for values that are not finite, and for `bits`
+    outside 2..16.
+    """
+    width = stored_width(bits)
+    scale, zero_point = _grid(tensor, bits, axis)
+    flat = np.ascontiguousarray(tensor, np.float32).reshape(-1)
+    integers: NDArray[Any] = np.empty(flat.size, np.uint16 if width == 16 else np.uint8)
+    highest = np.float32(2**bits - 1)
+    for piece, steps_per_unit, zero in _pieces(tensor.shape, axis, 1 / scale, zero_point):
+        places = flat[piece] * steps_per_unit
+        places += zero
+        np.rint(places, out=places)
+        np.clip(places, 0, highest, out=places)
+        integers[piece] = places
+    packed = pack(integers.reshape(tensor.shape), bits)
+    return QuantizedTensor(packed, bits, tuple(tensor.shape), scale, zero_point, axis)
+
+
+def dequantize(tensor: QuantizedTensor) -> Floats:
+    """The float32 values of a quantized tensor, in its shape."""
+    values = np.empty(prod(tensor.shape), np.float32)
+    for piece, dequantized in _dequantized_pieces(tensor):
+        values[piece] = dequantized
+    return values.reshape(tensor.shape)
+
+
+def _grid(tensor: Floats, bits: int, axis: int | None) -> tuple[Floats, NDArray[np.int32]]:
+    """Scale and zero point, of shape [] or [shape[axis]]."""
+    low, high = _range(tensor, axis)
+    if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        raise StudyError("holds NaN or infinity; only finite weights can be quantized")
+    highest = 2**bits - 1
+    # An all-zero tensor has no range: any scale will do.
+    scale = np.maximum((high - low) / highest, np.finfo(np.float32).tiny).astype(np.float32)
+    zero_point = np.clip(np.rint(-low / scale.astype(np.float64)), 0, highest).astype(np.int32)
+    return np.asarray(scale), np.asarray(zero_point)
+
+
+def _range(tensor: Floats, axis: int | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Minimum and maximum, widened to hold 0: float64 of shape [] or [shape[axis]]."""
+    others = None if axis is None else tuple(other for other in range(tensor.ndim) if other != axis)
+    low = np.minimum(tensor.min(others, initial=0), 0)
+    high = np.maximum(tensor.max(others, initial=0), 0)
+    return np.asarray(low, np.float64), np.asarray(high, np.float64)
+
+
+def _dequantized_pieces(tensor: QuantizedTensor) -> Iterator[tuple[slice, Floats]]:
+    integers = unpack(tensor.integers, tensor.bits, prod(tensor.shape))
+    for piece, scale, zero_point in _pieces(tensor.shape, tensor.axis, tensor.scale, tensor.zero_point):
+        values = integers[piece].astype(np.float32)
+        values -= zero_point
+        values *= scale
+        yield piece, values
+
+
+def _pieces(
+    shape: tuple[int, ...], axis: int | None, scale: Floats, zero_point: NDArray[np.int32]
+) -> Iterator[tuple[slice, Floats, Floats]]:
+    """Cut the flat tensor into pieces that fit the cache, each with the scale and zero point of its every value.
+
+    Written out for every value because NumPy is several times slower where it must broadcast along short rows.
+    """
+    size = prod(shape)
+    zero: Floats = zero_point.astype(np.float32)
+    if axis is None:
+        for start in range(0, size, _PIECE):
+            yield slice(start, min(start + _PIECE, size)), scale, zero
+        return
+    channels, run = shape[axis], prod(shape[axis + 1 :])  # a channel's values come in runs
+    cycle = channels * run
+    if cycle <= _PIECE:
+        cycles = min(_PIECE, size) // cycle
+        scale, zero = np.tile(np.repeat(scale, run), cycles), np.tile(np.repeat(zero, run), cycles)
+        for start in range(0, size, scale.size):
+            length = min(scale.size, size - start)
+            yield slice(start, start + length), scale[:length], zero[:length]
+        return
+    runs, runs_at_once = size // run, max(1, _PIECE // run)
+    for start in range(0, runs, runs_at_once):
+        stop = min(start + runs_at_once, runs)
+        channel = np.arange(start, stop) % channels
+        yield slice(start * run, stop * run), np.repeat(scale[channel], run), np.repeat(zero[channel], run)
+
+
+def _describe(tensor: Floats, quantized: QuantizedTensor) -> dict[str, Any]:
+    """The columns of schema `compression` that say what quantization did to the values of a tensor."""
+    flat = np.ascontiguousarray(tensor, np.float32).reshape(-1)
+    signal = noise = largest = 0.0
+    for piece, dequantized in _dequantized_pieces(quantized):
+        values = flat[piece]
+        dequantized -= values
+        signal += float(np.dot(values, values))
+        noise += float(np.dot(dequantized, dequantized))
+        largest = max(largest, float(np.abs(dequantized, out=dequantized).max()))
+    return {
+        "values": flat.size,
+        "bits": quantized.bits,
+        "minimum": float(flat.min()),
+        "maximum": float(flat.max()),
+        "rms_error": sqrt(noise / flat.size),
+        "maximum_error": largest,
+        "signal_to_noise": _decibel(signal, noise),
+        "bytes": quantized.integers.nbytes + quantized.scale.nbytes + quantized.zero_point.nbytes,
+    }
+
+
+def _decibel(signal: float, noise: float) -> float:
+    if noise == 0:
+        return inf if signal else nan
+    return 10 * log10(signal / noise) if signal else -inf

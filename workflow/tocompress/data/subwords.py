@@ -1,0 +1,122 @@
+"""Subwords: byte pair encoding as tensorflow/nmt uses it, vocabularies, and batches of token ids.
+
+A subword that its word goes on after ends in "@@" (R. Sennrich's subword-nmt).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+from subword_nmt.apply_bpe import BPE
+from subword_nmt.learn_bpe import learn_bpe
+
+from tocompress.errors import StudyError
+from tocompress.tables import replace_on_success
+
+CONTINUED = "@@"
+UNKNOWN, START, END = "<unk>", "<s>", "</s>"
+UNKNOWN_ID, START_ID, END_ID = 0, 1, 2
+
+
+def learn(sentences: Iterable[str], merges: int) -> str:
+    """Learn byte pair encoding; returns the text of a codes file, one merge a line after its version."""
+    codes = StringIO()
+    learn_bpe(list(sentences), codes, merges)
+    return codes.getvalue()
+
+
+class Segmentation:
+    """Splits sentences into subwords as the text of a codes file says.
+
+    With a vocabulary, subwords that it does not hold are split on into those it does.
+    """
+
+    def __init__(self, codes: str, vocabulary: Vocabulary | None = None) -> None:
+        known = set(vocabulary.tokens) if vocabulary else None
+        self._encoding = BPE(StringIO(codes), separator=CONTINUED, vocab=known)
+
+    @classmethod
+    def read(cls, path: Path, vocabulary: Vocabulary | None = None) -> Segmentation:
+        """Read a codes file."""
+        return cls(path.read_text(encoding="utf-8"), vocabulary)
+
+    def encode(self, sentence: str) -> list[str]:
+        """The subwords of a sentence whose tokens stand between spaces."""
+        return list(self._encoding.segment_tokens(sentence.split()))
+
+
+def decode(tokens: Sequence[str]) -> str:
+    """Join subwords to a sentence; as in tensorflow/nmt, a last word that is not finished is left out."""
+    text = "".join(token.removesuffix(CONTINUED) if token.endswith(CONTINUED) else f"{token} " for token in tokens)
+    finished, _, _ = text.rpartition(" ")
+    return finished
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The subwords of one language; a token's place is its id. Begins with <unk>, <s>, </s>."""
+
+    tokens: tuple[str, ...]
+
+    @classmethod
+    def of(cls, sentences: Sequence[str], segmentation: Segmentation) -> Vocabulary:
+        """All subwords of the sentences, frequent ones first, and every character in both its forms.
+
+        So a segmentation with this vocabulary leaves no word unknown that has only characters of the sentences.
+        """
+        counts = Counter(token for sentence in sentences for token in segmentation.encode(sentence))
+        characters = set("".join(sentences)) - {" "}
+        alphabet = {form for character in characters for form in (character, character + CONTINUED)}
+        ordered = sorted({*counts, *alphabet}, key=lambda token: (-counts[token], token))
+        return cls((UNKNOWN, START, END, *ordered))
+
+    @classmethod
+    def read(cls, path: Path) -> Vocabulary:
+        """Read one token a line; raises StudyError unless the first three are <unk>, <s> and </s>."""
+        tokens = tuple(path.read_text(encoding="utf-8").split("\n"))
+        if tokens[:3] != (UNKNOWN, START, END):
+            found = ", ".join(tokens[:3])
+            raise StudyError(
+                f"{path}: a vocabulary begins with the lines {UNKNOWN}, {START}, {END}; this one with {found}"
+            )
+        return cls(tokens[:-1] if tokens[-1] == "" else tokens)
+
+    def write(self, path: Path) -> None:
+        """Write one token a line."""
+        with replace_on_success(path) as temporary:
+            temporary.write_text("\n".join(self.tokens) + "\n", encoding="utf-8")
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: index for index, token in enumerate(self.tokens)}
+
+    def to_ids(self, tokens: Iterable[str]) -> list[int]:
+        """Tokens that are not in the vocabulary become <unk>."""
+        return [self._ids.get(token, UNKNOWN_ID) for token in tokens]
+
+    def to_tokens(self, ids: Iterable[int]) -> list[str]:
+        """The tokens before the first </s>."""
+        tokens = []
+        for index in ids:
+            if index == END_ID:
+                break
+            tokens.append(self.tokens[index])
+        return tokens
+
+
+def pad(batch: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+    """Make ids, int32 [B, T], filled up with </s> as tensorflow/nmt does, and their lengths, int32 [B]."""
+    lengths = np.array([len(ids) for ids in batch], np.int32)
+    padded = np.full((len(batch), max(lengths, default=0)), END_ID, np.int32)
+    for row, ids in zip(padded, batch, strict=True):
+        row[: len(ids)] = ids
+    return padded, lengths

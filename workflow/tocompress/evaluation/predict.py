@@ -1,0 +1,142 @@
+"""Run an artifact over a whole test set, batch by batch, on this machine."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
+
+from tocompress.artifacts.feeds import Feeds, image_feeds, read_subwords, sentence_feeds
+from tocompress.data.sets import read_images, read_sentences
+from tocompress.errors import StudyError
+from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
+from tocompress.settings.data import NumberPhrases
+from tocompress.settings.inputs import PredictionInputs
+from tocompress.settings.model import ImageModel, TranslationModel
+from tocompress.tables import write_table
+
+TOP = 5
+
+Run = Callable[[Feeds], np.ndarray]
+log = logging.getLogger(__name__)
+
+
+def predict(
+    predictions: str | Path, artifact: str | Path, test: str | Path, settings: PredictionInputs, threads: int
+) -> None:
+    """Run the artifact over the test set in the file `test` and write the table of its predictions."""
+    model, data = settings.model, settings.data
+    if isinstance(model, ImageModel):
+        images, labels = read_images(test)
+        size = settings.prediction.batch_size
+        table = predict_images(artifact, images, labels, model, batch_size=size, threads=threads)
+        write_table(predictions, IMAGE_PREDICTIONS, table)
+    elif isinstance(data, NumberPhrases):
+        sentences, size = read_sentences(test), settings.prediction.sentences
+        table = predict_sentences(artifact, sentences, model, data, batch_size=size, threads=threads)
+        write_table(predictions, SENTENCE_PREDICTIONS, table)
+    else:
+        raise StudyError(f"{test}: {model.network} translates sentences, this data is of kind '{data.kind}'")
+
+
+def predict_images(
+    artifact: str | Path,
+    images: np.ndarray,
+    labels: np.ndarray,
+    model: ImageModel,
+    *,
+    batch_size: int,
+    threads: int = 1,
+) -> pd.DataFrame:
+    """The `image_predictions` of images, uint8 [N, H, W, 3], with labels int [N]: the five best classes of each.
+
+    Raises StudyError for labels the model has no output for, and for logits that are not finite.
+    """
+    if labels.size and labels.max() >= model.classes:
+        raise StudyError(f"{artifact}: the test set has label {labels.max()}, the model {model.classes} classes")
+    tables = []
+    with loaded(artifact, threads) as run:
+        for batch in _batches(len(images), batch_size):
+            logits = run(image_feeds(images[batch], model))
+            if not np.isfinite(logits).all():
+                raise StudyError(f"{artifact}: gives logits that are not finite; export and compress the model again")
+            tables.append(best_classes(logits, labels[batch], first=batch.start))
+    return pd.concat(tables, ignore_index=True)
+
+
+def predict_sentences(
+    artifact: str | Path,
+    sentences: pd.DataFrame,
+    model: TranslationModel,
+    data: NumberPhrases,
+    *,
+    batch_size: int,
+    threads: int = 1,
+) -> pd.DataFrame:
+    """The `sentence_predictions` of a table of the schema `sentences`, decoded in batches of the table's order.
+
+    As in tensorflow/nmt, the longest source of a batch limits the length of all its translations.
+    """
+    subwords = read_subwords(model, data)
+    hypotheses: list[str] = []
+    with loaded(artifact, threads) as run:
+        for batch in _batches(len(sentences), batch_size):
+            ids = run(sentence_feeds(sentences["source"].iloc[batch].tolist(), subwords))
+            hypotheses += [subwords.translation(row) for row in ids]
+    return sentences[["example", "reference"]].assign(hypothesis=hypotheses)
+
+
+def best_classes(logits: np.ndarray, labels: np.ndarray, *, first: int = 0) -> pd.DataFrame:
+    """The `image_predictions` of logits [N, classes], examples numbered from `first`; ties go to the lower class."""
+    best = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
+    scores = np.take_along_axis(softmax(logits.astype(np.float64), axis=1), best, axis=1)
+    number, ranks = best.shape
+    return pd.DataFrame(
+        {
+            "example": np.repeat(np.arange(first, first + number), ranks),
+            "label": np.repeat(labels.astype(np.int64), ranks),
+            "rank": np.tile(np.arange(1, ranks + 1), number),
+            "predicted": best.ravel(),
+            "score": scores.ravel(),
+        }
+    )
+
+
+@contextmanager
+def loaded(artifact: str | Path, threads: int) -> Iterator[Run]:
+    """A frozen graph, ready to run on feeds (placeholder -> array); a StudyError where it is none of ours."""
+    tf = _tensorflow()
+    from tocompress.artifacts.graph import read_graph
+
+    definition = read_graph(artifact)
+    try:
+        with tf.Graph().as_default() as graph:
+            tf.import_graph_def(definition, name="")
+        output = graph.get_tensor_by_name("output:0")
+    except (ValueError, KeyError, tf.errors.OpError) as error:
+        raise StudyError(f"{artifact}: not one of this study's frozen graphs ({error}); export it again") from error
+    config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
+    with tf.compat.v1.Session(graph=graph, config=config) as session:
+        yield lambda feeds: session.run(output, {f"{name}:0": array for name, array in feeds.items()})
+
+
+def _tensorflow() -> Any:
+    # Only a graph is run: this keeps `import tensorflow` from importing Keras.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    import tensorflow
+
+    return tensorflow
+
+
+def _batches(examples: int, size: int) -> Iterator[slice]:
+    for start in range(0, examples, size):
+        stop = min(start + size, examples)
+        yield slice(start, stop)
+        log.info("predicted %d of %d examples", stop, examples)

@@ -1,0 +1,26 @@
+"""Score the predictions of a variant, whatever they are of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from tocompress.evaluation import classification, translation
+from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
+from tocompress.settings.evaluation import Scores
+from tocompress.tables import read_table
+
+
+def score(predictions: str | Path, baseline: str | Path, settings: Scores) -> pd.DataFrame:
+    """The table 'metrics' of the predictions in a file, against those of the uncompressed model in another."""
+    translated = "hypothesis" in pq.read_schema(predictions).names
+    schema, scorer = (SENTENCE_PREDICTIONS, translation) if translated else (IMAGE_PREDICTIONS, classification)
+    return scorer.scores(
+        read_table(predictions, schema),
+        read_table(baseline, schema),
+        level=settings.level,
+        resamples=settings.resamples,
+        seed=settings.seed,
+    )

@@ -1,0 +1,37 @@
+"""What every script of a rule does around its one library call."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tocompress.errors import StudyError
+
+
+@contextmanager
+def job(snakemake: Any) -> Iterator[None]:
+    """Send all output to the job's log, that of compiled libraries too; end with one line where input is bad."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    log = os.open(str(snakemake.log[0]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        yield
+    except StudyError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
+
+
+def without_keras() -> None:
+    """Keep `import tensorflow` from importing Keras, which takes seconds, where only a graph is run."""
+    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

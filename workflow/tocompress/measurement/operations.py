@@ -1,0 +1,76 @@
+"""The study's classes of operations (paper, figure 6: the kinds of layer that inference time is split into)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+CONVOLUTION = "convolution"
+DEPTHWISE_CONVOLUTION = "depthwise convolution"
+MATRIX_MULTIPLICATION = "matrix multiplication"
+ADDITION = "bias and addition"
+ACTIVATION = "activation"
+POOLING = "pooling"
+DATA_MOVEMENT = "data movement"
+DEQUANTIZATION = "dequantization"
+OTHER = "other"
+
+#: The name scope under which every artifact dequantizes its weights.
+SCOPE = "dequantize"
+
+#: Types by class. Element-wise arithmetic counts as addition, reductions as pooling; comparisons, selection, shapes and
+#: a loop's control flow compute no values of the network and count as data movement.
+_TYPES: dict[str, str] = {
+    CONVOLUTION: "Conv2D Conv2DWithBias",
+    DEPTHWISE_CONVOLUTION: "DepthwiseConv2D DepthwiseConv2dNative",
+    MATRIX_MULTIPLICATION: "MatMul BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum",
+    ADDITION: """
+        AccumulateNV2 Add AddN AddV2 BatchNorm BatchNormEx BatchNormV2 BatchNormV3 BiasAdd BiasAddV1 BitwiseAnd
+        BitwiseOr BitwiseXor Div Exp FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 LeftShift Log
+        Maximum Minimum Mul Neg Pow RealDiv Reciprocal RightShift Rsqrt Sqrt Square SquaredDifference Sub
+    """,
+    ACTIVATION: "Elu LeakyRelu LogSoftmax LRN Relu Relu6 Selu Sigmoid Softmax Softplus Swish Tanh UnaryOpsComposition",
+    POOLING: "AvgPool AvgPoolV2 MaxPool MaxPoolV2 Max Mean Min Prod Sum",
+    DATA_MOVEMENT: """
+        All Any Arg ArgMax ArgMin Assert BatchToSpaceND Bitcast BroadcastTo Cast Concat ConcatV2 ConjugateTranspose
+        Const ControlTrigger EmptyTensorList Enter Equal Exit ExpandDims Fill Gather GatherNd GatherV2 Greater
+        GreaterEqual HostConst HostRecv HostSend Identity IdentityN If InputConversion InvertPermutation Less
+        LessEqual LogicalAnd LogicalNot LogicalOr LoopCond Merge MirrorPad NextIteration NoOp NotEqual OneHot OnesLike
+        Pack Pad PadV2 ParallelConcat Placeholder PlaceholderWithDefault PreventGradient Range Rank ReadVariableOp
+        Recv RefEnter RefExit RefMerge RefNextIteration RefSwitch Reshape Retval ReverseSequence ReverseV2 ScatterNd
+        Select SelectV2 Send SequenceMask Shape ShapeN Size Slice Snapshot SpaceToBatchND Split SplitV Squeeze Stack
+        StackPopV2 StackPushV2 StackV2 StatelessIf StatelessWhile StopGradient StridedSlice Switch TensorArrayCloseV3
+        TensorArrayConcatV3 TensorArrayGatherV3 TensorArrayReadV3 TensorArrayScatterV3 TensorArraySizeV3
+        TensorArraySplitV3 TensorArrayV3 TensorArrayWriteV3 TensorListConcatV2 TensorListElementShape
+        TensorListFromTensor TensorListGather TensorListGetItem TensorListLength TensorListPopBack TensorListPushBack
+        TensorListReserve TensorListResize TensorListScatterIntoExistingList TensorListScatterV2 TensorListSetItem
+        TensorListStack Tile TopK TopKV2 ToTf Transpose Unpack Where While ZerosLike
+    """,
+}
+
+_CLASSES: dict[str, str] = {kind: name for name, kinds in _TYPES.items() for kind in kinds.split()}
+
+
+def base_type(kind: str) -> str:
+    """The type without what the runtime put before it: `_MklNativeFusedConv2D` and `_FusedConv2D` are `Conv2D`.
+
+    A fused operation is its main one with the bias, addition and activation that follow it.
+    """
+    return re.sub(r"^_(?:Mkl)?(?:Native)?(?:Fused)?", "", kind)
+
+
+def classify(kind: str, operation: str = "") -> str:
+    """The class of an operation by its type and its name in the graph; `other` for an unknown type.
+
+    Everything inside the scope `dequantize/` is dequantization, whatever its type. A convolution with its bias and
+    activation fused into it is a convolution. Time the runtime spends on reordering weights that it does not know to be
+    constant hides inside the convolution: the share of dequantization is a lower bound.
+    """
+    if SCOPE in operation.split("/")[:-1]:
+        return DEQUANTIZATION
+    return _CLASSES.get(base_type(kind), OTHER)
+
+
+def unclassified(kinds: Iterable[str]) -> set[str]:
+    """The types that no class knows."""
+    return {kind for kind in kinds if classify(kind) == OTHER}

@@ -1,0 +1,210 @@
+"""From the samples of one benchmark session to values with intervals: the columns of the study's table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from tocompress.measurement.operations import DEQUANTIZATION
+from tocompress.measurement.session import CONTROL
+from tocompress.measurement.statistics import (
+    LEVEL,
+    TARGET,
+    Interval,
+    between_processes,
+    converged,
+    mean_interval,
+    ratio_interval,
+)
+from tocompress.schemas.evaluation import METRICS
+from tocompress.schemas.study import STUDY
+
+BASELINE = "fp32"
+
+#: Variant, dequantization.
+Condition = tuple[str, str]
+
+_NO_RATIO = Interval(float("nan"), None, None)
+
+_SCHEMA = pa.schema([STUDY.field("variant"), STUDY.field("dequantization"), *METRICS])
+
+
+def latency_rows(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
+    """`latency` (ms) and, where tokens were generated, `latency_per_token` (ms): of each input, and of all (no label).
+
+    The value is the mean over fresh processes of each process's median, with Student's interval; `ratio` is to fp32
+    under the same dequantization, paired by process. Every process ran each input equally often, so that the medians
+    over all inputs are medians of the same mixture.
+    """
+    timed = latency[~latency["warmup"].astype(bool)]
+    milliseconds = timed.assign(sample=1000 * timed["duration_s"])
+    tokens = milliseconds[milliseconds["tokens"].notna()]
+    per_token = tokens.assign(sample=tokens["sample"] / tokens["tokens"].astype(float))
+    return _frame(
+        row
+        for metric, samples in (("latency", milliseconds), ("latency_per_token", per_token))
+        for row in _latency_rows(metric, samples, level, target)
+    )
+
+
+def _latency_rows(metric: str, samples: pd.DataFrame, level: float, target: float) -> Iterator[dict[str, Any]]:
+    groups: list[tuple[str | None, pd.DataFrame]] = [(None, samples)] if len(samples) else []
+    groups += [(str(input_id), group) for input_id, group in samples.groupby("input_id", sort=False)]
+    for label, group in groups:
+        by_process = group.groupby(["variant", "dequantization", "process"])["sample"]
+        medians, counts = by_process.median(), by_process.size()
+        for condition in _conditions(medians):
+            of_processes = medians[condition]
+            yield _measured(
+                condition,
+                metric,
+                "ms",
+                between_processes(of_processes.to_numpy(), level),
+                level,
+                target,
+                label=label,
+                n=int(counts[condition].sum()),
+                processes=len(of_processes),
+                ratio=_ratio(medians, condition, level),
+            )
+
+
+def memory_rows(memory: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
+    """`memory` (byte): the peak of a worker less that of the same round's control worker.
+
+    Without a label it is the peak while inferring: the runs after the first, once the memory freed by loading has been
+    given back. The label `loading` is the peak from reading the artifact to the end of the first inference, in which
+    the runtime optimizes the graph and holds several copies of its constants.
+    """
+    peaks = memory.pivot(index=["variant", "dequantization", "process"], columns="phase", values="vm_hwm")
+    if peaks.isna().to_numpy().any():
+        reason = "the device's kernel does not tell a process's peak memory by phase"
+        return _frame(_unavailable(condition, "memory", "byte", reason) for condition in _conditions(peaks["last"]))
+    rows: list[dict[str, Any]] = []
+    for label, peak in ((None, peaks["last"]), ("loading", peaks[["loaded", "first"]].max(axis=1))):
+        control = peak[peak.index.get_level_values("variant") == CONTROL].droplevel(["variant", "dequantization"])
+        models = peak[peak.index.get_level_values("variant") != CONTROL].astype(float)
+        over_control = models - control.reindex(models.index.get_level_values("process")).to_numpy(dtype=float)
+        rows += [
+            _measured(
+                condition,
+                "memory",
+                "byte",
+                mean_interval(over_control[condition].to_numpy(), level),
+                level,
+                target,
+                label=label,
+                n=len(over_control[condition]),
+                processes=len(over_control[condition]),
+                ratio=_ratio(over_control, condition, level),
+            )
+            for condition in _conditions(over_control)
+        ]
+    return _frame(rows)
+
+
+def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
+    """`operation_share` (fraction): of the time of all operations of a run, by class (the label), averaged over runs.
+
+    A class that any variant spends time in has a row for all, zero where it does not occur. The runs are of one
+    process. The share of dequantization is a lower bound: what the runtime spends on reordering weights that it does
+    not know to be constant hides inside the convolutions.
+    """
+    keys = ["variant", "dequantization", "run"]
+    seconds = operations.pivot_table(
+        index=keys, columns="operation_class", values="duration_s", aggfunc="sum", fill_value=0.0
+    )
+    if DEQUANTIZATION not in seconds:
+        seconds[DEQUANTIZATION] = 0.0
+    shares = seconds.div(seconds.sum(axis=1), axis=0)
+    return _frame(
+        _measured(
+            condition,
+            "operation_share",
+            "fraction",
+            mean_interval(shares[label][condition].to_numpy(), level),
+            level,
+            target,
+            label=label,
+            n=len(shares[label][condition]),
+            processes=1,
+        )
+        for condition in _conditions(shares)
+        for label in sorted(shares)
+    )
+
+
+def unavailable_power_rows(latency: pd.DataFrame, reason: str = "no power sensor on host") -> pd.DataFrame:
+    """`power_mean` (W), `power_peak` (W) and `energy` (J) of every variant measured, as unavailable with the reason."""
+    conditions = latency[["variant", "dequantization"]].drop_duplicates().itertuples(index=False, name=None)
+    return _frame(
+        _unavailable(condition, metric, unit, reason)
+        for condition in conditions
+        for metric, unit in (("power_mean", "W"), ("power_peak", "W"), ("energy", "J"))
+    )
+
+
+def _conditions(values: pd.Series[Any] | pd.DataFrame) -> list[Condition]:
+    """Variant and dequantization of an index that starts with them, in order, without the control worker."""
+    pairs = dict.fromkeys((variant, mode) for variant, mode, *_ in values.index)
+    return [(variant, mode) for variant, mode in pairs if variant != CONTROL]
+
+
+def _ratio(values: pd.Series[Any], condition: Condition, level: float) -> Interval:
+    """To fp32 under the same dequantization, over the processes that both have."""
+    baseline = (BASELINE, condition[1])
+    if baseline not in _conditions(values):
+        return _NO_RATIO
+    pairs = pd.concat([values[condition], values[baseline]], axis=1, join="inner").to_numpy(dtype=float)
+    return ratio_interval(pairs[:, 0], pairs[:, 1], level) if len(pairs) and (pairs > 0).all() else _NO_RATIO
+
+
+def _measured(
+    condition: Condition,
+    metric: str,
+    unit: str,
+    interval: Interval,
+    level: float,
+    target: float,
+    *,
+    label: str | None,
+    n: int,
+    processes: int,
+    ratio: Interval = _NO_RATIO,
+) -> dict[str, Any]:
+    return {
+        "variant": condition[0],
+        "dequantization": condition[1],
+        "metric": metric,
+        "label": label,
+        "unit": unit,
+        "value": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "level": level,
+        "n": n,
+        "processes": processes,
+        "ratio": None if ratio is _NO_RATIO else ratio.value,
+        "ratio_low": ratio.low,
+        "ratio_high": ratio.high,
+        "converged": converged(interval, target),
+        "basis": "measured",
+    }
+
+
+def _unavailable(condition: Condition, metric: str, unit: str, reason: str) -> dict[str, Any]:
+    return {
+        "variant": condition[0],
+        "dequantization": condition[1],
+        "metric": metric,
+        "unit": unit,
+        "basis": "unavailable",
+        "reason": reason,
+    }
+
+
+def _frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    return pa.Table.from_pylist(list(rows), schema=_SCHEMA).to_pandas()

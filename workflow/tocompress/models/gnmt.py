@@ -1,0 +1,459 @@
+"""The 4-layer GNMT of tensorflow/nmt (`gnmt_v2`, normed Bahdanau attention) as pure functions of its weights.
+
+Every function takes `weights`, a mapping from tensorflow/nmt's variable names to tensors: Keras variables in training,
+placeholders in a graph to deploy, arrays in a test. All sizes are read from the shapes of the weights, so a pruned
+network runs the same code. Sizes that must agree: {backward encoder, decoder 0}, {encoder 0-2, decoder 1-3}.
+
+B sentences, S source tokens, T target tokens, K beams, L decoded tokens, V target vocabulary. Ids are int32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import prod
+from typing import Any, NamedTuple
+
+import keras
+from keras import ops
+
+UNKNOWN, START, END = 0, 1, 2
+
+SOURCE_EMBEDDING = "embeddings/encoder/embedding_encoder"
+TARGET_EMBEDDING = "embeddings/decoder/embedding_decoder"
+_ENCODER = "dynamic_seq2seq/encoder"
+_DECODER = "dynamic_seq2seq/decoder"
+FORWARD = f"{_ENCODER}/bidirectional_rnn/fw/basic_lstm_cell"
+BACKWARD = f"{_ENCODER}/bidirectional_rnn/bw/basic_lstm_cell"
+ENCODER_CELLS = tuple(f"{_ENCODER}/rnn/multi_rnn_cell/cell_{index}/basic_lstm_cell" for index in range(3))
+_ATTENTION = f"{_DECODER}/multi_rnn_cell/cell_0_attention/attention"
+ATTENTION_CELL = f"{_ATTENTION}/basic_lstm_cell"
+MEMORY_KERNEL = f"{_DECODER}/memory_layer/kernel"
+QUERY_KERNEL = f"{_ATTENTION}/bahdanau_attention/query_layer/kernel"
+ATTENTION_V = f"{_ATTENTION}/bahdanau_attention/attention_v"
+ATTENTION_G = f"{_ATTENTION}/bahdanau_attention/attention_g"
+ATTENTION_B = f"{_ATTENTION}/bahdanau_attention/attention_b"
+DECODER_CELLS = tuple(f"{_DECODER}/multi_rnn_cell/cell_{index}/basic_lstm_cell" for index in range(1, 4))
+PROJECTION_KERNEL = f"{_DECODER}/output_projection/kernel"
+
+Tensor = Any
+Weights = Mapping[str, Tensor]
+Shapes = Mapping[str, tuple[int, ...]]
+
+
+class CellState(NamedTuple):
+    """State of one LSTM cell: both [B, units], or [T, B, units] where stacked over time."""
+
+    cell: Tensor
+    output: Tensor
+
+
+class Encoded(NamedTuple):
+    """Memory [B, S, units] and the initial state of each decoder cell."""
+
+    memory: Tensor
+    states: tuple[CellState, ...]
+
+
+class Attention(NamedTuple):
+    """What no decoder step changes: keys [B, S, A], memory [B, S, units], mask [B, S], and scoring [A]."""
+
+    keys: Tensor
+    memory: Tensor
+    mask: Tensor
+    scoring: Tensor
+
+
+class DecoderState(NamedTuple):
+    """State between two decoder steps: the four cells, and the attention context [B, units]."""
+
+    cells: tuple[CellState, ...]
+    context: Tensor
+
+
+class Beams(NamedTuple):
+    """The hypotheses of a beam search, best first, each [B, K]; a length counts a finished one's `</s>`."""
+
+    log_probability: Tensor
+    length: Tensor
+    finished: Tensor
+
+
+def shapes(source_vocabulary: int, target_vocabulary: int, units: int) -> dict[str, tuple[int, ...]]:
+    """Shape of every float variable, in the order of tensorflow/nmt's checkpoint."""
+
+    def cell(name: str, inputs: int) -> dict[str, tuple[int, ...]]:
+        return {f"{name}/kernel": (inputs + units, 4 * units), f"{name}/bias": (4 * units,)}
+
+    first, *upper = ENCODER_CELLS
+    return {
+        SOURCE_EMBEDDING: (source_vocabulary, units),
+        TARGET_EMBEDDING: (target_vocabulary, units),
+        **cell(FORWARD, units),
+        **cell(BACKWARD, units),
+        **cell(first, 2 * units),
+        **{name: shape for scope in upper for name, shape in cell(scope, units).items()},
+        MEMORY_KERNEL: (units, units),
+        **cell(ATTENTION_CELL, 2 * units),
+        QUERY_KERNEL: (units, units),
+        ATTENTION_V: (units,),
+        ATTENTION_G: (),
+        ATTENTION_B: (units,),
+        **{name: shape for scope in DECODER_CELLS for name, shape in cell(scope, 2 * units).items()},
+        PROJECTION_KERNEL: (units, target_vocabulary),
+    }
+
+
+def multiply_accumulates(shapes: Shapes, source_tokens: int, target_tokens: int) -> int:
+    """Multiply-accumulates of the matrix products of one greedy translation (embedding lookups cost none)."""
+    encoder = sum(prod(shapes[f"{scope}/kernel"]) for scope in (FORWARD, BACKWARD, *ENCODER_CELLS))
+    decoder = sum(prod(shapes[f"{scope}/kernel"]) for scope in (ATTENTION_CELL, *DECODER_CELLS))
+    memory_units, attention_units = shapes[MEMORY_KERNEL]
+    attending = source_tokens * (attention_units + memory_units)
+    source_step = encoder + prod(shapes[MEMORY_KERNEL])
+    target_step = decoder + prod(shapes[QUERY_KERNEL]) + attending + prod(shapes[PROJECTION_KERNEL])
+    return source_tokens * source_step + target_tokens * target_step
+
+
+def encode(
+    weights: Weights,
+    source: Tensor,
+    source_length: Tensor,
+    dropout: float = 0.0,
+    seed: keras.random.SeedGenerator | None = None,
+) -> Encoded:
+    """Encode source [B, S] of the true lengths [B], at least 1; what stands in the padding has no effect."""
+    embedded = ops.take(weights[SOURCE_EMBEDDING], ops.transpose(source), axis=0)
+    last = ops.cast(source_length, "int32") - 1
+    backwards = _backwards(embedded, last)
+
+    def layer(scope: str, inputs: Tensor) -> tuple[Tensor, CellState]:
+        states = _run_cell(weights, scope, keras.random.dropout(inputs, dropout, seed=seed))
+        return states.output, CellState(*(_at(values, last) for values in states))
+
+    forward, _ = layer(FORWARD, embedded)
+    backward, backward_state = layer(BACKWARD, _at(embedded, backwards))
+    first, *upper = ENCODER_CELLS
+    hidden, state = layer(first, ops.concatenate([forward, _at(backward, backwards)], axis=-1))
+    states = [backward_state, state]
+    for scope in upper:
+        output, state = layer(scope, hidden)
+        hidden = hidden + output
+        states.append(state)
+    return Encoded(ops.transpose(hidden, (1, 0, 2)), tuple(states))
+
+
+def attention_over(weights: Weights, memory: Tensor, source_length: Tensor) -> Attention:
+    """Attention over the memory [B, S, units]: normed Bahdanau's keys (attention_b added) and g * v / |v|."""
+    v = ops.convert_to_tensor(weights[ATTENTION_V])
+    return Attention(
+        keys=ops.matmul(memory, weights[MEMORY_KERNEL]) + weights[ATTENTION_B],
+        memory=memory,
+        mask=ops.arange(ops.shape(memory)[1], dtype="int32") < ops.cast(source_length, "int32")[:, None],
+        scoring=v * (weights[ATTENTION_G] / ops.sqrt(ops.sum(v * v))),
+    )
+
+
+def initial_state(encoded: Encoded) -> DecoderState:
+    """The decoder's state before its first step: the encoder's, and no context."""
+    return DecoderState(encoded.states, ops.zeros_like(encoded.memory[:, 0]))
+
+
+def decode_step(
+    weights: Weights, attention: Attention, token: Tensor, state: DecoderState
+) -> tuple[Tensor, DecoderState]:
+    """Logits [B, V] of the token after `token` [B], and the next state."""
+    embedded = ops.take(weights[TARGET_EMBEDDING], token, axis=0)
+    first, *upper = state.cells
+    first = _lstm(weights, ATTENTION_CELL, ops.concatenate([embedded, state.context], axis=-1), first)
+    context = _attend(weights, attention, first.output)
+    hidden, cells = first.output, [first]
+    for index, (scope, cell) in enumerate(zip(DECODER_CELLS, upper, strict=True)):
+        cell = _lstm(weights, scope, ops.concatenate([hidden, context], axis=-1), cell)
+        hidden = hidden + cell.output if index else cell.output
+        cells.append(cell)
+    return ops.matmul(hidden, weights[PROJECTION_KERNEL]), DecoderState(tuple(cells), context)
+
+
+def teacher_forced(
+    weights: Weights,
+    source: Tensor,
+    source_length: Tensor,
+    target: Tensor,
+    dropout: float = 0.0,
+    seed: keras.random.SeedGenerator | None = None,
+) -> Tensor:
+    """Logits [B, T, V]: at t those of the token after target[:, t], for target [B, T] starting with `<s>`.
+
+    Only cell 0 of gnmt_v2 feeds the attention, so the other three run over whole sequences after it.
+    `dropout` is that of every cell's inputs, drawn anew at every step.
+    """
+    encoded = encode(weights, source, source_length, dropout, seed)
+    embedded = ops.take(weights[TARGET_EMBEDDING], ops.transpose(target), axis=0)
+    hidden, context = _run_attention_cell(weights, encoded, source_length, embedded, dropout, seed)
+    for index, (scope, state) in enumerate(zip(DECODER_CELLS, encoded.states[1:], strict=True)):
+        inputs = keras.random.dropout(ops.concatenate([hidden, context], axis=-1), dropout, seed=seed)
+        output = _run_cell(weights, scope, inputs, state).output
+        hidden = hidden + output if index else output
+    return ops.matmul(ops.transpose(hidden, (1, 0, 2)), weights[PROJECTION_KERNEL])
+
+
+def longest_translation(source_length: Tensor) -> Tensor:
+    """tensorflow/nmt's limit on decoded tokens: twice the longest source of the batch."""
+    return 2 * ops.max(source_length)
+
+
+def greedy(
+    weights: Weights, source: Tensor, source_length: Tensor, maximum_length: Tensor | int, forced: Tensor | bool = False
+) -> Tensor:
+    """Ids [B, L] of the likeliest token at each step; L is the number of steps taken, at most `maximum_length`.
+
+    After its `</s>` a sentence holds only `</s>`. Forced, exactly `maximum_length` steps run and `</s>` ends nothing.
+    """
+    encoded = encode(weights, source, source_length)
+    attention = attention_over(weights, encoded.memory, source_length)
+    limit, forced = ops.convert_to_tensor(maximum_length, "int32"), ops.convert_to_tensor(forced, "bool")
+    batch = ops.shape(source)[0]
+
+    def unfinished(step: Tensor, ids: Tensor, token: Tensor, finished: Tensor, state: DecoderState) -> Tensor:
+        return ops.logical_and(step < limit, ops.logical_not(ops.all(finished)))
+
+    def advance(step: Tensor, ids: Tensor, token: Tensor, finished: Tensor, state: DecoderState) -> tuple[Any, ...]:
+        logits, state = decode_step(weights, attention, token, state)
+        token = ops.where(finished, END, ops.cast(ops.argmax(logits, axis=-1), "int32"))
+        finished = ops.logical_and(ops.equal(token, END), ops.logical_not(forced))
+        return step + 1, _write(ids, step, token), token, finished, state
+
+    steps, ids, *_ = ops.while_loop(
+        unfinished,
+        advance,
+        (
+            ops.zeros((), "int32"),
+            ops.full((batch, limit), END, "int32"),
+            ops.full((batch,), START, "int32"),
+            ops.zeros((batch,), "bool"),
+            initial_state(encoded),
+        ),
+    )
+    return ids[:, :steps]
+
+
+def beam_search(
+    weights: Weights,
+    source: Tensor,
+    source_length: Tensor,
+    maximum_length: Tensor | int,
+    beam_width: int = 10,
+    length_penalty: float = 1.0,
+    forced: Tensor | bool = False,
+) -> Tensor:
+    """Ids [B, L] of the best beam, by the rules of TensorFlow 1's BeamSearchDecoder; L and `forced` as in `greedy`.
+
+    A hypothesis scores its log-probability / ((5 + length) / 6) ** length_penalty. A hypothesis that ends is scored
+    without its `</s>` at the step that ends it, and with it from then on.
+    """
+    encoded = encode(weights, source, source_length)
+    encoded, source_length = _each((encoded, source_length), lambda rows: ops.repeat(rows, beam_width, axis=0))
+    attention = attention_over(weights, encoded.memory, source_length)
+    limit, forced = ops.convert_to_tensor(maximum_length, "int32"), ops.convert_to_tensor(forced, "bool")
+    batch = ops.shape(source)[0]
+
+    def unfinished(step: Tensor, ids: Tensor, token: Tensor, beams: Beams, state: DecoderState) -> Tensor:
+        return ops.logical_and(step < limit, ops.logical_not(ops.all(beams.finished)))
+
+    def advance(step: Tensor, ids: Tensor, token: Tensor, beams: Beams, state: DecoderState) -> tuple[Any, ...]:
+        logits, state = decode_step(weights, attention, token, state)
+        beams, parent, token = _extend(beams, logits, length_penalty, forced)
+        ids, state = _each((ids, state), lambda rows: ops.take(rows, parent, axis=0))
+        return step + 1, _write(ids, step, token), token, beams, state
+
+    steps, ids, *_ = ops.while_loop(
+        unfinished,
+        advance,
+        (
+            ops.zeros((), "int32"),
+            ops.full((batch * beam_width, limit), END, "int32"),
+            ops.full((batch * beam_width,), START, "int32"),
+            _first_beams(batch, beam_width),
+            initial_state(encoded),
+        ),
+    )
+    return ops.reshape(ids, (-1, beam_width, limit))[:, 0, :steps]
+
+
+def _first_beams(batch: Tensor | int, beam_width: int) -> Beams:
+    """Empty hypotheses, of which only the first can be extended: the others are its copies."""
+    log_probability = ops.where(ops.equal(ops.arange(beam_width), 0), 0.0, -float("inf"))
+    return Beams(
+        log_probability=ops.broadcast_to(log_probability, (batch, beam_width)),
+        length=ops.zeros((batch, beam_width), "int32"),
+        finished=ops.zeros((batch, beam_width), "bool"),
+    )
+
+
+def _extend(beams: Beams, logits: Tensor, length_penalty: float, forced: Tensor) -> tuple[Beams, Tensor, Tensor]:
+    """The K best continuations by logits [B * K, V]; the row [B * K] each one continues; its token [B * K]."""
+    beam_width, vocabulary = beams.length.shape[1], logits.shape[1]
+    is_end = ops.equal(ops.arange(vocabulary, dtype="int32"), END)
+    running = ops.logical_not(beams.finished)[:, :, None]
+    log_probability = ops.reshape(ops.log_softmax(logits, axis=-1), (-1, beam_width, vocabulary))
+    log_probability = ops.where(running, log_probability, ops.where(is_end, 0.0, -float("inf")))
+    log_probability = log_probability + beams.log_probability[:, :, None]
+    longer = ops.logical_and(running, ops.logical_or(forced, ops.logical_not(is_end)))
+    length = ops.cast(beams.length[:, :, None] + ops.cast(longer, "int32"), log_probability.dtype)
+    scores = log_probability / ((5.0 + length) / 6.0) ** length_penalty
+
+    _, best = ops.top_k(ops.reshape(scores, (-1, beam_width * vocabulary)), beam_width)
+    first_row = beam_width * ops.arange(ops.shape(best)[0], dtype="int32")[:, None]
+    parent, token = first_row + best // vocabulary, best % vocabulary
+    length, finished = (ops.take(ops.reshape(values, (-1,)), parent) for values in (beams.length, beams.finished))
+    extended = Beams(
+        log_probability=ops.take(ops.reshape(log_probability, (-1,)), parent * vocabulary + token),
+        length=length + ops.cast(ops.logical_not(finished), "int32"),
+        finished=ops.logical_and(ops.logical_or(finished, ops.equal(token, END)), ops.logical_not(forced)),
+    )
+    return extended, ops.reshape(parent, (-1,)), ops.reshape(token, (-1,))
+
+
+def _each(structure: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    return keras.tree.map_structure(change, structure)
+
+
+def _write(ids: Tensor, step: Tensor, token: Tensor) -> Tensor:
+    """`ids` [B, L] with column `step` set to `token` [B]."""
+    column = ops.arange(ops.shape(ids)[1], dtype="int32")[None, :]
+    return ops.where(ops.equal(column, step), token[:, None], ids)
+
+
+def _lstm(weights: Weights, scope: str, inputs: Tensor, state: CellState) -> CellState:
+    """One step of a cell on inputs [B, features]."""
+    joined = ops.concatenate([inputs, state.output], axis=-1)
+    return _gate(ops.matmul(joined, weights[f"{scope}/kernel"]) + weights[f"{scope}/bias"], state.cell)
+
+
+def _gate(gates: Tensor, cell: Tensor) -> CellState:
+    """TensorFlow's BasicLSTMCell (gates in its order i, j, f, o; forget bias 1) after its matrix product."""
+    write, candidate, keep, expose = ops.split(gates, 4, axis=-1)
+    cell = cell * ops.sigmoid(keep + 1.0) + ops.sigmoid(write) * ops.tanh(candidate)
+    return CellState(cell, ops.tanh(cell) * ops.sigmoid(expose))
+
+
+def _split_kernel(weights: Weights, scope: str, inputs: int) -> tuple[Tensor, Tensor]:
+    """A cell's kernel, for the first `inputs` features and for what depends on the previous step."""
+    kernel = weights[f"{scope}/kernel"]
+    return kernel[:inputs], kernel[inputs:]
+
+
+def _run_cell(weights: Weights, scope: str, inputs: Tensor, initial: CellState | None = None) -> CellState:
+    """Run a cell over inputs [T, B, features], from zeros unless `initial`: its states after each step, stacked."""
+    input_kernel, recurrent_kernel = _split_kernel(weights, scope, inputs.shape[-1])
+    projected = ops.matmul(inputs, input_kernel) + weights[f"{scope}/bias"]
+    if initial is None:
+        nothing = ops.zeros((ops.shape(inputs)[1], recurrent_kernel.shape[0]), projected.dtype)
+        initial = CellState(nothing, nothing)
+
+    def step(state: CellState, current: Tensor) -> tuple[CellState, CellState]:
+        state = _gate(current + ops.matmul(state.output, recurrent_kernel), state.cell)
+        return state, state
+
+    states: CellState
+    _, states = ops.scan(step, initial, projected)
+    return states
+
+
+def _backwards(sequence: Tensor, last: Tensor) -> Tensor:
+    """Positions [T, B] that read `sequence` [T, B, features] from position `last` [B] down to 0, then its padding."""
+    position = ops.arange(ops.shape(sequence)[0], dtype="int32")[:, None]
+    return ops.where(position <= last, last - position, position)
+
+
+def _at(sequence: Tensor, position: Tensor) -> Tensor:
+    """`sequence` [T, B, features] at each sentence's own position(s) [..., B]."""
+    _, batch, features = ops.shape(sequence)
+    rows = position * batch + ops.arange(batch, dtype="int32")
+    return ops.take(ops.reshape(sequence, (-1, features)), rows, axis=0)
+
+
+def _run_attention_cell(
+    weights: Weights,
+    encoded: Encoded,
+    source_length: Tensor,
+    embedded: Tensor,
+    dropout: float,
+    seed: keras.random.SeedGenerator | None,
+) -> tuple[Tensor, Tensor]:
+    """Run decoder cell 0 over target embeddings [T, B, features]: its outputs and contexts, both [T, B, units]."""
+    attention = attention_over(weights, encoded.memory, source_length)
+    state = initial_state(encoded)
+    input_kernel, recurrent_kernel = _split_kernel(weights, ATTENTION_CELL, embedded.shape[-1])
+    inputs = keras.random.dropout(embedded, dropout, seed=seed)
+    projected = ops.matmul(inputs, input_kernel) + weights[f"{ATTENTION_CELL}/bias"]
+    ones = ops.ones((ops.shape(embedded)[0], *ops.shape(state.context)), projected.dtype)
+    kept = keras.random.dropout(ones, dropout, seed=seed)
+
+    def step(carry: tuple[CellState, Tensor], current: Tensor) -> tuple[Any, Any]:
+        cell, context = carry
+        gates, keep = ops.split(current, [recurrent_kernel.shape[1]], axis=-1)
+        joined = ops.concatenate([context * keep, cell.output], axis=-1)
+        cell = _gate(gates + ops.matmul(joined, recurrent_kernel), cell.cell)
+        carry = (cell, _attend(weights, attention, cell.output))
+        return carry, carry
+
+    # One tensor, because Keras scans several on TensorFlow only where their length is static.
+    sequence = ops.concatenate([projected, kept], axis=-1)
+    _, (cells, contexts) = ops.scan(step, (state.cells[0], state.context), sequence)
+    return cells.output, contexts
+
+
+def _attend(weights: Weights, attention: Attention, query: Tensor) -> Tensor:
+    """Context [B, units]: the mean of the memory, weighted by each position's fit to the query [B, units]."""
+    projected = ops.matmul(query, weights[QUERY_KERNEL])[:, None, :]
+    scores = ops.sum(attention.scoring * ops.tanh(attention.keys + projected), axis=-1)
+    alignment = ops.softmax(ops.where(attention.mask, scores, -1e9), axis=-1)
+    return ops.sum(alignment[:, :, None] * attention.memory, axis=1)
+
+
+class GNMT(keras.Model):  # type: ignore[misc]
+    """The trainable network of the given shapes: {source, source_length, target} -> logits [B, T, V].
+
+    `target` starts with `<s>`. In training the inputs of every cell are dropped at the rate `dropout`.
+    Initial values are tensorflow/nmt's: uniform in +-0.1, biases zero, attention_g sqrt(1 / attention units).
+    """
+
+    def __init__(self, shapes: Shapes, dropout: float = 0.2, seed: int = 0) -> None:
+        super().__init__(name="gnmt")
+        # TensorFlow's compiler takes no gradient of a scan of unknown length.
+        self.supports_jit = keras.config.backend() != "tensorflow"
+        self.dropout = dropout
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.named = {
+            name: self.add_weight(
+                shape=shape,
+                initializer=_initializer(name, shapes, seed + index),
+                name=name.replace("/", "."),
+            )
+            for index, (name, shape) in enumerate(shapes.items())
+        }
+        self.built = True
+
+    def call(self, inputs: Mapping[str, Tensor], training: bool = False) -> Tensor:
+        return teacher_forced(
+            self.named,
+            inputs["source"],
+            inputs["source_length"],
+            inputs["target"],
+            self.dropout if training else 0.0,
+            self.seed_generator,
+        )
+
+
+def named_variables(model: GNMT) -> dict[str, keras.Variable]:
+    """tensorflow/nmt's variable name -> the model's variable."""
+    return dict(model.named)
+
+
+def _initializer(name: str, shapes: Shapes, seed: int) -> keras.initializers.Initializer:
+    if name == ATTENTION_G:
+        return keras.initializers.Constant(shapes[ATTENTION_B][0] ** -0.5)
+    if name == ATTENTION_B or name.endswith("/bias"):
+        return keras.initializers.Zeros()
+    return keras.initializers.RandomUniform(-0.1, 0.1, seed)

@@ -1,0 +1,91 @@
+"""The eleven networks of the study (paper, Table I): their facts, and how to build one. Imports no framework."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+from tocompress.errors import StudyError
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Network:
+    """One network as published. Accuracies are percentages. `..._paper` is what Table I prints, at times another."""
+
+    name: str
+    module: str  # imported by `build`; for a CNN it holds a function called `name`
+    input_size: int | None  # pixels, height = width
+    minimum_input_size: int | None  # the product of the strides, or what convolutions without padding need
+    depth: int  # Table I
+    parameters: int  # all of the checkpoint's variables, batch norm statistics included, auxiliary heads excluded
+    parameters_paper: int
+    top1: float | None = None  # TF-Slim's README: one central crop of ImageNet's validation images
+    top1_paper: float | None = None
+    top5: float | None = None
+    top5_paper: float | None = None
+    _: KW_ONLY
+    bleu: float | None = None  # tensorflow/nmt's README: German to English, newstest2015, beam 10
+    bleu_paper: float | None = None
+    kind: Literal["cnn", "rnn"]
+    preprocessing: Literal["inception", "vgg"] | None
+    classes: int  # the vocabulary's size for `gnmt`
+    batch_norm_epsilon: float | None  # None: no batch norm
+
+
+_inception = partial(Network, kind="cnn", preprocessing="inception", classes=1001, batch_norm_epsilon=1e-3)
+_mobilenet = _inception
+_resnet = partial(Network, kind="cnn", preprocessing="vgg", classes=1000, batch_norm_epsilon=1e-5)
+_vgg = partial(Network, kind="cnn", preprocessing="vgg", classes=1000, batch_norm_epsilon=None)
+_gnmt = partial(Network, kind="rnn", preprocessing=None, classes=36_548, batch_norm_epsilon=None)
+
+_HERE = __name__.rpartition(".")[0]
+
+# fmt: off
+_ALL = (
+    # name, module, input_size, minimum_input_size, depth, parameters and parameters_paper,
+    # top1 and top1_paper, top5 and top5_paper
+    _inception("inception_v1", f"{_HERE}.inception_v1", 224, 32, 22, 6_633_209, 7_000_000, 69.8, 69.8, 89.6, 89.6),
+    _inception("inception_v2", f"{_HERE}.inception_v2", 224, 32, 32, 11_199_137, 11_300_000, 73.9, 73.9, 91.8, 91.4),
+    _inception("inception_v3", f"{_HERE}.inception_v3", 299, 75, 42, 23_853_833, 27_100_000, 78.0, 78.0, 93.9, 94.0),
+    _inception("inception_v4", f"{_HERE}.inception_v4", 299, 75, 58, 42_712_937, 25_600_000, 80.2, 80.2, 95.2, 95.2),
+    _resnet("resnet_v1_50", f"{_HERE}.resnet_v1", 224, 32, 50, 25_610_152, 25_500_000, 75.2, 75.2, 92.2, 90.2),
+    _resnet("resnet_v1_101", f"{_HERE}.resnet_v1", 224, 32, 101, 44_654_504, 51_000_000, 76.4, 76.4, 92.9, 92.9),
+    _resnet("resnet_v1_152", f"{_HERE}.resnet_v1", 224, 32, 152, 60_344_232, 76_500_000, 76.8, 76.8, 93.2, 93.2),
+    _vgg("vgg_16", f"{_HERE}.vgg", 224, 32, 16, 138_357_544, 138_000_000, 71.5, 71.5, 89.8, 89.8),
+    _vgg("vgg_19", f"{_HERE}.vgg", 224, 32, 19, 143_667_240, 138_000_000, 71.1, 71.1, 89.8, 89.8),
+    _mobilenet("mobilenet_v1", f"{_HERE}.mobilenet_v1", 224, 32, 28, 4_254_889, 4_200_000, 70.7, 70.7, 89.5, 89.56),
+    _gnmt("gnmt", f"{_HERE}.gnmt", None, None, 4, 210_880_513, 211_000_000, bleu=29.9, bleu_paper=27.4),
+)
+# fmt: on
+
+NETWORKS: dict[str, Network] = {network.name: network for network in _ALL}
+
+
+def find(network: str) -> Network:
+    """The facts of a network; a StudyError that lists the known ones where there is none of that name."""
+    if network not in NETWORKS:
+        raise StudyError(f"unknown network {network!r}: known are {', '.join(NETWORKS)}")
+    return NETWORKS[network]
+
+
+def build(network: str, *, width: float, input_size: int, classes: int, folded: bool = False) -> keras.Model:
+    """A CNN with initial weights: `input` float32 [B, input_size, input_size, 3], preprocessed, to logits [B, classes].
+
+    `width` multiplies the depth of every layer but the logits. `folded` gives the deployed form: a bias for every
+    convolution, no batch norm and no dropout. Raises StudyError for an unknown network and an impossible size.
+    """
+    facts = find(network)
+    if facts.minimum_input_size is None:
+        raise StudyError(f"{network} is not an image network: build it with {facts.module}")
+    if input_size < facts.minimum_input_size:
+        raise StudyError(f"{network}: input_size {input_size} is too small, at least {facts.minimum_input_size} needed")
+    if width <= 0 or classes < 1:
+        raise StudyError(f"{network}: width {width} and classes {classes} must be positive")
+    function = getattr(importlib.import_module(facts.module), network)
+    model: keras.Model = function(width=width, input_size=input_size, classes=classes, folded=folded)
+    return model

@@ -1,0 +1,31 @@
+"""The variables of a network by their names in TF-Slim's checkpoints."""
+
+from __future__ import annotations
+
+import keras
+
+SLIM_LEAVES = {
+    "kernel": "weights",
+    "depthwise_kernel": "depthwise_weights",
+    "pointwise_kernel": "pointwise_weights",
+    "bias": "biases",
+    "gamma": "gamma",
+    "beta": "beta",
+    "moving_mean": "moving_mean",
+    "moving_variance": "moving_variance",
+}
+
+
+def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
+    """Slim name -> variable, e.g. `MobilenetV1/Conv2d_0/BatchNorm/gamma`, in the order of the layers."""
+    return {
+        f"{layer.name.replace('.', '/')}/{_leaf(layer, variable)}": variable
+        for layer in model.layers
+        for variable in layer.weights
+    }
+
+
+def _leaf(layer: keras.Layer, variable: keras.Variable) -> str:
+    if isinstance(layer, keras.layers.DepthwiseConv2D) and variable.name == "kernel":
+        return "depthwise_weights"
+    return SLIM_LEAVES[variable.name]

@@ -1,0 +1,85 @@
+"""Every path pattern of results/{study}/, once. Words in braces are Snakemake's wildcards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+BENCHMARK_TABLES = ("latency", "memory", "power", "operations", "session")
+FIGURE_FORMATS = ("png", "pdf", "csv")
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The patterns under `root`, the study's folder."""
+
+    root: str
+
+    @property
+    def images(self) -> str:
+        return f"{self.root}/data/{{dataset}}/{{split}}.npz"
+
+    @property
+    def sentences(self) -> str:
+        return f"{self.root}/data/{{dataset}}/{{split}}.parquet"
+
+    @property
+    def weights(self) -> str:
+        return f"{self.root}/weights/{{model}}/{{variant}}.safetensors"
+
+    @property
+    def compression(self) -> str:
+        return f"{self.root}/compression/{{model}}/{{variant}}.parquet"
+
+    @property
+    def body(self) -> str:
+        """The graph without its weights, one for all variants of a structure."""
+        return f"{self.root}/artifacts/{{model}}/{{structure}}.body.pb"
+
+    @property
+    def structure(self) -> str:
+        return f"{self.root}/artifacts/{{model}}/{{structure}}.body.parquet"
+
+    @property
+    def artifact(self) -> str:
+        return f"{self.root}/artifacts/{{model}}/{{variant}}.pb"
+
+    @property
+    def artifact_facts(self) -> str:
+        return f"{self.root}/artifacts/{{model}}/{{variant}}.parquet"
+
+    @property
+    def inputs(self) -> str:
+        return f"{self.root}/benchmarks/inputs/{{model}}.npz"
+
+    def benchmark(self, table: str) -> str:
+        return f"{self.root}/benchmarks/{{device}}/{{model}}/{table}.parquet"
+
+    @property
+    def predictions(self) -> str:
+        return f"{self.root}/predictions/{{model}}/{{variant}}.parquet"
+
+    @property
+    def metrics(self) -> str:
+        return f"{self.root}/metrics/{{model}}/{{variant}}.parquet"
+
+    @property
+    def study(self) -> str:
+        return f"{self.root}/study.parquet"
+
+    def figure(self, extension: str) -> str:
+        return f"{self.root}/figures/{{figure}}.{extension}"
+
+    @property
+    def report(self) -> str:
+        return f"{self.root}/report.html"
+
+    @property
+    def zoo(self) -> str:
+        return f"{self.root}/zoo/{{model}}.tar.gz"
+
+    @property
+    def history(self) -> str:
+        return f"{self.root}/history/{{model}}.parquet"
+
+    def log(self, rule: str, *wildcards: str) -> str:
+        return "/".join([self.root, "logs", rule, *(f"{{{name}}}" for name in wildcards)]) + ".log"

@@ -1,0 +1,232 @@
+"""What Snakemake asks of a study: the targets, the inputs of a job that follow from the config, and its parameters.
+
+Parameters are the slice of the config that a job depends on, as one canonical text; scripts see nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from tocompress.errors import StudyError
+from tocompress.models.registry import NETWORKS, Network
+from tocompress.paths import FIGURE_FORMATS, Paths
+from tocompress.provenance import code_digest
+from tocompress.reporting.names import FIGURES
+from tocompress.settings.data import Glyphs
+from tocompress.settings.model import ImageModel, TranslationModel
+from tocompress.settings.study import BASELINE, Study, load
+
+Wildcards = Any
+Parameter = Callable[[Wildcards], str]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study and where its results go."""
+
+    study: Study
+    paths: Paths
+
+    # Targets
+
+    @property
+    def figures(self) -> list[str]:
+        return [self.paths.figure(kind).format(figure=figure) for figure in FIGURES for kind in FIGURE_FORMATS]
+
+    @property
+    def zoo(self) -> list[str]:
+        return [self.paths.zoo.format(model=model) for model in self.study.study.models if model in self.study.zoo]
+
+    # Inputs
+
+    def dataset(self, model: str, split: str = "test") -> str:
+        """The file of the set that a model is evaluated on."""
+        name = self.study.models[model].data
+        pattern = self.paths.images if isinstance(self.study.data[name], Glyphs) else self.paths.sentences
+        return pattern.format(dataset=name, split=split)
+
+    def test_set(self, wildcards: Wildcards) -> str:
+        return self.dataset(wildcards.model)
+
+    def subwords(self, wildcards: Wildcards) -> list[str]:
+        data = self.study.data[self.study.models[wildcards.model].data]
+        if isinstance(data, Glyphs):
+            return []
+        return [data.codes, data.source_vocabulary, data.target_vocabulary]
+
+    def train_set(self, wildcards: Wildcards) -> str:
+        return self.dataset(wildcards.model, "train")
+
+    def calibration_set(self, wildcards: Wildcards) -> str:
+        return self.dataset(wildcards.model, "calibration")
+
+    def parent(self, wildcards: Wildcards) -> str:
+        """The weights that the last technique of a variant is applied to."""
+        head, _, _ = wildcards.variant.rpartition("-")
+        return self.paths.weights.format(model=wildcards.model, variant=head or BASELINE)
+
+    def body(self, wildcards: Wildcards) -> list[str]:
+        """The graph that a variant fills with its weights, and that graph's facts."""
+        structure = self.structure(wildcards.variant)
+        return [
+            pattern.format(model=wildcards.model, structure=structure)
+            for pattern in (self.paths.body, self.paths.structure)
+        ]
+
+    def structure(self, variant: str) -> str:
+        """The variant whose graph a variant shares: what is left without quantization, which changes no shape."""
+        techniques = [] if variant == BASELINE else variant.split("-")
+        return "-".join(name for name in techniques if self.study.techniques[name].method != "quantize") or BASELINE
+
+    def artifacts(self, wildcards: Wildcards) -> list[str]:
+        """The artifacts of all variants of a model, measured in one session."""
+        return [
+            self.paths.artifact.format(model=wildcards.model, variant=variant)
+            for variant in self.study.variants(wildcards.model)
+        ]
+
+    @property
+    def artifact_facts(self) -> list[str]:
+        return [self.paths.artifact_facts.format(model=m, variant=v) for m, v in self._pairs()]
+
+    @property
+    def metrics(self) -> list[str]:
+        return [self.paths.metrics.format(model=m, variant=v) for m, v in self._pairs() if m in self.study.trained]
+
+    def benchmarks(self, table: str) -> list[str]:
+        pattern = self.paths.benchmark(table)
+        return [
+            pattern.format(device=device, model=model)
+            for device in self.study.study.devices
+            for model in self.study.study.models
+        ]
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return [(model, variant) for model in self.study.study.models for variant in self.study.variants(model)]
+
+    # Digests: what a job's script reaches by name, beyond what it imports
+
+    def network_code(self, script: str) -> Parameter:
+        """The digest of a script that builds the network of the wildcard `model`."""
+        return lambda wildcards: code_digest(script, f"tocompress.models.{self._network(wildcards).module}")
+
+    def figure_code(self, script: str) -> Parameter:
+        """The digest of a script that draws the wildcard `figure`."""
+        return lambda wildcards: code_digest(script, f"tocompress.reporting.figures.{wildcards.figure}")
+
+    @property
+    def figure_modules(self) -> list[str]:
+        return [f"tocompress.reporting.figures.{figure}" for figure in FIGURES]
+
+    def _network(self, wildcards: Wildcards) -> Network:
+        return NETWORKS[self.study.models[wildcards.model].network]
+
+    # Parameters
+
+    def data_settings(self, wildcards: Wildcards) -> str:
+        """One dataset, but for the sizes of its other splits."""
+        splits = {"train", "calibration", "test"} - {wildcards.split}
+        return self.study.data[wildcards.dataset].canonical(exclude=splits)
+
+    def model_settings(self, wildcards: Wildcards) -> str:
+        """What a model's weights depend on."""
+        return self.study.models[wildcards.model].canonical(exclude={"data", "beam_width"})
+
+    def technique_settings(self, wildcards: Wildcards) -> str:
+        """The last technique of a variant."""
+        return self.study.techniques[wildcards.variant.split("-")[-1]].canonical()
+
+    def decoding(self, wildcards: Wildcards) -> str:
+        model = self.study.models[wildcards.model]
+        return _canonical(beam_width=model.beam_width if isinstance(model, TranslationModel) else 1)
+
+    def inputs_settings(self, wildcards: Wildcards) -> str:
+        inputs, model = self.study.benchmark.inputs, self.study.models[wildcards.model]
+        return self._with_data(wildcards, count=inputs.images if isinstance(model, ImageModel) else inputs.sentences)
+
+    def benchmark_settings(self, wildcards: Wildcards) -> str:
+        return _canonical(
+            device=self.study.devices[wildcards.device],
+            benchmark=_without_inputs(self.study.benchmark),
+            variants=self.study.variants(wildcards.model),
+        )
+
+    def prediction_settings(self, wildcards: Wildcards) -> str:
+        return self._with_data(wildcards, prediction=self.study.evaluation.prediction)
+
+    def score_settings(self, wildcards: Wildcards) -> str:
+        return self.study.evaluation.scores.canonical()
+
+    def _with_data(self, wildcards: Wildcards, **more: Any) -> str:
+        """What a set's examples look like to a model."""
+        model = self.study.models[wildcards.model]
+        data = self.study.data[model.data]
+        return _canonical(
+            model=json.loads(model.canonical(exclude={"checkpoint": {"mirrors"}})),
+            data=json.loads(data.canonical(exclude={"train", "calibration", "test", "seed"})),
+            **more,
+        )
+
+    @property
+    def aggregate_settings(self) -> str:
+        """What names the rows of the study's table, and how samples become intervals."""
+        study = self.study
+        return _canonical(
+            models={
+                name: {
+                    "network": study.models[name].network,
+                    "build": study.models[name].build,
+                    "data": study.models[name].data,
+                    "trained": study.models[name].trained,
+                    "variants": study.variants(name),
+                }
+                for name in study.study.models
+            },
+            devices={name: study.devices[name] for name in study.study.devices},
+            level=study.benchmark.level,
+            target=study.benchmark.target,
+        )
+
+    @property
+    def plot_settings(self) -> str:
+        return self.study.plot.canonical()
+
+    @property
+    def report_settings(self) -> str:
+        return self.study.report.canonical()
+
+    def training_settings(self, wildcards: Wildcards) -> str:
+        return _canonical(
+            model=self.study.models[wildcards.model].model_copy(update={"build": "initial", "checkpoint": None}),
+            training=self.study.zoo[wildcards.model],
+            data=self.study.data[self.study.models[wildcards.model].data],
+        )
+
+
+def plan(config: Mapping[str, Any]) -> Plan:
+    """The plan of a config; ends the program with one line where the config is wrong."""
+    try:
+        study = load(config)
+    except StudyError as error:
+        _stop(error)
+    return Plan(study, Paths(f"results/{study.study.name}"))
+
+
+def _canonical(**values: Any) -> str:
+    def plain(value: Any) -> Any:
+        return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
+
+    return json.dumps(values, default=plain, sort_keys=True, separators=(",", ":"))
+
+
+def _without_inputs(benchmark: Any) -> Any:
+    return benchmark.model_dump(mode="json", exclude={"inputs", "level", "target"})
+
+
+def _stop(error: StudyError) -> NoReturn:
+    print(f"Error: {error}", file=sys.stderr)
+    sys.exit(1)

@@ -1,0 +1,77 @@
+"""Aggregate: from the files of all stages to the one table of the study."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from tocompress.evaluation.metrics import CLASSIFICATION, TRANSLATION, unavailable
+from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_power_rows
+from tocompress.models.registry import NETWORKS
+from tocompress.reporting.study import Part, aggregate, artifact_rows
+from tocompress.schemas.artifact import ARTIFACT
+from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS
+from tocompress.schemas.evaluation import METRICS
+from tocompress.settings.aggregation import Aggregation, StudyModel
+from tocompress.tables import read_table
+
+Files = Sequence[str | Path]
+
+
+def collect(
+    settings: Aggregation, *, artifacts: Files, metrics: Files, latency: Files, memory: Files, operations: Files
+) -> pd.DataFrame:
+    """The table 'study'. Files come in the order of the settings: models and variants; devices and models."""
+    return aggregate(
+        [
+            *_artifact_parts(settings, artifacts),
+            *_accuracy_parts(settings, metrics),
+            *_benchmark_parts(settings, latency, memory, operations),
+        ]
+    )
+
+
+def _artifact_parts(settings: Aggregation, artifacts: Files) -> Iterator[Part]:
+    files = iter(artifacts)
+    for name, model in settings.models.items():
+        tables = [read_table(next(files), ARTIFACT) for _ in model.variants]
+        yield _part(name, model, artifact_rows(pd.concat(tables, ignore_index=True)))
+
+
+def _accuracy_parts(settings: Aggregation, metrics: Files) -> Iterator[Part]:
+    files = iter(metrics)
+    for name, model in settings.models.items():
+        scores = TRANSLATION if NETWORKS[model.network].kind == "rnn" else CLASSIFICATION
+        for variant in model.variants:
+            if model.trained:
+                yield _part(name, model, read_table(next(files), METRICS), variant=variant, dataset=model.data)
+            else:
+                yield _part(name, model, unavailable(scores, "no trained weights"), variant=variant)
+
+
+def _benchmark_parts(settings: Aggregation, latency: Files, memory: Files, operations: Files) -> Iterator[Part]:
+    files = iter(zip(latency, memory, operations, strict=True))
+    for device_name, device in settings.devices.items():
+        for name, model in settings.models.items():
+            samples, footprints, profiles = next(files)
+            times = read_table(samples, LATENCY)
+            rows = [
+                latency_rows(times, settings.level, settings.target),
+                memory_rows(read_table(footprints, MEMORY), settings.level, settings.target),
+                operation_rows(read_table(profiles, OPERATIONS), settings.level, settings.target),
+                unavailable_power_rows(times, f"no power sensor on {device_name}"),
+            ]
+            yield _part(
+                name,
+                model,
+                pd.concat(rows, ignore_index=True),
+                device=device_name,
+                processor=device.processor,
+                runtime=device.runtime,
+            )
+
+
+def _part(name: str, model: StudyModel, rows: pd.DataFrame, **key: str) -> Part:
+    return Part(name, model.network, model.build, rows, **key)

@@ -1,0 +1,61 @@
+"""The figures of the study, one module each: `draw` makes the figure and the table behind it, `caption` its text."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tocompress.errors import StudyError
+from tocompress.reporting import style
+from tocompress.settings.reporting import Plot
+from tocompress.tables import replace_on_success
+
+#: The figures of the paper drawn here, in its order.
+FIGURES = (
+    "table1_models",
+    "fig06_operations",
+    "fig13_quantization",
+    "fig27_memory",
+    "fig28_dequantization",
+    "fig32_quantization_sizes",
+)
+
+# Without dates and versions, the same study gives the same bytes.
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure, the rows of the study that it shows, and its caption (one paragraph)."""
+
+    figure: Figure
+    table: pd.DataFrame
+    caption: str
+
+
+def draw(name: str, study: pd.DataFrame, plot: Plot) -> Drawing:
+    """The figure `name` of a table of schema `study`; StudyError for an unknown name."""
+    if name not in FIGURES:
+        raise StudyError(f"unknown figure {name!r}: known are {', '.join(FIGURES)}")
+    module = importlib.import_module(f"{__name__}.{name}")
+    with style.applied():
+        figure, table = module.draw(study, plot)
+    return Drawing(figure, table, module.caption(study, plot))
+
+
+def save(drawing: Drawing, png: str | Path, pdf: str | Path, csv: str | Path, plot: Plot) -> None:
+    """Write all three files, each whole or not at all."""
+    with style.applied():
+        for kind, path in (("png", png), ("pdf", pdf)):
+            with replace_on_success(path) as temporary:
+                drawing.figure.savefig(temporary, format=kind, dpi=plot.dpi, metadata=_METADATA[kind])
+    with replace_on_success(csv) as temporary:
+        drawing.table.to_csv(temporary, index=False, lineterminator="\n")

@@ -1,0 +1,95 @@
+"""The sentences that captions are made of: where, how often, how surely, and what is missing and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from tocompress.reporting.study import devices
+from tocompress.reporting.style import DEQUANTIZATION_NAMES, METRIC_NAMES, model_name
+
+
+def compose(*sentences: str) -> str:
+    """One paragraph of the sentences that have something to say."""
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def listing(items: Iterable[str], most: int = 6) -> str:
+    """`a, b and c`; beyond `most` items the rest are counted."""
+    items = list(dict.fromkeys(items))
+    if len(items) > most:
+        return f"{', '.join(items[: most - 1])} and {len(items) - most + 1} more"
+    return " and ".join(filter(None, (", ".join(items[:-1]), *items[-1:])))
+
+
+def measured_on(study: pd.DataFrame) -> str:
+    """The device that figures show, its processor and runtime; what else the table holds."""
+    found = devices(study)
+    if not found:
+        return ""
+    rows = study[study["device"] == found[0]]
+    facts = ", ".join([*rows["processor"].dropna().unique(), *rows["runtime"].dropna().unique()])
+    others = f"; {listing(found[1:])} not shown" if found[1:] else ""
+    return f"Device: {found[0]}" + (f" ({facts})" if facts else "") + others + "."
+
+
+def weights_are(dequantization: str) -> str:
+    return f"Quantized weights are {DEQUANTIZATION_NAMES[dequantization]}."
+
+
+def observations(rows: pd.DataFrame) -> str:
+    """How many observations stand behind a value, metric by metric; metrics with the same numbers share a phrase."""
+    counted = rows[rows["n"].notna() & (rows["n"] > 1)]
+    metrics: dict[str, list[str]] = {}
+    for metric, group in counted.groupby("metric", sort=False):
+        processes = group["processes"].dropna()
+        phrase = _span(group["n"]) + (f" in {_span(processes)} processes" if len(processes) else "")
+        metrics.setdefault(phrase, []).append(METRIC_NAMES[str(metric)])
+    phrases = "; ".join(f"{phrase} ({listing(names)})" for phrase, names in metrics.items())
+    return f"n = {phrases}." if phrases else ""
+
+
+def intervals(rows: pd.DataFrame, note: str = "") -> str:
+    """What error bars are, where there are any."""
+    levels = rows.loc[rows["low"].notna() | rows["ratio_low"].notna(), "level"].dropna().unique()
+    if not len(levels):
+        return ""
+    return f"Error bars: {' and '.join(f'{100 * level:g} %' for level in levels)} intervals{note}."
+
+
+def unconverged(rows: pd.DataFrame) -> str:
+    """Which ratios the hollow markers are."""
+    hollow = rows[rows["ratio"].notna() & is_unconverged(rows)]
+    phrases = []
+    for metric, group in hollow.groupby("metric", sort=False):
+        models = [
+            f"{model_name(str(model), str(network))} {listing(some['variant'])}"
+            for (model, network), some in group.groupby(["model", "network"], sort=False)
+        ]
+        phrases.append(f"{METRIC_NAMES[str(metric)]} of {listing(models)}")
+    return f"Hollow: the interval did not reach its target width ({'; '.join(phrases)})." if phrases else ""
+
+
+def is_unconverged(rows: pd.DataFrame) -> pd.Series[bool]:
+    return rows["converged"].astype("boolean").eq(False).fillna(False).astype(bool)
+
+
+def unavailable(rows: pd.DataFrame) -> str:
+    """What is missing, by reason: whole metrics by name, else the models."""
+    missing = rows[rows["basis"] == "unavailable"]
+    phrases = []
+    for reason, group in missing.groupby("reason", sort=False):
+        whole = [metric for metric in group["metric"].unique() if rows[rows["metric"] == metric]["value"].isna().all()]
+        parts = [
+            f"{METRIC_NAMES[metric]} of {listing(model_name(row.model, row.network) for row in some.itertuples())}"
+            for metric, some in group.groupby("metric", sort=False)
+            if metric not in whole
+        ]
+        phrases.append(f"{listing([*(METRIC_NAMES[metric] for metric in whole), *parts])} ({reason})")
+    return f"Not available: {'; '.join(phrases)}." if phrases else ""
+
+
+def _span(counts: pd.Series[int]) -> str:
+    low, high = int(counts.min()), int(counts.max())
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"

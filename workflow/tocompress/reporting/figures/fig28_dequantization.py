@@ -1,0 +1,102 @@
+"""Figure 28: where a quantized model's time goes, inference or dequantization."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tocompress.reporting import style
+from tocompress.reporting.figures import captions, panels
+from tocompress.reporting.study import devices, is_quantization, select, variants
+from tocompress.settings.reporting import Plot
+
+_BAR = 0.135  # inches a bar takes
+_GROUP = 0.09  # inches between models
+# Inches: the column of time ratios, the names of variants, between panels, at the edge; the titles, the axis.
+_RATIOS, _VARIANTS, _GAP, _MARGIN = 0.42, 0.3, 0.15, 0.05
+_TITLE, _AXIS = 0.2, 0.38
+_INFERENCE = "#e4e4e4"
+
+
+def table(study: pd.DataFrame) -> pd.DataFrame:
+    """Shares of dequantization and the inference times of quantized variants, in both modes, on the first device."""
+    quantized = study[study["variant"].map(is_quantization) & study["device"].isin(devices(study)[:1])]
+    shares = quantized[(quantized["metric"] == "operation_share") & (quantized["label"] == "dequantization")]
+    times = [
+        select(quantized, "latency", dequantization=mode) for mode in style.DEQUANTIZATION_NAMES
+    ]
+    return pd.concat([shares, *times], ignore_index=True).drop_duplicates()
+
+
+def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
+    """A panel a mode of dequantization; a bar a (model, variant), split in two."""
+    values = table(study)
+    quantized = variants(values)
+    rows = panels.arrange(style.shown_models(study), pitch=_BAR * max(len(quantized), 1) + _GROUP)
+    modes = [mode for mode in style.DEQUANTIZATION_NAMES if mode in set(values["dequantization"])] or [plot.dequantization]
+
+    left = _MARGIN + rows.label_width
+    width = (style.DOUBLE - left - _MARGIN - (len(modes) - 1) * _GAP) / len(modes) - _VARIANTS - _RATIOS
+    figure = style.figure(style.DOUBLE, _TITLE + rows.height + _AXIS)
+    for number, mode in enumerate(modes):
+        place = left + _VARIANTS + number * (_VARIANTS + width + _RATIOS + _GAP)
+        axes = panels.panel(
+            figure, rows, place, _TITLE, width, style.DEQUANTIZATION_NAMES[mode], names=False,
+        )  # fmt: skip
+        if number == 0:
+            panels.name_rows(figure, rows, left, _TITLE)
+        _bars(axes, rows, values[values["dequantization"] == mode], quantized, style.colours(study))
+    return figure, values
+
+
+def _bars(
+    axes: Axes, rows: panels.Rows, values: pd.DataFrame, quantized: list[str], colours: dict[str, str]
+) -> None:
+    shares = values[(values["metric"] == "operation_share") & values["value"].notna()]
+    if shares.empty:
+        panels.explain(axes, panels.why_missing(values[values["metric"] == "operation_share"]))
+        return
+    times = values[values["metric"] == "latency"].set_index(["model", "variant"])["ratio"]
+    for row in shares.itertuples():
+        y = rows.centres[row.model] + (quantized.index(row.variant) - (len(quantized) - 1) / 2) * _BAR
+        spent = 100 * row.value
+        axes.barh(y, 100 - spent, left=spent, height=0.82 * _BAR, color=_INFERENCE)
+        axes.barh(y, spent, height=0.82 * _BAR, color=colours[row.variant])
+        if not pd.isna(row.low) and not pd.isna(row.high):
+            axes.plot([100 * row.low, 100 * row.high], [y, y], color=style.INK, linewidth=0.7, solid_capstyle="butt")
+        end = spent if pd.isna(row.high) else max(spent, 100 * row.high)
+        axes.annotate(f"{spent:.0f} %", (end, y), (3, 0), textcoords="offset points", va="center_baseline")
+        axes.annotate(
+            row.variant, (0, y), (-3, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            ha="right", va="center_baseline", color=colours[row.variant], fontweight="bold",
+        )  # fmt: skip
+        ratio = times.get((row.model, row.variant))
+        if not pd.isna(ratio):
+            axes.annotate(
+                f"×{ratio:.2f}", (1, y), (4, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+                va="center_baseline",
+            )  # fmt: skip
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("share of operation time (%)")
+    header = rows.headings[0][0]
+    axes.annotate("dequantization", (1, header), va="center_baseline", fontweight="bold")
+    axes.annotate("inference", (99, header), va="center_baseline", ha="right", color=style.MUTED)
+    axes.annotate(
+        "time", (1, header), (4, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+        va="center_baseline", color=style.MUTED,
+    )  # fmt: skip
+
+
+def caption(study: pd.DataFrame, plot: Plot) -> str:
+    values = table(study)
+    return captions.compose(
+        "Where the time of a quantized model goes: dequantization (coloured) and all other operations (grey), as shares"
+        " of the profiled operation time, in both modes of dequantization. Where the runtime reorders dequantized"
+        " weights inside the operation that uses them, that time counts as inference: the share is a lower bound."
+        " On the right, inference time relative to fp32.",
+        captions.measured_on(study),
+        captions.intervals(values[values["metric"] == "operation_share"]),
+        captions.observations(values),
+        captions.unavailable(values),
+    )

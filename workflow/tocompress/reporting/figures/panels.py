@@ -1,0 +1,235 @@
+"""Panels whose rows are models: dots with intervals beside a baseline, and the reason where there is nothing to show."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from tocompress.reporting import style
+from tocompress.reporting.figures.captions import is_unconverged
+from tocompress.reporting.study import ACCURACY, BASELINE
+
+_HEADING = 0.19  # inches that a group's heading takes
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Where each model's row is, in inches below the top of a panel; panels beside each other share it."""
+
+    models: tuple[style.ShownModel, ...]
+    centres: Mapping[str, float]
+    headings: tuple[tuple[float, str], ...]
+    pitch: float
+    height: float
+
+    @property
+    def label_width(self) -> float:
+        """Inches that the names on the left take."""
+        names = style.text_width(*(model.label for model in self.models))
+        return max(names, style.text_width(*(text for _, text in self.headings), weight="bold")) + 0.1
+
+
+def arrange(models: Sequence[style.ShownModel], pitch: float) -> Rows:
+    """Rows of `pitch` inches, group by group, each group under its heading."""
+    centres, headings = {}, []
+    below, group = 0.0, None
+    for model in models:
+        if model.group != group:
+            group = model.group
+            headings.append((below + _HEADING / 2, group))
+            below += _HEADING
+        centres[model.name] = below + pitch / 2
+        below += pitch
+    return Rows(tuple(models), centres, tuple(headings), pitch, below)
+
+
+def panel(figure: Figure, rows: Rows, left: float, top: float, width: float, title: str, *, names: bool) -> Axes:
+    """Empty axes over `rows`, with the models' names on the left or without."""
+    axes = style.axes(figure, left, top, width, rows.height)
+    axes.set_ylim(rows.height, 0)
+    axes.set_yticks([])
+    axes.set_title(title, loc="left", fontweight="bold", pad=3)
+    axes.spines["left"].set_visible(False)
+    for height, _ in rows.headings[1:]:
+        axes.axhline(height - _HEADING / 2, color=style.FAINT, linewidth=0.6, zorder=0)
+    if names:
+        name_rows(figure, rows, left, top)
+    return axes
+
+
+def name_rows(figure: Figure, rows: Rows, right: float, top: float) -> None:
+    """The models' names, ending at `right`, and the headings of their groups."""
+    for model in rows.models:
+        y = top + rows.centres[model.name]
+        style.write(figure, right - 0.04, y, model.label, ha="right", va="center_baseline")
+    for height, text in rows.headings:
+        left = right - rows.label_width
+        style.write(figure, left, top + height, text, va="center_baseline", fontweight="bold", color=style.MUTED)
+
+
+def ratio_dots(
+    axes: Axes,
+    rows: Rows,
+    values: pd.DataFrame,
+    colours: Mapping[str, str],
+    markers: Mapping[str, str],
+    *,
+    change: bool = False,
+    bars: Sequence[str] | None = None,
+) -> None:
+    """Every ratio to fp32 in `values` as a dot with its interval: one line a variant, one marker a metric.
+
+    `change` shows percent more or less than fp32 instead of a multiple. `bars` are the metrics with error bars (None:
+    all). A panel without any ratio says why.
+    """
+    shown = values[(values["variant"] != BASELINE) & values["ratio"].notna()]
+    if shown.empty:
+        explain(axes, why_missing(values))
+        return
+    baseline = 0.0 if change else 1.0
+    axes.axvline(baseline, color=style.INK, linewidth=0.7, zorder=1)
+    names = list(colours)
+    hollow = is_unconverged(shown)
+    step = min(0.24, 0.8 / len(names)) * rows.pitch
+    for (model, _), group in shown.groupby(["model", "variant"], sort=False):
+        group = group.sort_values("metric", key=lambda metrics: metrics.map(list(markers).index))
+        for number, row in enumerate(group.itertuples()):
+            y = rows.centres[model] + (names.index(row.variant) - (len(names) - 1) / 2) * step
+            y += (number - (len(group) - 1) / 2) * step / max(len(group), 2)
+            low, middle, high = (
+                100 * (ratio - 1) if change else ratio for ratio in (row.ratio_low, row.ratio, row.ratio_high)
+            )
+            if (bars is None or row.metric in bars) and not pd.isna(low) and not pd.isna(high):
+                axes.plot([low, high], [y, y], color=colours[row.variant], linewidth=0.9, solid_capstyle="butt")
+            axes.plot(middle, y, **_dot(markers[row.metric], colours[row.variant], hollow=bool(hollow[row.Index])))
+    _bands(axes, rows, values, shown)
+    low, high = axes.get_xlim()
+    low, high = (min(low, -0.02), max(high, 1.02)) if not change and high < 1.1 and low < 0.5 else (low, high)
+    margin = 0.03 * (high - low)
+    axes.set_xlim(min(low, baseline - margin), max(high, baseline + margin))
+    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10] if change else [1, 2.5, 5, 10]))
+    axes.xaxis.set_major_formatter(FuncFormatter(percent if change else multiple))
+    axes.grid(axis="x")
+    axes.axhspan(0, _HEADING, facecolor="white", zorder=1.5)  # keeps lines out of the headings
+    axes.set_xlabel("change from fp32 (%)" if change else "relative to fp32")
+
+
+def _dot(marker: str, colour: str, *, hollow: bool) -> dict[str, Any]:
+    return {
+        "marker": marker,
+        "markersize": 3.6 if marker == "o" else 3.0,
+        "color": colour,
+        "markerfacecolor": "white" if hollow else colour,
+        "markeredgewidth": 0.8,
+        "linestyle": "none",
+        "zorder": 3,
+        "clip_on": False,
+    }
+
+
+def _bands(axes: Axes, rows: Rows, values: pd.DataFrame, shown: pd.DataFrame) -> None:
+    """A band behind each model with dots; a word where there are none."""
+    empty: dict[str, list[float]] = {}
+    for model in rows.models:
+        y = rows.centres[model.name]
+        if model.name in set(shown["model"]):
+            axes.axhline(y, color="#f4f4f4", linewidth=rows.pitch * 72 * 0.8, solid_capstyle="butt", zorder=0)
+        elif not model.trained and set(values["metric"]) <= ACCURACY:
+            empty.setdefault(model.group, []).append(y)
+        else:
+            _remark(axes, y, "not available" if model.name in set(values["model"]) else "does not apply")
+    for heights in empty.values():
+        _remark(axes, sum(heights) / len(heights), "weights not trained")
+
+
+def _remark(axes: Axes, y: float, text: str) -> None:
+    axes.text(
+        0.5, y, text, transform=axes.get_yaxis_transform(), ha="center", va="center", color=style.MUTED,
+        style="italic", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
+    )  # fmt: skip
+
+
+def baseline_column(axes: Axes, rows: Rows, values: pd.DataFrame, metrics: Sequence[str], title: str = "fp32") -> None:
+    """The value of fp32 to the right of each row: what the ratios are of. The first of `metrics` that a model has."""
+    baselines = values[(values["variant"] == BASELINE) & values["value"].notna()]
+    texts = {}
+    for model in rows.models:
+        own = baselines[baselines["model"] == model.name].set_index("metric")
+        metric = next((metric for metric in metrics if metric in own.index), None)
+        if metric is not None:
+            texts[rows.centres[model.name]] = style.quantity(own.loc[metric, "value"], own.loc[metric, "unit"])
+    for y, text in ({_HEADING / 2: title} | texts if texts else {}).items():
+        axes.annotate(
+            text, (1, y), (4, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
+            va="center_baseline", color=style.MUTED,
+        )  # fmt: skip
+
+
+def explain(axes: Axes, reason: str) -> None:
+    """Say in an empty panel why it is empty."""
+    for line in tuple(axes.lines):
+        line.remove()
+    axes.set_xticks([])
+    axes.set_facecolor("#f8f8f8")
+    axes.spines[["left", "bottom"]].set_visible(False)
+    width = axes.get_position().width * axes.get_figure(root=True).get_size_inches()[0]
+    axes.text(
+        0.5, 0.5, textwrap.fill(reason, max(8, int(width * 72 / (0.6 * style.SMALL)))), transform=axes.transAxes,
+        ha="center", va="center", color=style.MUTED, style="italic", linespacing=1.4,
+    )  # fmt: skip
+
+
+def why_missing(values: pd.DataFrame) -> str:
+    """Why none of `values` can be shown, from their reasons."""
+    if values.empty:
+        return "not part of this study"
+    reasons = values.loc[values["basis"] == "unavailable", "reason"].unique()
+    if len(reasons):
+        return f"not measured: {'; '.join(reasons)}"
+    return "nothing to compare with fp32"
+
+
+def key(figure: Figure, left: float, top: float, entries: Sequence[Entry]) -> None:
+    """A line of markers and what they mean, at that place in inches."""
+    width, height = figure.get_size_inches()
+    for entry in entries:
+        dot = _dot(entry.marker, entry.colour, hollow=entry.hollow)
+        figure.add_artist(Line2D([left / width + 0.03 / width], [1 - top / height], **dot))
+        weight = "bold" if entry.bold else "normal"
+        style.write(figure, left + 0.09, top + 0.005, entry.text, color=entry.colour, va="center", fontweight=weight)
+        left += 0.09 + style.text_width(entry.text, weight=weight) + (0.2 if entry.bold else 0.09)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One marker of a key."""
+
+    text: str
+    marker: str = "o"
+    colour: str = style.MUTED
+    hollow: bool = False
+    bold: bool = False
+
+
+def variant_entries(colours: Mapping[str, str], values: pd.DataFrame) -> list[Entry]:
+    """The colours, and what hollow means where it occurs."""
+    entries = [Entry(variant, colour=colour, bold=True) for variant, colour in colours.items()]
+    if (values["ratio"].notna() & is_unconverged(values)).any():
+        entries.append(Entry("interval wider than its target", hollow=True))
+    return entries
+
+
+def multiple(value: float, _: int | None = None) -> str:
+    return f"×{value:g}" if value else "0"
+
+
+def percent(value: float, _: int | None = None) -> str:
+    return f"{value:+g}".replace("-", "\N{MINUS SIGN}") if value else "0"

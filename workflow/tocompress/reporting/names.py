@@ -1,0 +1,11 @@
+"""The names of the figures, apart from what draws them: naming a target imports no plotting."""
+
+#: The figures of the paper that are drawn, in its order; each has a module in `reporting.figures`.
+FIGURES = (
+    "table1_models",
+    "fig06_operations",
+    "fig13_quantization",
+    "fig27_memory",
+    "fig28_dequantization",
+    "fig32_quantization_sizes",
+)

@@ -1,0 +1,205 @@
+"""The study's one tidy table: a row a value, with its interval, its ratio to fp32 and how it came to be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from tocompress.errors import StudyError
+from tocompress.models.registry import NETWORKS, find
+from tocompress.schemas.study import STUDY
+
+BASELINE = "fp32"
+BASES = ("measured", "predicted", "unavailable")
+
+#: Every metric of the study and its unit.
+METRICS: dict[str, str] = {
+    "parameters": "1",
+    "macs": "1",
+    "filters_removed": "fraction",
+    "size": "byte",
+    "size_deflated": "byte",
+    "latency": "ms",
+    "latency_per_token": "ms",
+    "memory": "byte",
+    "power_mean": "W",
+    "power_peak": "W",
+    "energy": "J",
+    "top1": "fraction",
+    "top5": "fraction",
+    "precision": "fraction",
+    "recall": "fraction",
+    "f1": "fraction",
+    "bleu": "score",
+    "operation_share": "fraction",
+}
+
+#: Metrics that mean something for trained weights only.
+ACCURACY = frozenset({"top1", "top5", "precision", "recall", "f1", "bleu"})
+
+#: Metrics whose label says how a variant's value was computed (sacreBLEU's signature), not what part of it it is.
+_WHOLE_THOUGH_LABELLED = ("bleu",)
+
+_COLUMNS: list[str] = STUDY.names
+_SHARED = ("model", "network", "build", "variant", "device", "processor", "runtime", "dequantization", "dataset")
+_KEY = ["model", "variant", "device", "dequantization", "dataset", "metric", "label"]
+_DTYPES = {pa.string(): "str", pa.float64(): "float64", pa.int64(): "Int64", pa.bool_(): "boolean"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """Rows of one source, and what all of them have in common.
+
+    `rows` holds columns of the schema `study`; those it lacks are taken from here, or null. A field that differs from
+    row to row (`variant` and `dequantization` of a benchmark) is left None here.
+    """
+
+    model: str
+    network: str
+    build: str
+    rows: pd.DataFrame
+    variant: str | None = None
+    device: str | None = None
+    processor: str | None = None
+    runtime: str | None = None
+    dequantization: str | None = None
+    dataset: str | None = None
+
+
+def artifact_rows(artifact: pd.DataFrame) -> pd.DataFrame:
+    """Schema `artifact` to one row a (variant, metric): parameters, macs, size, size_deflated; exact, so no interval.
+
+    The ratio is to the row of `fp32`, null where there is none.
+    """
+    by_variant = artifact.set_index("variant")
+    rows = []
+    for metric in ("parameters", "macs", "size", "size_deflated"):
+        baseline = by_variant[metric].get(BASELINE)
+        for variant, value in by_variant[metric].items():
+            known = not pd.isna(value)
+            compared = known and not pd.isna(baseline) and baseline
+            rows.append(
+                {
+                    "variant": variant,
+                    "metric": metric,
+                    "unit": METRICS[metric],
+                    "value": float(value) if known else None,
+                    "n": 1 if known else None,
+                    "ratio": float(value) / float(baseline) if compared else None,
+                    "basis": "measured" if known else "unavailable",
+                    "reason": None if known else f"{metric} not counted",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def aggregate(parts: Iterable[Part]) -> pd.DataFrame:
+    """The table `study` from all parts, checked and in one order whatever the order of the parts.
+
+    StudyError: a second value of one key, an unknown metric or a foreign unit, a value without basis, a value that is
+    unavailable yet given, or unavailable without a reason.
+    """
+    tables = [_tidy(part) for part in parts]
+    table = pd.concat(tables, ignore_index=True) if tables else _typed(pd.DataFrame(columns=_COLUMNS))
+    _check(table)
+    order = sorted(range(len(table)), key=[_rank(row) for row in table.to_dict("records")].__getitem__)
+    return table.iloc[order].reset_index(drop=True)
+
+
+def variant_rank(variant: str) -> tuple[Any, ...]:
+    """Sorts variants: fp32, single techniques, chains; more bits before fewer, other numbers rising."""
+    techniques = [] if variant == BASELINE else variant.split("-")
+    return (len(techniques), *(_technique_rank(technique) for technique in techniques))
+
+
+def is_quantization(variant: str) -> bool:
+    """Whether `variant` is one technique that quantizes; by its name, for techniques called `pNN...` prune."""
+    return variant != BASELINE and "-" not in variant and not re.match(r"p\d", variant)
+
+
+def models(study: pd.DataFrame) -> list[str]:
+    """The table's models, in its order."""
+    return list(dict.fromkeys(study["model"]))
+
+
+def variants(study: pd.DataFrame) -> list[str]:
+    """The table's variants, fp32 first."""
+    return sorted(set(study["variant"]), key=variant_rank)
+
+
+def devices(study: pd.DataFrame) -> list[str]:
+    """The devices that the table holds values of, in its order."""
+    return list(dict.fromkeys(study["device"].dropna()))
+
+
+def select(study: pd.DataFrame, *metrics: str, dequantization: str) -> pd.DataFrame:
+    """The rows of `metrics` that stand for a whole variant, not for one input or class, on the table's first device,
+    under one mode of dequantization; rows without device or mode (sizes, accuracies) are kept."""
+    whole = study["label"].isna() | study["metric"].isin(_WHOLE_THOUGH_LABELLED)
+    rows = study[study["metric"].isin(metrics) & whole]
+    rows = rows[rows["device"].isna() | rows["device"].isin(devices(study)[:1])]
+    return rows[rows["dequantization"].isna() | (rows["dequantization"] == dequantization)]
+
+
+def _technique_rank(technique: str) -> tuple[str, int, str]:
+    match = re.match(r"(\D*)(\d+)(.*)", technique)
+    if not match:
+        return technique, 0, ""
+    family, number, rest = match.groups()
+    return family, -int(number) if family == "q" else int(number), rest
+
+
+def _tidy(part: Part) -> pd.DataFrame:
+    shared = {name: getattr(part, name) for name in _SHARED}
+    if unknown := sorted(set(part.rows.columns) - set(_COLUMNS)):
+        raise StudyError(f"study: rows of '{part.model}' have the unknown column(s) {', '.join(unknown)}")
+    if twice := [name for name, value in shared.items() if value is not None and name in part.rows.columns]:
+        raise StudyError(f"study: {', '.join(twice)} of '{part.model}' given both by its part and by its rows")
+    missing = {name: value for name, value in shared.items() if name not in part.rows.columns}
+    return _typed(part.rows.assign(**missing).reindex(columns=_COLUMNS))
+
+
+def _typed(table: pd.DataFrame) -> pd.DataFrame:
+    return table.astype({field.name: _DTYPES[field.type] for field in STUDY})
+
+
+def _check(table: pd.DataFrame) -> None:
+    unavailable = table["basis"] == "unavailable"
+    problems = {
+        "a second value": table.duplicated(_KEY),
+        "no variant": table["variant"].isna(),
+        f"no known metric ({', '.join(METRICS)})": ~table["metric"].isin(list(METRICS)),
+        "not the unit of its metric": table["unit"] != table["metric"].map(METRICS),
+        f"no basis ({', '.join(BASES)})": ~table["basis"].isin(BASES),
+        "unavailable, yet a value": unavailable & table["value"].notna(),
+        "unavailable without a reason": unavailable & table["reason"].fillna("").eq(""),
+        "neither a value nor unavailable": ~unavailable & table["value"].isna(),
+    }
+    for problem, wrong in problems.items():
+        if wrong.any():
+            row = table[wrong].iloc[0]
+            where = " ".join(str(row[name]) for name in _KEY if not pd.isna(row[name]))
+            raise StudyError(f"study: {problem}: {where}")
+    for network in table["network"].unique():
+        find(network)
+
+
+def _rank(row: dict[str, Any]) -> tuple[Any, ...]:
+    def text(name: str) -> str:
+        return "" if pd.isna(row[name]) else str(row[name])
+
+    return (
+        list(NETWORKS).index(row["network"]),
+        row["model"],
+        variant_rank(row["variant"]),
+        text("device"),
+        text("dequantization"),
+        text("dataset"),
+        list(METRICS).index(row["metric"]),
+        text("label"),
+    )

@@ -1,0 +1,216 @@
+"""How every figure looks: sizes, type, colours, and the names of things in print."""
+
+from __future__ import annotations
+
+import math
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib.style
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import TextPath
+
+from tocompress.models.registry import NETWORKS
+from tocompress.reporting.study import BASELINE, variants
+
+SINGLE, DOUBLE = 3.5, 7.2  # inches: one and two columns of the paper's format
+SMALL, NORMAL = 7.0, 8.0  # points
+
+INK, MUTED, FAINT = "#1a1a1a", "#6b6b6b", "#d9d9d9"
+
+# Okabe and Ito's palette: told apart under every common colour blindness, and in grey by its lightness.
+_TECHNIQUES = {
+    "q16": "#56b4e9",
+    "q8": "#0072b2",
+    "q6": "#d55e00",
+    "p05": "#009e73",
+    "q8-p05": "#cc79a7",
+}
+_FURTHER = ("#e69f00", "#7f3c8d", "#117733", "#8c564b", "#b8a800", "#44aa99", "#882255", "#5d69b1")
+
+_SETTINGS: dict[str, Any] = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
+    "font.size": SMALL,
+    "axes.titlesize": NORMAL,
+    "axes.labelsize": SMALL,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "xtick.major.pad": 2,
+    "ytick.major.pad": 2,
+    "axes.labelpad": 2,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 0.8,
+    "pdf.fonttype": 42,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+_NETWORK_NAMES = {
+    "inception_v1": "Inception v1",
+    "inception_v2": "Inception v2",
+    "inception_v3": "Inception v3",
+    "inception_v4": "Inception v4",
+    "resnet_v1_50": "ResNet 50",
+    "resnet_v1_101": "ResNet 101",
+    "resnet_v1_152": "ResNet 152",
+    "vgg_16": "VGG 16",
+    "vgg_19": "VGG 19",
+    "mobilenet_v1": "MobileNet",
+    "gnmt": "GNMT",
+}
+_BUILDS = {
+    "published": "published weights",
+    "own": "own weights",
+    "zoo": "zoo, reduced",
+    "initial": "initial weights",
+}
+METRIC_NAMES = {
+    "parameters": "parameters",
+    "macs": "multiply-accumulates",
+    "filters_removed": "filters removed",
+    "size": "file size",
+    "size_deflated": "compressed file size",
+    "latency": "inference time",
+    "latency_per_token": "time a token",
+    "memory": "runtime memory",
+    "power_mean": "mean power",
+    "power_peak": "peak power",
+    "energy": "energy",
+    "top1": "top-1",
+    "top5": "top-5",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "bleu": "BLEU",
+    "operation_share": "share of operation time",
+}
+DEQUANTIZATION_NAMES = {"every_inference": "dequantized at every inference", "once": "dequantized once, while loading"}
+
+
+@dataclass(frozen=True)
+class ShownModel:
+    """A model as figures name it, and the group it stands in."""
+
+    name: str
+    network: str
+    build: str
+    label: str
+    group: str
+
+    @property
+    def trained(self) -> bool:
+        """Whether its accuracy means anything."""
+        return self.build != "initial"
+
+
+def applied() -> AbstractContextManager[None]:
+    """The context in which figures are drawn and saved, free of the user's own matplotlib settings."""
+    return matplotlib.style.context(["default", _SETTINGS])
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure of that many inches, on a canvas that can measure text."""
+    made = Figure(figsize=(width, height))
+    FigureCanvasAgg(made)
+    return made
+
+
+def axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Axes placed in inches, counted from the figure's upper left corner."""
+    full_width, full_height = figure.get_size_inches()
+    return figure.add_axes(
+        (left / full_width, 1 - (top + height) / full_height, width / full_width, height / full_height)
+    )
+
+
+def write(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
+    """Text placed in inches, counted from the figure's upper left corner."""
+    full_width, full_height = figure.get_size_inches()
+    figure.text(left / full_width, 1 - top / full_height, text, **style)
+
+
+def text_width(*texts: str, size: float = SMALL, weight: str = "normal") -> float:
+    """Width in inches of the widest of `texts`."""
+    font = FontProperties(family="DejaVu Sans", weight=weight)
+    return max((TextPath((0, 0), text, size=size, prop=font).get_extents().x1 for text in texts if text), default=0) / 72
+
+
+def colours(study: pd.DataFrame) -> dict[str, str]:
+    """One colour a variant, the same in every figure of a study."""
+    further = [variant for variant in variants(study) if variant not in _TECHNIQUES and variant != BASELINE]
+    found = {BASELINE: INK, **_TECHNIQUES}
+    return found | {variant: _FURTHER[number % len(_FURTHER)] for number, variant in enumerate(further)}
+
+
+def shown_models(study: pd.DataFrame) -> list[ShownModel]:
+    """The models by group, each group in the table's order."""
+    facts = study.drop_duplicates("model")[["model", "network", "build"]].itertuples(index=False)
+    groups = _groups(study)
+    shown = [
+        ShownModel(model, network, build, model_name(model, network), groups[build]) for model, network, build in facts
+    ]
+    return sorted(shown, key=lambda model: list(_BUILDS).index(model.build))
+
+
+def _groups(study: pd.DataFrame) -> dict[str, str]:
+    """The heading over the models of each build; initial weights are worth comparing where the size is the paper's."""
+    counts = study[(study["metric"] == "parameters") & (study["variant"] == BASELINE)]
+    initial = counts[counts["build"] == "initial"]
+    published = initial["network"].map(lambda network: NETWORKS[network].parameters)
+    full_size = len(initial) > 0 and bool((initial["value"] > 0.9 * published).all())
+    return _BUILDS | ({"initial": "full size, initial weights"} if full_size else {})
+
+
+def network_name(network: str) -> str:
+    return _NETWORK_NAMES[network]
+
+
+def model_name(model: str, network: str) -> str:
+    """`mobilenet_v1_full` of network `mobilenet_v1` is "MobileNet full"."""
+    rest = model.removeprefix(network) if model.startswith(network) else f" ({model})"
+    return network_name(network) + rest.replace("_", " ")
+
+
+_SCALES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))
+
+
+def quantity(value: float, unit: str) -> str:
+    """A value with three digits and its unit, short: 16.9 MB, 1.24 G, 83.2 ms, 74.1 %."""
+    if pd.isna(value):
+        return "n/a"
+    if unit == "fraction":
+        return f"{100 * value:.1f} %"
+    if unit == "score":
+        return f"{value:.1f}"
+    if unit == "ms":
+        value, unit = value / 1e3, "s"
+    size, prefix = next(((size, prefix) for size, prefix in _SCALES if abs(value) >= size), (1.0, ""))
+    symbol = {"byte": "B", "1": ""}.get(unit, unit)
+    return f"{digits(value / size)} {prefix}{symbol}".rstrip()
+
+
+def digits(value: float, significant: int = 3) -> str:
+    """A number with that many significant digits and no exponent."""
+    if value == 0:
+        return "0"
+    decimals = significant - 1 - math.floor(math.log10(abs(value)))
+    return f"{round(value, decimals):,.{max(decimals, 0)}f}"

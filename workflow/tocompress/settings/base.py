@@ -1,0 +1,24 @@
+"""What all sections of the config have in common."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Settings(BaseModel):
+    """A section of the config: no unknown keys, immutable, with one canonical text."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def canonical(self, **kept: Any) -> str:
+        """The one JSON text of this section: what a job's parameters hold, so that only a real change is seen."""
+        return json.dumps(self.model_dump(mode="json", **kept), sort_keys=True, separators=(",", ":"))
+
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]

@@ -1,0 +1,29 @@
+"""The config's `evaluation`: how accuracy is judged."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tocompress.settings.base import Count, Settings
+
+
+class Prediction(Settings):
+    """How the test set is run through an artifact."""
+
+    batch_size: Count = Field(100, description="images at once")
+    sentences: Count = Field(32, description="sentences at once, in the set's order")
+
+
+class Scores(Settings):
+    """How predictions become scores."""
+
+    level: float = Field(0.95, gt=0.5, lt=1, description="confidence level of intervals")
+    resamples: int = Field(1000, ge=100, description="of the bootstrap")
+    seed: int = Field(1, ge=0)
+
+
+class Evaluation(Settings):
+    """Both halves of the stage, so that another interval does not run the networks again."""
+
+    prediction: Prediction = Prediction()
+    scores: Scores = Scores()

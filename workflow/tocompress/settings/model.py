@@ -1,0 +1,67 @@
+"""The config's `models`: a network at a size, with weights from a checkpoint or only initial ones."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from tocompress.settings.base import Count, Name, Settings, Sha256
+
+
+class Checkpoint(Settings):
+    """Where a TensorFlow checkpoint is: a file, or an archive that holds it."""
+
+    url: str = Field(description="https:, http: or file: address, or a path from the repository's root")
+    sha256: Sha256 = Field(description="digest of what stands at `url`, checked before use")
+    mirrors: tuple[str, ...] = Field((), description="further addresses of the same file, tried in order")
+    file: str | None = Field(None, description="checkpoint inside the archive; null where there is just one")
+
+
+class _Model(Settings):
+    build: Literal["zoo", "published", "initial", "own"] = Field(description="where the weights come from")
+    width: float = Field(1.0, gt=0, le=4, description="depth multiplier; for gnmt the share of 1,024 units")
+    data: Name = Field(description="entry of `data` it is evaluated on and takes its benchmark inputs from")
+    checkpoint: Checkpoint | None = Field(None, description="required unless `build` is `initial`")
+    seed: int = Field(1, ge=0, description="of the initial weights")
+
+    @model_validator(mode="after")
+    def _weights_have_one_source(self) -> _Model:
+        if (self.build == "initial") != (self.checkpoint is None):
+            raise ValueError(f"build '{self.build}' " + ("takes no" if self.checkpoint else "needs a") + " checkpoint")
+        return self
+
+    @property
+    def trained(self) -> bool:
+        """Whether accuracy means anything."""
+        return self.build != "initial"
+
+
+class ImageModel(_Model):
+    """One of the ten convolutional networks."""
+
+    network: Literal[
+        "inception_v1", "inception_v2", "inception_v3", "inception_v4", "resnet_v1_50", "resnet_v1_101",
+        "resnet_v1_152", "vgg_16", "vgg_19", "mobilenet_v1",
+    ]  # fmt: skip
+    input_size: int = Field(ge=32, le=1024, description="height and width of the input, pixels")
+    classes: int = Field(ge=2, description="number of outputs")
+
+
+class TranslationModel(_Model):
+    """The 4-layer GNMT."""
+
+    network: Literal["gnmt"]
+    source_vocabulary: int = Field(ge=4, description="number of source subwords")
+    target_vocabulary: int = Field(ge=4, description="number of target subwords")
+    beam_width: Count = Field(1, description="1 is greedy decoding")
+
+
+ModelSettings = Annotated[
+    Annotated[ImageModel, Tag("image")] | Annotated[TranslationModel, Tag("translation")],
+    Discriminator(
+        lambda model: "translation"
+        if (model.get("network") if isinstance(model, dict) else getattr(model, "network", None)) == "gnmt"
+        else "image"
+    ),
+]

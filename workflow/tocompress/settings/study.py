@@ -1,0 +1,139 @@
+"""The whole config, validated: sections, and that what is selected is defined."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Any
+
+from pydantic import Field, ValidationError, model_validator
+
+from tocompress.errors import StudyError
+from tocompress.settings.base import Name, Settings
+from tocompress.settings.benchmark import Benchmark, Device
+from tocompress.settings.compression import Technique
+from tocompress.settings.data import DataSettings
+from tocompress.settings.evaluation import Evaluation
+from tocompress.settings.model import ModelSettings
+from tocompress.settings.reporting import Plot, Report
+from tocompress.settings.training import Training
+
+BASELINE = "fp32"
+
+
+class Selection(Settings):
+    """What of all that is defined this study runs."""
+
+    name: Name = Field(description="results go to results/{name}/")
+    models: tuple[Name, ...] = Field(min_length=1)
+    variants: dict[str, tuple[str, ...]] = Field(
+        description="variants of each model; those of `default` for a model that is not named"
+    )
+    devices: tuple[Name, ...] = Field(min_length=1)
+
+
+class Study(Settings):
+    """The config."""
+
+    study: Selection
+    models: dict[Name, ModelSettings]
+    techniques: dict[Name, Technique]
+    devices: dict[Name, Device]
+    data: dict[Name, DataSettings]
+    benchmark: Benchmark = Benchmark()
+    evaluation: Evaluation = Evaluation()
+    plot: Plot = Plot()
+    report: Report = Report()
+    zoo: dict[Name, Training] = Field({}, description="models that `snakemake zoo` trains")
+
+    @model_validator(mode="after")
+    def _selected_is_defined(self) -> Study:
+        _known("study.models", self.study.models, self.models)
+        _known("study.devices", self.study.devices, self.devices)
+        _known("study.variants", self.study.variants, [*self.study.models, "default"])
+        _known("zoo", self.zoo, self.models)
+        for name, model in self.models.items():
+            _known(f"models.{name}.data", [model.data], self.data)
+        for model in self.study.models:
+            if model not in self.study.variants and "default" not in self.study.variants:
+                raise ValueError(f"study.variants: names no variants for '{model}' and no 'default'")
+            for variant in self.variants(model):
+                self._check_variant(model, variant)
+        return self
+
+    def _check_variant(self, model: str, variant: str) -> None:
+        where = f"study.variants: '{variant}' of '{model}'"
+        techniques = [] if variant == BASELINE else variant.split("-")
+        _known(where, techniques, self.techniques)
+        methods = [self.techniques[name].method for name in techniques]
+        if len(set(methods)) < len(methods):
+            raise ValueError(f"{where} applies the same method twice; a chain takes each method once, as in 'q8-p05'")
+
+    def variants(self, model: str) -> tuple[str, ...]:
+        """The variants of `model` in this study, the uncompressed baseline first."""
+        chosen = self.study.variants.get(model, self.study.variants.get("default", ()))
+        return (BASELINE, *dict.fromkeys(variant for variant in chosen if variant != BASELINE))
+
+    @cached_property
+    def trained(self) -> tuple[str, ...]:
+        """The selected models whose accuracy means anything."""
+        return tuple(name for name in self.study.models if self.models[name].trained)
+
+
+def load(config: Mapping[str, Any]) -> Study:
+    """The validated study; a `StudyError` of one line otherwise."""
+    try:
+        return Study.model_validate(dict(config))
+    except ValidationError as error:
+        raise StudyError(f"config: {_first_problem(error)}") from None
+
+
+def _known(where: str, names: Iterable[str], defined: Iterable[str]) -> None:
+    for name in names:
+        if name not in defined:
+            raise ValueError(f"{where}: '{name}' is not defined{_hint(name, defined)}")
+
+
+def _hint(name: str, known: Iterable[str]) -> str:
+    known = list(known)
+    near = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean '{near[0]}'?" if near else f"; there is {', '.join(map(repr, known))}"
+
+
+def _first_problem(error: ValidationError) -> str:
+    problem = error.errors(include_url=False)[0]
+    path, keys = _in_the_file(problem["loc"])
+    where = ".".join(path)
+    if problem["type"] == "extra_forbidden":
+        return f"{where}: unknown key{_hint(path[-1], keys)}"
+    message = problem["msg"].removeprefix("Value error, ")
+    given = problem["input"]
+    shown = f" (it is {given!r})" if isinstance(given, str | int | float | None) else ""
+    return f"{where}: {message}{shown}" if where else message
+
+
+def _in_the_file(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
+    """Pydantic's path as one in the user's file, without the tags of unions, and the keys known at its last step."""
+    schema = Study.model_json_schema()
+    node: dict[str, Any] = schema
+    path: list[str] = []
+    keys: list[str] = []
+    for step in map(str, location):
+        node = _resolve(schema, node)
+        if "oneOf" in node:
+            tagged = (choice["$ref"] for choice in node["oneOf"])
+            tag = step.replace("_", "")
+            node = {"$ref": next(name for name in tagged if name.rsplit("/", 1)[-1].lower().startswith(tag))}
+            continue
+        path.append(step)
+        keys = [*node.get("properties", {})]
+        patterns = node.get("patternProperties", {})
+        node = node.get("properties", {}).get(step) or next(iter(patterns.values()), node.get("items", {}))
+    return path, keys
+
+
+def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    return node

@@ -1,0 +1,19 @@
+"""The config's `zoo`: how the checkpoints in zoo/ are trained."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tocompress.settings.base import Count, Settings
+
+
+class Training(Settings):
+    """AdamW with warm-up and a cosine schedule to zero."""
+
+    epochs: Count
+    batch_size: Count = 64
+    learning_rate: float = Field(2e-3, gt=0, description="at its peak")
+    warmup_epochs: float = Field(1.0, ge=0)
+    weight_decay: float = Field(1e-4, ge=0, description="of kernels; decoupled")
+    clip_norm: float = Field(1.0, gt=0, description="of the gradient of all weights together")
+    seed: int = Field(1, ge=0)

@@ -1,0 +1,76 @@
+"""Parquet tables between the stages, checked against their schema (`tocompress.schemas`) on write and on read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tocompress.errors import StudyError
+
+TEXT, FLOAT, COUNT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
+
+
+def schema(name: str, **columns: tuple[pa.DataType, str]) -> pa.Schema:
+    """The schema of the table called `name`: column -> type and unit."""
+    fields = [pa.field(column, kind, metadata={"unit": unit}) for column, (kind, unit) in columns.items()]
+    return pa.schema(fields, metadata={"table": name})
+
+
+@contextmanager
+def replace_on_success(path: str | Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name only when the block ends well: whole or not at all."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        mask = os.umask(0)
+        os.umask(mask)
+        temporary.chmod(0o666 & ~mask)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_table(path: str | Path, schema: pa.Schema, table: pd.DataFrame) -> None:
+    """Write `table` whole or not at all; a missing, extra or ill-typed column is an error."""
+    _check_columns(path, schema, list(table.columns))
+    try:
+        arrow = pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        raise StudyError(f"{path}: not a table of {_name(schema)}: {error}") from error
+    with replace_on_success(path) as temporary:
+        pq.write_table(arrow.replace_schema_metadata(schema.metadata), temporary, compression="zstd")
+
+
+def read_table(path: str | Path, schema: pa.Schema) -> pd.DataFrame:
+    """Read the table at `path`, checked against its schema."""
+    try:
+        arrow = pq.read_table(path)
+    except (OSError, pa.ArrowInvalid) as error:
+        raise StudyError(f"{path}: not a readable Parquet file ({error}); delete it and run again") from error
+    _check_columns(path, schema, arrow.column_names)
+    try:
+        return arrow.select(schema.names).cast(schema).to_pandas()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+        raise StudyError(f"{path}: not a table of {_name(schema)}: {error}") from error
+
+
+def _check_columns(path: str | Path, schema: pa.Schema, columns: list[str]) -> None:
+    if missing := [name for name in schema.names if name not in columns]:
+        raise StudyError(f"{path}: a table of {_name(schema)} lacks the column(s) {', '.join(missing)}")
+    if extra := [name for name in columns if name not in schema.names]:
+        raise StudyError(f"{path}: a table of {_name(schema)} has the unknown column(s) {', '.join(extra)}")
+
+
+def _name(schema: pa.Schema) -> str:
+    return schema.metadata[b"table"].decode()

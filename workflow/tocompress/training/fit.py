@@ -1,0 +1,64 @@
+"""What training images and training sentences have in common: optimizer, schedule, history, resumption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import pandas as pd
+
+from tocompress.settings.training import Training
+
+
+def fit(
+    network: keras.Model,
+    training: Training,
+    batches: keras.utils.PyDataset,
+    validation: Any,
+    *,
+    resume_folder: Path,
+    report: Callable[[str], None],
+) -> pd.DataFrame:
+    """Train `network` in place on logits and integer labels; returns its history (schema 'history').
+
+    State is kept in `resume_folder` after each epoch; the same call goes on from there after a stop.
+    """
+    network.compile(
+        optimizer(training, len(batches)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        weighted_metrics=["accuracy"],
+        jit_compile=False,  # XLA on a CPU makes depthwise convolutions ten times slower
+    )
+    history: list[tuple[int, str, float]] = []
+
+    def record(epoch: int, values: dict[str, float]) -> None:
+        history.extend((epoch + 1, name, float(value)) for name, value in values.items())
+        report(f"epoch {epoch + 1}/{training.epochs}: " + ", ".join(f"{k} {v:.4f}" for k, v in values.items()))
+
+    network.fit(
+        batches,
+        validation_data=validation,
+        epochs=training.epochs,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.BackupAndRestore(str(resume_folder)),
+            keras.callbacks.LambdaCallback(on_epoch_end=record),
+        ],
+    )
+    return pd.DataFrame(history, columns=["epoch", "metric", "value"])
+
+
+def optimizer(training: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """AdamW whose rate rises linearly during warm-up, then falls to zero along a cosine."""
+    warmup_steps = round(training.warmup_epochs * steps_per_epoch)
+    rate = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup_steps else training.learning_rate,
+        decay_steps=max(1, training.epochs * steps_per_epoch - warmup_steps),
+        warmup_target=training.learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )
+    chosen = keras.optimizers.AdamW(rate, weight_decay=training.weight_decay, global_clipnorm=training.clip_norm)
+    chosen.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return chosen

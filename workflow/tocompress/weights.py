@@ -1,0 +1,113 @@
+"""Our weights files: safetensors with the training form of every tensor, packed integers included."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from tocompress.errors import StudyError
+from tocompress.tables import replace_on_success
+
+
+@dataclass(frozen=True)
+class ModelMetadata:
+    """What a weights file is of. Sizes that do not apply to a network are None."""
+
+    model: str
+    network: str
+    variant: str
+    trained: bool
+    width: float
+    input_size: int | None = None
+    classes: int | None = None
+    source_vocabulary: int | None = None
+    target_vocabulary: int | None = None
+
+
+@dataclass(frozen=True)
+class QuantizedTensor:
+    """A tensor on a linear grid: value = (integer - zero_point) * scale.
+
+    `integers`: uint16 of `shape` (16 bits), uint8 of `shape` (7 or 8 bits), or packed uint8 (fewer bits, see
+    `compression.packing`). `scale` float32 and `zero_point` int32 are of shape [] (per tensor) or
+    [shape[axis]] (per channel).
+    """
+
+    integers: np.ndarray
+    bits: int
+    shape: tuple[int, ...]
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int | None = None
+
+
+Weights = dict[str, np.ndarray | QuantizedTensor]
+
+_SCALE, _ZERO_POINT = "#scale", "#zero_point"
+
+
+def write_weights(path: str | Path, weights: Weights, metadata: ModelMetadata) -> None:
+    """Write `weights` to the safetensors file `path`, whole or not at all."""
+    arrays: dict[str, np.ndarray] = {}
+    quantized: dict[str, dict[str, object]] = {}
+    for name, tensor in weights.items():
+        if isinstance(tensor, QuantizedTensor):
+            arrays[name] = tensor.integers
+            arrays[name + _SCALE] = tensor.scale
+            arrays[name + _ZERO_POINT] = tensor.zero_point
+            quantized[name] = {"bits": tensor.bits, "shape": tensor.shape, "axis": tensor.axis}
+        else:
+            arrays[name] = tensor
+    header = {
+        "model": json.dumps(asdict(metadata)),
+        "quantized": json.dumps(quantized),
+        "order": json.dumps([*weights]),
+    }
+    contiguous = {name: np.require(array, requirements="C") for name, array in arrays.items()}
+    with replace_on_success(path) as temporary:
+        save_file(contiguous, temporary, header)
+
+
+def read_metadata(path: str | Path) -> ModelMetadata:
+    """What a weights file is of, without its tensors; errors name the file."""
+    try:
+        with safe_open(path, "numpy") as file:
+            return ModelMetadata(**json.loads((file.metadata() or {})["model"]))
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def read_weights(path: str | Path) -> tuple[Weights, ModelMetadata]:
+    """Read a weights file; errors name the file."""
+    try:
+        with safe_open(path, "numpy") as file:
+            header = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        quantized = json.loads(header["quantized"])
+        metadata = ModelMetadata(**json.loads(header["model"]))
+        weights: Weights = {}
+        for name in json.loads(header["order"]):
+            if name in quantized:
+                entry = quantized[name]
+                weights[name] = QuantizedTensor(
+                    arrays[name],
+                    entry["bits"],
+                    tuple(entry["shape"]),
+                    arrays[name + _SCALE],
+                    arrays[name + _ZERO_POINT],
+                    entry["axis"],
+                )
+            else:
+                weights[name] = arrays[name]
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from error
+    return weights, metadata
+
+
+def _damaged(path: str | Path, error: Exception) -> StudyError:
+    return StudyError(f"{path}: not one of this study's weights files ({error}); delete it and run again")
