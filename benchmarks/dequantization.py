@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tocompress.artifacts.deployed import AffineTensor
-from tocompress.artifacts.graph import dequantize
+from tocompress.artifacts.export import dequantize
 from tocompress.compression.packing import pack
 
 SHAPES = ((3, 3, 64, 64), (1, 1, 256, 1024), (3, 3, 512, 512))

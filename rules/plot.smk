@@ -25,6 +25,7 @@ rule report:
         study=PATHS.study,
         figures=[figure for figure in STUDY.figures if figure.endswith(".png")],
         sessions=STUDY.benchmarks("session"),
+        template="workflow/tocompress/reporting/templates/report.html.j2",
     output:
         PATHS.report,
     log:

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from tocompress.compression.packing import unpack
-from tocompress.compression.quantization import channel_axis, dequantize, quantize, quantize_weights
+from tocompress.compression.quantization import dequantize, quantize, quantize_weights
 from tocompress.errors import StudyError
 from tocompress.schemas.compression import COMPRESSION
 from tocompress.tables import read_table, write_table
-from tocompress.weights import QuantizedTensor
+from tocompress.weights import QuantizedTensor, channel_axis
 
 WEIGHT = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)
 TENSORS = arrays.arrays(np.float32, arrays.array_shapes(min_dims=2, max_dims=4, max_side=6), elements=WEIGHT)

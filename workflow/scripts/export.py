@@ -11,7 +11,6 @@ with job(snakemake):
     without_keras()
 
     from tocompress.artifacts.export import artifact_facts, export_variant
-
     from tocompress.schemas.artifact import ARTIFACT, STRUCTURE
     from tocompress.tables import read_table, write_table
 

@@ -3,9 +3,17 @@
 from typing import TYPE_CHECKING
 
 from tocompress.job import job
+from tocompress.reporting.report import write_report
+from tocompress.settings.reporting import ReportInputs
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    pass
+    write_report(
+        snakemake.output[0],
+        ReportInputs.model_validate_json(snakemake.params.settings),
+        study=snakemake.input.study,
+        figures=snakemake.input.figures,
+        sessions=snakemake.input.sessions,
+    )

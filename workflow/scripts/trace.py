@@ -4,7 +4,6 @@ import json
 from typing import TYPE_CHECKING
 
 from tocompress.artifacts.body import multiply_accumulates, trace
-
 from tocompress.artifacts.graph import write_graph
 from tocompress.job import job
 from tocompress.schemas.artifact import STRUCTURE

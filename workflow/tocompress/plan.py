@@ -112,7 +112,7 @@ class Plan:
 
     def network_code(self, script: str) -> Parameter:
         """The digest of a script that builds the network of the wildcard `model`."""
-        return lambda wildcards: code_digest(script, f"tocompress.models.{self._network(wildcards).module}")
+        return lambda wildcards: code_digest(script, self._network(wildcards).module)
 
     def figure_code(self, script: str) -> Parameter:
         """The digest of a script that draws the wildcard `figure`."""
@@ -197,7 +197,7 @@ class Plan:
 
     @property
     def report_settings(self) -> str:
-        return self.study.report.canonical()
+        return _canonical(report=self.study.report, plot=self.study.plot, devices=self.study.study.devices)
 
     def training_settings(self, wildcards: Wildcards) -> str:
         return _canonical(

@@ -111,3 +111,11 @@ def read_weights(path: str | Path) -> tuple[Weights, ModelMetadata]:
 
 def _damaged(path: str | Path, error: Exception) -> StudyError:
     return StudyError(f"{path}: not one of this study's weights files ({error}); delete it and run again")
+
+
+def channel_axis(name: str, rank: int) -> int:
+    """The axis of the output channels: the one along which batch norm scales the kernel, or an embedding's words."""
+    kind = name.rpartition("/")[2]
+    if kind.startswith("embedding_"):
+        return 0
+    return 2 if kind == "depthwise_weights" else rank - 1

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tocompress.compression.quantization import channel_axis
 from tocompress.errors import StudyError
-from tocompress.weights import QuantizedTensor, Weights
+from tocompress.weights import QuantizedTensor, Weights, channel_axis
 
 Floats = NDArray[np.float32]
 

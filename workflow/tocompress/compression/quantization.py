@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tocompress.compression.packing import pack, stored_width, unpack
 from tocompress.errors import StudyError
 from tocompress.schemas.compression import COMPRESSION
-from tocompress.weights import QuantizedTensor, Weights
+from tocompress.weights import QuantizedTensor, Weights, channel_axis
 
 Granularity = Literal["tensor", "channel"]
 Floats = NDArray[np.float32]
@@ -58,19 +58,11 @@ def is_kernel(name: str) -> bool:
     return name.rpartition("/")[2] in KERNELS
 
 
-def channel_axis(name: str, rank: int) -> int:
-    """The axis of the output channels: the one along which batch norm scales the kernel, or an embedding's words."""
-    kind = name.rpartition("/")[2]
-    if kind.startswith("embedding_"):
-        return 0
-    return 2 if kind == "depthwise_weights" else rank - 1
-
-
 def quantize(tensor: Floats, bits: int, axis: int | None = None) -> QuantizedTensor:
     """Put a float32 tensor on the grid of its range, or of the range of each channel along `axis`.
 
-    No value moves by more than half a step, to the precision of float32. Raises StudyError for values that are not finite, and for `bits`
-    outside 2..16.
+    No value moves by more than half a step, to the precision of float32. Raises StudyError for values that are not
+    finite, and for `bits` outside 2..16.
     """
     width = stored_width(bits)
     scale, zero_point = _grid(tensor, bits, axis)

@@ -18,6 +18,7 @@ from keras import ops
 
 UNKNOWN, START, END = 0, 1, 2
 
+UNITS = 1024  # LSTM units of a layer of the published network
 SOURCE_EMBEDDING = "embeddings/encoder/embedding_encoder"
 TARGET_EMBEDDING = "embeddings/decoder/embedding_decoder"
 _ENCODER = "dynamic_seq2seq/encoder"
@@ -76,6 +77,11 @@ class Beams(NamedTuple):
     log_probability: Tensor
     length: Tensor
     finished: Tensor
+
+
+def units(width: float) -> int:
+    """LSTM units of a layer at this share of the published network's."""
+    return round(UNITS * width)
 
 
 def shapes(source_vocabulary: int, target_vocabulary: int, units: int) -> dict[str, tuple[int, ...]]:

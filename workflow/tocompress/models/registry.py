@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tocompress.errors import StudyError
 
@@ -73,6 +73,11 @@ def find(network: str) -> Network:
     return NETWORKS[network]
 
 
+def module(network: str) -> Any:
+    """The module of a network, imported by name: code that serves all networks depends on none."""
+    return importlib.import_module(find(network).module)
+
+
 def build(network: str, *, width: float, input_size: int, classes: int, folded: bool = False) -> keras.Model:
     """A CNN with initial weights: `input` float32 [B, input_size, input_size, 3], preprocessed, to logits [B, classes].
 
@@ -86,6 +91,6 @@ def build(network: str, *, width: float, input_size: int, classes: int, folded: 
         raise StudyError(f"{network}: input_size {input_size} is too small, at least {facts.minimum_input_size} needed")
     if width <= 0 or classes < 1:
         raise StudyError(f"{network}: width {width} and classes {classes} must be positive")
-    function = getattr(importlib.import_module(facts.module), network)
+    function = getattr(module(network), network)
     model: keras.Model = function(width=width, input_size=input_size, classes=classes, folded=folded)
     return model

@@ -11,10 +11,14 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from tocompress.reporting.figures import caption
 from tocompress.reporting.figures.captions import listing
 from tocompress.reporting.study import BASELINE, METRICS, devices, models, select, variants
 from tocompress.reporting.style import DEQUANTIZATION_NAMES, METRIC_NAMES, model_name, quantity
-from tocompress.settings.reporting import Report
+from tocompress.schemas.benchmark import SESSION
+from tocompress.schemas.study import STUDY
+from tocompress.settings.reporting import Report, ReportInputs
+from tocompress.tables import read_table, replace_on_success
 
 _MOST = 3  # different values of one fact that are listed
 
@@ -39,6 +43,26 @@ METHODS: dict[str, str] = {
     "bleu": "sacreBLEU on the test set, 0 to 100",
     "operation_share": "share of the time of all profiled operations of an inference",
 }
+
+
+def write_report(
+    path: str | Path,
+    settings: ReportInputs,
+    *,
+    study: str | Path,
+    figures: Sequence[str | Path],
+    sessions: Sequence[str | Path],
+) -> None:
+    """Write the report of the table in the file `study`; `sessions` come device by device, as many of each."""
+    table = read_table(study, STUDY)
+    captioned = [(Path(png).stem, png, caption(Path(png).stem, table, settings.plot)) for png in figures]
+    each = len(sessions) // len(settings.devices)
+    provenance = {
+        device: session_facts(read_table(file, SESSION) for file in sessions[number * each : (number + 1) * each])
+        for number, device in enumerate(settings.devices)
+    }
+    with replace_on_success(path) as temporary:
+        temporary.write_text(report(table, captioned, settings.report, provenance), encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -22,3 +22,11 @@ class Report(Settings):
     """The HTML report."""
 
     title: str = "To compress, or not to compress"
+
+
+class ReportInputs(Settings):
+    """What the report is put together from, but for the files."""
+
+    report: Report
+    plot: Plot
+    devices: tuple[str, ...]

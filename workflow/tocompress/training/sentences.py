@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 from tocompress.data.subwords import END_ID, START_ID, pad
-from tocompress.models.gnmt import GNMT, shapes
+from tocompress.models import registry
 from tocompress.settings.model import TranslationModel
 from tocompress.settings.training import Training
 from tocompress.training.fit import fit
 
 #: Source ids and target ids of each sentence, without <s> and </s>.
 Pairs = Sequence[tuple[Sequence[int], Sequence[int]]]
-UNITS = 1024  # of the published network, at width 1
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -61,12 +60,12 @@ def train(
     *,
     resume_folder: Path,
     report: Callable[[str], None] = print,
-) -> tuple[GNMT, pd.DataFrame]:
+) -> tuple[keras.Model, pd.DataFrame]:
     """The trained network and its history; see `fit`."""
     keras.utils.set_random_seed(training.seed)
-    network = GNMT(
-        shapes(model.source_vocabulary, model.target_vocabulary, round(UNITS * model.width)), seed=training.seed
-    )
+    gnmt = registry.module(model.network)
+    shapes = gnmt.shapes(model.source_vocabulary, model.target_vocabulary, gnmt.units(model.width))
+    network = gnmt.GNMT(shapes, seed=training.seed)
     batches = Batches(pairs, training.batch_size, training.seed)
     held_out = Batches(validation, training.batch_size, training.seed)
     return network, fit(network, training, batches, held_out, resume_folder=resume_folder, report=report)

@@ -12,18 +12,9 @@ from matplotlib.figure import Figure
 
 from tocompress.errors import StudyError
 from tocompress.reporting import style
+from tocompress.reporting.names import FIGURES
 from tocompress.settings.reporting import Plot
 from tocompress.tables import replace_on_success
-
-#: The figures of the paper drawn here, in its order.
-FIGURES = (
-    "table1_models",
-    "fig06_operations",
-    "fig13_quantization",
-    "fig27_memory",
-    "fig28_dequantization",
-    "fig32_quantization_sizes",
-)
 
 # Without dates and versions, the same study gives the same bytes.
 _METADATA: dict[str, dict[str, Any]] = {
@@ -43,12 +34,21 @@ class Drawing:
 
 def draw(name: str, study: pd.DataFrame, plot: Plot) -> Drawing:
     """The figure `name` of a table of schema `study`; StudyError for an unknown name."""
+    with style.applied():
+        figure, table = _module(name).draw(study, plot)
+    return Drawing(figure, table, caption(name, study, plot))
+
+
+def caption(name: str, study: pd.DataFrame, plot: Plot) -> str:
+    """The caption of the figure `name`, one paragraph."""
+    text: str = _module(name).caption(study, plot)
+    return text
+
+
+def _module(name: str) -> Any:
     if name not in FIGURES:
         raise StudyError(f"unknown figure {name!r}: known are {', '.join(FIGURES)}")
-    module = importlib.import_module(f"{__name__}.{name}")
-    with style.applied():
-        figure, table = module.draw(study, plot)
-    return Drawing(figure, table, module.caption(study, plot))
+    return importlib.import_module(f"{__name__}.{name}")
 
 
 def save(drawing: Drawing, png: str | Path, pdf: str | Path, csv: str | Path, plot: Plot) -> None:

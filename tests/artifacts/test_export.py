@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tocompress.artifacts import graph as graphs
+from tocompress.artifacts import export as exports
+from tocompress.artifacts.body import trace
 from tocompress.artifacts.deployed import deployed
-from tocompress.artifacts.graph import deflated_size, export, read_graph, trace, write_graph
+from tocompress.artifacts.export import deflated_size, export
+from tocompress.artifacts.graph import read_graph, write_graph
 from tocompress.compression.quantization import dequantize, quantize_weights
 from tocompress.errors import StudyError
 from tocompress.models import gnmt
@@ -145,7 +147,7 @@ def test_tensors_that_are_not_the_networks_are_named(body, weights, monkeypatch)
         export(body, tensors | {"MobilenetV1/Conv2d_99/weights": tensors[name]})
     with pytest.raises(StudyError, match=rf"{name}: shape \[3, 3, 3, 7\], but .*\[3, 3, 3, 8\]"):
         export(body, tensors | {name: tensors[name][..., :7]})
-    monkeypatch.setattr(graphs, "_LARGEST_GRAPH", 100_000)
+    monkeypatch.setattr(exports, "_LARGEST_GRAPH", 100_000)
     with pytest.raises(StudyError, match="2 GiB"):
         export(body, tensors)
 

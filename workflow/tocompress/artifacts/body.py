@@ -1,0 +1,105 @@
+"""The body graph of a structure: a network in its deployed form, with a placeholder in place of each weight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import tensorflow as tf
+from tensorflow.core.framework.graph_pb2 import GraphDef
+
+from tocompress.artifacts.graph import OUTPUT, WEIGHTS, reachable
+from tocompress.errors import StudyError
+from tocompress.models import registry
+from tocompress.weights import ModelMetadata
+
+#: Of a sentence whose translation's cost is counted.
+TOKENS = 20
+
+Tensor = Any
+
+
+def trace(metadata: ModelMetadata, beam_width: int = 1) -> GraphDef:
+    """The body graph of a network in its deployed form, with a placeholder `weights/<name>` for each weight.
+
+    CNN: `input` float32 [None, size, size, 3], preprocessed, to `output` float32 [None, classes], logits.
+    GNMT: `source` int32 [B, T], `source_length` int32 [B], `maximum_length` int32 [], `forced` bool [] to `output`
+    int32 [B, L], token ids: decoded greedily, or the best of `beam_width` beams.
+    """
+    with tf.Graph().as_default() as graph:
+        output = _trace_translation(metadata, beam_width) if metadata.network == "gnmt" else _trace_images(metadata)
+        tf.identity(output, name=OUTPUT)
+    return reachable(graph.as_graph_def())
+
+
+def multiply_accumulates(metadata: ModelMetadata) -> pd.DataFrame:
+    """The table 'structure': what one inference takes, of an image, or of a sentence of `TOKENS` tokens to as many."""
+    if metadata.network == "gnmt":
+        macs = registry.module(metadata.network).multiply_accumulates(_gnmt_shapes(metadata), TOKENS, TOKENS)
+    else:
+        from tocompress.models import operations
+
+        macs = operations.multiply_accumulates(_folded(metadata))
+    return pd.DataFrame({"macs": [macs]})
+
+
+def _trace_images(metadata: ModelMetadata) -> Tensor:
+    import keras
+
+    from tocompress.models.variables import named_variables
+
+    with tf.init_scope():
+        model = _folded(metadata)
+    variables = named_variables(model)
+    values = _placeholders({name: tuple(variable.shape) for name, variable in variables.items()})
+    image = tf.compat.v1.placeholder(tf.float32, [None, metadata.input_size, metadata.input_size, 3], "input")
+    mapping = [(variable, values[name]) for name, variable in variables.items()]
+    with keras.StatelessScope(mapping, initialize_variables=False):
+        return model(image, training=False)
+
+
+def _trace_translation(metadata: ModelMetadata, beam_width: int) -> Tensor:
+    gnmt = registry.module(metadata.network)
+    weights = _placeholders(_gnmt_shapes(metadata))
+    source = tf.compat.v1.placeholder(tf.int32, [None, None], "source")
+    source_length = tf.compat.v1.placeholder(tf.int32, [None], "source_length")
+    maximum_length = tf.compat.v1.placeholder(tf.int32, [], "maximum_length")
+    forced = tf.compat.v1.placeholder(tf.bool, [], "forced")
+    if beam_width == 1:
+        return gnmt.greedy(weights, source, source_length, maximum_length, forced)
+    return gnmt.beam_search(weights, source, source_length, maximum_length, beam_width, forced=forced)
+
+
+def _placeholders(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+    placeholders = {name: tf.compat.v1.placeholder(tf.float32, shape, WEIGHTS + name) for name, shape in shapes.items()}
+    for name, placeholder in placeholders.items():
+        if placeholder.op.name != WEIGHTS + name:  # TensorFlow renames silently
+            raise StudyError(f"{name}: no name for a TensorFlow operation, or it differs from another only in case")
+    return placeholders
+
+
+def _folded(metadata: ModelMetadata) -> Any:
+    """The Keras model of a CNN's deployed form. Its variables get no values: for the largest that takes seconds."""
+    import keras
+
+    if metadata.input_size is None or metadata.classes is None:
+        raise StudyError(f"{metadata.model}: its weights file names no input size or no classes")
+    with keras.StatelessScope(initialize_variables=False):
+        return registry.build(
+            metadata.network,
+            width=metadata.width,
+            input_size=metadata.input_size,
+            classes=metadata.classes,
+            folded=True,
+        )
+
+
+def _gnmt_shapes(metadata: ModelMetadata) -> Mapping[str, tuple[int, ...]]:
+    if metadata.source_vocabulary is None or metadata.target_vocabulary is None:
+        raise StudyError(f"{metadata.model}: its weights file names no vocabularies")
+    gnmt = registry.module(metadata.network)
+    shapes: Mapping[str, tuple[int, ...]] = gnmt.shapes(
+        metadata.source_vocabulary, metadata.target_vocabulary, gnmt.units(metadata.width)
+    )
+    return shapes
