@@ -2,8 +2,8 @@
 
     PYTHONPATH=workflow python benchmarks/dequantization.py [rounds]
 
-One thread, constant folding off, the ways run in turn. `artifacts.graph.dequantize` is what artifacts hold. Each way is
-checked to give the same values before it is timed.
+One thread, constant folding off, the ways run in turn. `artifacts.export.dequantize` is what artifacts hold. Each way
+is checked to give the same values before it is timed.
 """
 
 from __future__ import annotations

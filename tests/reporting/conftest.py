@@ -1,149 +1,12 @@
-"""A made-up study: every table that figures and the report are tested on."""
+"""Made-up studies of three sizes."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
 import pandas as pd
 import pytest
+from made_up import ZOO, make_study
 
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import METRICS, Part, aggregate, artifact_rows
-
-ZOO = ("mobilenet_v1", "resnet_v1_50", "vgg_16", "gnmt")
-FULL = ("mobilenet_v1_full", "inception_v1_full", "resnet_v1_50_full")
-BITS = {"q16": 16, "q8": 8, "q6": 6}
-MODES = ("every_inference", "once")
-CLASSES = {
-    "convolution": 0.62, "depthwise convolution": 0.14, "matrix multiplication": 0.05, "bias and addition": 0.07,
-    "activation": 0.06, "pooling": 0.015, "data movement": 0.004,
-}  # fmt: skip
-NO_SENSOR = "no power sensor on host"
-
-
-def network_of(model: str) -> str:
-    return model.removesuffix("_full")
-
-
-def make_study(
-    models: Sequence[str] = (*ZOO, *FULL), variants: Sequence[str] = ("fp32", *BITS), *, power: bool = False
-) -> pd.DataFrame:
-    """A study of these models and variants whose numbers are drawn, but of the size and spread of real ones."""
-    parts = []
-    for number, model in enumerate(models):
-        random = np.random.default_rng(number)
-        network, full = network_of(model), model not in ZOO
-        facts = {"model": model, "network": network, "build": "initial" if full else "zoo"}
-        on_host = {"device": "host", "processor": "cpu", "runtime": "tensorflow"}
-        parameters = NETWORKS[network].parameters if full else NETWORKS[network].parameters // 40
-        slow = random.uniform(1.2, 1.9)
-        parts.append(Part(**facts, rows=artifact_rows(_artifacts(variants, parameters))))
-        for mode in MODES:
-            slowdown = {v: slow * (1 + 0.05 * i) if mode == "every_inference" else 1.0 for i, v in enumerate(BITS)}
-            parts.append(
-                Part(
-                    **facts,
-                    **on_host,
-                    dequantization=mode,
-                    rows=pd.DataFrame(
-                        [
-                            *_latency(variants, parameters, slowdown, random),
-                            *_memory(variants, parameters, random),
-                            *_power(variants, power),
-                            *_operations(variants, mode, network, random),
-                        ]
-                    ),
-                )
-            )
-        if not full:
-            dataset = "phrases" if network == "gnmt" else "glyphs"
-            parts.append(Part(**facts, dataset=dataset, rows=pd.DataFrame(_accuracy(variants, network, random))))
-    return aggregate(parts)
-
-
-def make_unavailable(study: pd.DataFrame) -> pd.DataFrame:
-    """The same study where nothing could be measured."""
-    values = ["value", "low", "high", "level", "n", "processes", "ratio", "ratio_low", "ratio_high", "converged"]
-    return study.assign(**dict.fromkeys(values), basis="unavailable", reason="the device did not answer")
-
-
-def _artifacts(variants: Sequence[str], parameters: int) -> pd.DataFrame:
-    sizes = {variant: int(parameters * BITS.get(variant, 32) / 8 * 1.01 + 30_000) for variant in variants}
-    return pd.DataFrame(
-        {
-            "variant": list(variants),
-            "size": [sizes[variant] for variant in variants],
-            "size_deflated": [int(0.92 * sizes[variant]) for variant in variants],
-            "parameters": parameters,
-            "macs": parameters * 130,
-            "sha256": "0" * 64,
-        }
-    )
-
-
-def _row(metric: str, variant: str, value: float, ratio: float | None, spread: float, **more: object) -> dict[str, object]:
-    known = {"metric": metric, "variant": variant, "unit": METRICS[metric], "value": value, "basis": "measured"}
-    interval = {"low": value * (1 - spread), "high": value * (1 + spread), "level": 0.95}
-    if ratio is not None:
-        interval |= {"ratio": ratio, "ratio_low": ratio * (1 - spread), "ratio_high": ratio * (1 + spread)}
-    return known | interval | more
-
-
-def _latency(variants, parameters, slowdown, random):
-    base = 0.8 * (parameters / 1e5) ** 0.75
-    for variant in variants:
-        ratio = slowdown.get(variant, 1.0) * random.uniform(0.97, 1.03)
-        spread = random.uniform(0.01, 0.06)
-        yield _row(
-            "latency", variant, base * ratio, ratio, spread, n=int(random.integers(50, 400)), processes=5,
-            converged=spread < 0.05,
-        )  # fmt: skip
-        yield _row("latency", variant, 2 * base, 7.0, 0.02, label="input 3", n=40, processes=5, converged=True)
-
-
-def _memory(variants, parameters, random):
-    for variant in variants:
-        ratio = {"q16": 0.9, "q8": 0.8, "q6": 0.77}.get(variant, 1) * random.uniform(0.95, 1.05)
-        yield _row("memory", variant, (parameters * 9 + 2e7) * ratio, ratio, 0.02, n=5, processes=5, converged=True)
-        yield _row("memory", variant, 1e9, 7.0, 0.02, n=5, label="loading", processes=5, converged=True)
-
-
-def _power(variants, measured):
-    for metric, base, ratio in (("power_mean", 4.0, 0.97), ("power_peak", 6.0, 0.9), ("energy", 0.3, 1.4)):
-        for variant in variants:
-            if measured:
-                yield _row(metric, variant, base, ratio, 0.03, n=5, processes=5, converged=True)
-            else:
-                yield {
-                    "metric": metric, "variant": variant, "unit": METRICS[metric], "basis": "unavailable",
-                    "reason": NO_SENSOR,
-                }  # fmt: skip
-
-
-def _operations(variants, mode, network, random):
-    shares = {name: share * random.uniform(0.7, 1.3) for name, share in CLASSES.items()}
-    if network == "gnmt":
-        shares |= {"convolution": 0.0, "depthwise convolution": 0.0, "pooling": 0.0, "matrix multiplication": 0.8}
-    if network != "mobilenet_v1":
-        shares["depthwise convolution"] = 0.0
-    for variant in variants:
-        spent = {"q16": 0.2, "q8": 0.22, "q6": 0.38}.get(variant, 0.0) if mode == "every_inference" else 0.0
-        total = sum(shares.values())
-        for label, share in {**shares, "dequantization": None}.items():
-            value = spent if share is None else (1 - spent) * share / total
-            yield _row("operation_share", variant, value, None, 0.02, label=label, n=5)
-
-
-def _accuracy(variants, network, random):
-    metrics = ["bleu"] if network == "gnmt" else ["top1", "top5", "precision", "recall", "f1"]
-    for variant in variants:
-        drop = {"q16": 0.0005, "q8": 0.01, "q6": 0.08}.get(variant, 0) * random.uniform(0.5, 1.5)
-        for metric in metrics:
-            base = {"bleu": 62.0, "top1": 0.78, "top5": 0.94}.get(metric, 0.775)
-            small = drop * (0.3 if metric == "top5" else 1)
-            n, label = (600, "nrefs:1|case:mixed|tok:13a") if metric == "bleu" else (2000, None)
-            yield _row(metric, variant, base * (1 - small), 1 - small, 0.012, n=n, label=label)
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +17,9 @@ def study() -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def large_study() -> pd.DataFrame:
     """All eleven networks, with power, and a technique nobody knows."""
-    full = [f"{network}_full" for network in NETWORKS if network not in ("vgg_16", "gnmt", "mobilenet_v1", "resnet_v1_50")]
+    full = [
+        f"{network}_full" for network in NETWORKS if network not in ("vgg_16", "gnmt", "mobilenet_v1", "resnet_v1_50")
+    ]
     return make_study((*ZOO, *full), power=True)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from conftest import NO_SENSOR, make_unavailable
+from made_up import NO_SENSOR, make_unavailable
 from matplotlib.text import Text
 
 from tocompress.errors import StudyError
@@ -40,7 +40,9 @@ def test_the_table_behind_a_figure_holds_rows_of_the_study(name, study, tmp_path
     columns = ["model", "variant", "device", "dequantization", "dataset", "metric", "label"]
     numbers = ["value", "low", "high", "ratio", "ratio_low", "ratio_high"]
     filled = {column: "" for column in columns}
-    both = read.fillna(filled).merge(study.fillna(filled), on=columns, how="left", validate="m:1", suffixes=("", "_study"))
+    both = read.fillna(filled).merge(
+        study.fillna(filled), on=columns, how="left", validate="m:1", suffixes=("", "_study")
+    )
     for number in numbers:
         pd.testing.assert_series_equal(both[number], both[f"{number}_study"], check_names=False, check_exact=True)
 
@@ -85,6 +87,7 @@ SCRIPT = """
 import sys
 from pathlib import Path
 from tocompress.reporting import figures
+from tocompress.schemas.study import STUDY
 from tocompress.settings.reporting import Plot
 from tocompress.tables import read_table
 study = read_table(sys.argv[1], STUDY)
@@ -97,7 +100,11 @@ for name in figures.FIGURES:
 def test_the_same_study_gives_the_same_bytes(study, tmp_path):
     write_table(tmp_path / "study.parquet", STUDY, study)
     for seed in ("1", "2"):
-        environment = {"PYTHONPATH": str(Path(__file__).parents[2] / "workflow"), "PYTHONHASHSEED": seed, "OMP_NUM_THREADS": "1"}
+        environment = {
+            "PYTHONPATH": str(Path(__file__).parents[2] / "workflow"),
+            "PYTHONHASHSEED": seed,
+            "OMP_NUM_THREADS": "1",
+        }
         command = [sys.executable, "-c", SCRIPT, str(tmp_path / "study.parquet"), str(tmp_path / seed)]
         subprocess.run(command, check=True, env=environment)
     first = sorted((tmp_path / "1").iterdir())
@@ -154,7 +161,9 @@ def test_models_with_initial_weights_stand_apart(study, small_study):
 
 
 def test_quantities_have_three_digits_and_a_prefix():
-    shown = [style.quantity(*of) for of in ((16_912_000, "byte"), (4_254_889, "1"), (0.826, "ms"), (0.7812, "fraction"))]
+    shown = [
+        style.quantity(*of) for of in ((16_912_000, "byte"), (4_254_889, "1"), (0.826, "ms"), (0.7812, "fraction"))
+    ]
     assert shown == ["16.9 MB", "4.25 M", "826 µs", "78.1 %"]
     assert (style.digits(999.6), style.digits(0.01234), style.digits(0)) == ("1,000", "0.0123", "0")
 

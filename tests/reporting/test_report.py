@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from conftest import NO_SENSOR, make_unavailable
+from made_up import NO_SENSOR, make_unavailable
 
 from tocompress.reporting import figures
 from tocompress.reporting.report import METHODS, headlines, report, session_facts

@@ -9,7 +9,9 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
 
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS, Network
@@ -19,6 +21,9 @@ from tocompress.reporting.names import FIGURES
 from tocompress.settings.data import Glyphs
 from tocompress.settings.model import ImageModel, TranslationModel
 from tocompress.settings.study import BASELINE, Study, load
+
+#: Keys of a dataset that name files.
+FILES = ("codes", "source_vocabulary", "target_vocabulary")
 
 Wildcards = Any
 Parameter = Callable[[Wildcards], str]
@@ -56,7 +61,7 @@ class Plan:
         data = self.study.data[self.study.models[wildcards.model].data]
         if isinstance(data, Glyphs):
             return []
-        return [data.codes, data.source_vocabulary, data.target_vocabulary]
+        return [getattr(data, key) for key in FILES]
 
     def train_set(self, wildcards: Wildcards) -> str:
         return self.dataset(wildcards.model, "train")
@@ -134,7 +139,7 @@ class Plan:
 
     def model_settings(self, wildcards: Wildcards) -> str:
         """What a model's weights depend on."""
-        return self.study.models[wildcards.model].canonical(exclude={"data", "beam_width"})
+        return self.study.models[wildcards.model].canonical(exclude={"beam_width"})
 
     def technique_settings(self, wildcards: Wildcards) -> str:
         """The last technique of a variant."""
@@ -211,9 +216,23 @@ def plan(config: Mapping[str, Any]) -> Plan:
     """The plan of a config; ends the program with one line where the config is wrong."""
     try:
         study = load(config)
+        _check_files(study)
     except StudyError as error:
         _stop(error)
     return Plan(study, Paths(f"results/{study.study.name}"))
+
+
+def _check_files(study: Study) -> None:
+    """That the files which the selected models need on this machine are there."""
+    for name in study.study.models:
+        model = study.models[name]
+        data = study.data[model.data]
+        files = {f"data.{model.data}.{key}": getattr(data, key) for key in FILES if hasattr(data, key)}
+        if model.checkpoint and not urlsplit(model.checkpoint.url).scheme:
+            files[f"models.{name}.checkpoint.url"] = model.checkpoint.url
+        for key, file in files.items():
+            if not Path(file).is_file():
+                raise StudyError(f"config: {key}: there is no file '{file}'; name an existing one, from {Path.cwd()}")
 
 
 def _canonical(**values: Any) -> str:

@@ -16,6 +16,7 @@ OUTPUT = "output"
 WEIGHTS = "weights/"  # + a tensor's name: its placeholder in a body, its constant in an artifact
 DEQUANTIZE = "dequantize/"  # + a tensor's name: the scope of what makes floats of it
 
+
 def write_graph(path: str | Path, graph: GraphDef) -> None:
     """Write a graph to the file `path`, whole or not at all; equal graphs give equal files."""
     with replace_on_success(path) as temporary:

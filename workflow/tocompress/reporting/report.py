@@ -107,7 +107,9 @@ def session_facts(sessions: Iterable[pd.DataFrame]) -> dict[str, str]:
             values.setdefault(key, []).append("" if pd.isna(value) else str(value))
     different = {key: list(dict.fromkeys(found)) for key, found in values.items()}
     return {
-        key: ", ".join(found) if len(found) <= _MOST else f"{len(found)} different values, from {min(found)} to {max(found)}"
+        key: ", ".join(found)
+        if len(found) <= _MOST
+        else f"{len(found)} different values, from {min(found)} to {max(found)}"
         for key, found in different.items()
     }
 

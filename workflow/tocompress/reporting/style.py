@@ -151,7 +151,9 @@ def write(figure: Figure, left: float, top: float, text: str, **style: Any) -> N
 def text_width(*texts: str, size: float = SMALL, weight: str = "normal") -> float:
     """Width in inches of the widest of `texts`."""
     font = FontProperties(family="DejaVu Sans", weight=weight)
-    return max((TextPath((0, 0), text, size=size, prop=font).get_extents().x1 for text in texts if text), default=0) / 72
+    return (
+        max((TextPath((0, 0), text, size=size, prop=font).get_extents().x1 for text in texts if text), default=0) / 72
+    )
 
 
 def colours(study: pd.DataFrame) -> dict[str, str]:

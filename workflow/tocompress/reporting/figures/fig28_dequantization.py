@@ -23,9 +23,7 @@ def table(study: pd.DataFrame) -> pd.DataFrame:
     """Shares of dequantization and the inference times of quantized variants, in both modes, on the first device."""
     quantized = study[study["variant"].map(is_quantization) & study["device"].isin(devices(study)[:1])]
     shares = quantized[(quantized["metric"] == "operation_share") & (quantized["label"] == "dequantization")]
-    times = [
-        select(quantized, "latency", dequantization=mode) for mode in style.DEQUANTIZATION_NAMES
-    ]
+    times = [select(quantized, "latency", dequantization=mode) for mode in style.DEQUANTIZATION_NAMES]
     return pd.concat([shares, *times], ignore_index=True).drop_duplicates()
 
 
@@ -34,7 +32,9 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     values = table(study)
     quantized = variants(values)
     rows = panels.arrange(style.shown_models(study), pitch=_BAR * max(len(quantized), 1) + _GROUP)
-    modes = [mode for mode in style.DEQUANTIZATION_NAMES if mode in set(values["dequantization"])] or [plot.dequantization]
+    modes = [mode for mode in style.DEQUANTIZATION_NAMES if mode in set(values["dequantization"])] or [
+        plot.dequantization
+    ]
 
     left = _MARGIN + rows.label_width
     width = (style.DOUBLE - left - _MARGIN - (len(modes) - 1) * _GAP) / len(modes) - _VARIANTS - _RATIOS
@@ -50,9 +50,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     return figure, values
 
 
-def _bars(
-    axes: Axes, rows: panels.Rows, values: pd.DataFrame, quantized: list[str], colours: dict[str, str]
-) -> None:
+def _bars(axes: Axes, rows: panels.Rows, values: pd.DataFrame, quantized: list[str], colours: dict[str, str]) -> None:
     shares = values[(values["metric"] == "operation_share") & values["value"].notna()]
     if shares.empty:
         panels.explain(axes, panels.why_missing(values[values["metric"] == "operation_share"]))

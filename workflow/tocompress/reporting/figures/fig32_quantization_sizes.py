@@ -102,7 +102,9 @@ def _bubbles(
 ) -> list[_Bubble]:
     """One bubble a model that has both ratios, the largest first."""
     own = values[values["variant"].eq(variant) & values["ratio"].notna()].set_index(["model", "metric"])
-    parameters = values[(values["metric"] == "parameters") & (values["variant"] == BASELINE)].set_index("model")["value"]
+    parameters = values[(values["metric"] == "parameters") & (values["variant"] == BASELINE)].set_index("model")[
+        "value"
+    ]
 
     def ratio(model: str, metric: str) -> tuple[float, float, float]:
         row = own.loc[(model, metric)]
@@ -149,7 +151,9 @@ def _set_limits(row: Sequence[Axes], shown: Sequence[_Bubble], change: bool) -> 
 
 
 def _name_baseline(axes: Axes, reference: float, *, vertical: bool) -> None:
-    place, coordinates = ((reference, 1), ("data", "axes fraction")) if vertical else ((1, reference), ("axes fraction", "data"))
+    place, coordinates = (
+        ((reference, 1), ("data", "axes fraction")) if vertical else ((1, reference), ("axes fraction", "data"))
+    )
     axes.annotate(
         "fp32", place, (3, -3) if vertical else (-3, 3), xycoords=coordinates, textcoords="offset points",
         ha="left" if vertical else "right", va="top" if vertical else "bottom", color=style.MUTED,

@@ -70,7 +70,13 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     def write(line: float, column: int, text: str, **more: Any) -> None:
         left = _MARGIN if column == 0 else rights[column]
         style.write(
-            figure, left, _MARGIN + line * _LINE, text, ha="left" if column == 0 else "right", va="center_baseline", **more
+            figure,
+            left,
+            _MARGIN + line * _LINE,
+            text,
+            ha="left" if column == 0 else "right",
+            va="center_baseline",
+            **more,
         )
 
     def rule(line: float, start: float = _MARGIN, end: float = style.DOUBLE - _MARGIN, width: float = 0.8) -> None:
@@ -86,7 +92,13 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
         start = rights[members[0]] - _width(models, columns[members[0]])
         end = rights[members[-1]]
         style.write(
-            figure, (start + end) / 2, _MARGIN + 0.65 * _LINE, over, ha="center", va="center_baseline", fontweight="bold"
+            figure,
+            (start + end) / 2,
+            _MARGIN + 0.65 * _LINE,
+            over,
+            ha="center",
+            va="center_baseline",
+            fontweight="bold",
         )
         rule(1.2, start, end, 0.4)
     rule(2.4)
@@ -176,7 +188,9 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         "The models: what the paper's Table I says, and the uncompressed models here.",
         "Parameters: as the paper prints them, exactly those of the published checkpoint (batch norm statistics"
         " included, auxiliary heads excluded), and those of the artifact here (batch norm folded into the kernels).",
-        f"Accuracy here is on {data}, so it cannot be compared with the paper's unless that is its data too." if data else "",
+        f"Accuracy here is on {data}, so it cannot be compared with the paper's unless that is its data too."
+        if data
+        else "",
         "Models with initial weights have no accuracy." if (study["build"] == "initial").any() else "",
         "±: half the width of the 95 % interval." if accuracy["low"].notna().any() else "",
         captions.observations(rows),
