@@ -55,7 +55,6 @@ $(environment):
 	echo "Installing the study's environment into .venv; the first time this takes some minutes."; \
 	$$python -m venv --clear .venv
 	@$(install) --require-hashes -r envs/requirements.txt
-	@$(install) --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(test_environment): $(environment)

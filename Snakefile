@@ -4,7 +4,7 @@ import sys
 
 # Importable without installation, here and in jobs, also where these have an environment of their own.
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
-os.environ["PYTHONPATH"] = sys.path[0]
+os.environ.update(PYTHONPATH=sys.path[0])
 
 from tocompress import paths
 from tocompress.plan import plan

@@ -4,9 +4,9 @@
 rule aggregate:
     """Bring all results into one table, one row a value."""
     input:
+        **{table: STUDY.benchmarks(table) for table in ("latency", "memory", "operations")},
         artifacts=STUDY.artifact_facts,
         metrics=STUDY.metrics,
-        **{table: STUDY.benchmarks(table) for table in ("latency", "memory", "operations")},
     output:
         PATHS.study,
     log:

@@ -29,12 +29,12 @@ rule benchmark:
         **{table: PATHS.benchmark(table) for table in paths.BENCHMARK_TABLES},
     log:
         PATHS.log("benchmark", "device", "model"),
+    threads: workflow.cores
     params:
         settings=STUDY.benchmark_settings,
         code=code_digest("benchmark.py", "tocompress.devices.agent"),
         environment=environment_digest("benchmark.py", "tocompress.devices.agent"),
     message:
         "Measuring {wildcards.model} on {wildcards.device}"
-    threads: workflow.cores
     script:
         "../workflow/scripts/benchmark.py"

@@ -55,9 +55,12 @@ def make_study(
                     ),
                 )
             )
-        if not full:
-            dataset = "phrases" if network == "gnmt" else "glyphs"
-            parts.append(Part(**facts, dataset=dataset, rows=pd.DataFrame(_accuracy(variants, network, random))))
+        if full:
+            rows = _no_accuracy(variants, network)
+        else:
+            rows = _accuracy(variants, network, random)
+        dataset = None if full else "phrases" if network == "gnmt" else "glyphs"
+        parts.append(Part(**facts, dataset=dataset, rows=pd.DataFrame(rows)))
     return aggregate(parts)
 
 
@@ -136,8 +139,21 @@ def _operations(variants, mode, network, random):
             yield _row("operation_share", variant, value, None, 0.02, label=label, n=5)
 
 
+def _scores(network):
+    return ["bleu"] if network == "gnmt" else ["top1", "top5", "precision", "recall", "f1"]
+
+
+def _no_accuracy(variants, network):
+    for variant in variants:
+        for metric in _scores(network):
+            yield {
+                "metric": metric, "variant": variant, "unit": METRICS[metric], "basis": "unavailable",
+                "reason": "no trained weights",
+            }  # fmt: skip
+
+
 def _accuracy(variants, network, random):
-    metrics = ["bleu"] if network == "gnmt" else ["top1", "top5", "precision", "recall", "f1"]
+    metrics = _scores(network)
     for variant in variants:
         drop = {"q16": 0.0005, "q8": 0.01, "q6": 0.08}.get(variant, 0) * random.uniform(0.5, 1.5)
         for metric in metrics:

@@ -29,7 +29,7 @@ METHODS: dict[str, str] = {
     "filters_removed": "counted in the weights",
     "size": "size of the file that a device loads",
     "size_deflated": "size of that file, compressed",
-    "latency": "wall clock from input to output, model load excluded; median of each fresh process, mean over processes",
+    "latency": "wall clock from input to output, load excluded; median of each fresh process, mean over processes",
     "latency_per_token": "as inference time, divided by the tokens generated",
     "memory": "peak of a fresh process while it infers, above that of a control process without a model",
     "power_mean": "from the device's sensors, above idle",
@@ -115,7 +115,7 @@ def session_facts(sessions: Iterable[pd.DataFrame]) -> dict[str, str]:
 
 
 def headlines(study: pd.DataFrame) -> list[str]:
-    """What each variant costs and buys, a sentence each: means over models of the changes from fp32, with their range."""
+    """A sentence a variant: means over models of the changes from fp32, with their range."""
     sentences = []
     for variant in variants(study):
         phrases = [phrase for phrase in _phrases(study, variant) if phrase]

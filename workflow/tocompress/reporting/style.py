@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import LoadFlags
 
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.study import BASELINE, variants
@@ -134,6 +134,13 @@ def figure(width: float, height: float) -> Figure:
     return made
 
 
+def figure_of(axes: Axes) -> Figure:
+    """The figure that `axes` is in."""
+    found = axes.get_figure(root=True)
+    assert found is not None
+    return found
+
+
 def axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
     """Axes placed in inches, counted from the figure's upper left corner."""
     full_width, full_height = figure.get_size_inches()
@@ -150,10 +157,13 @@ def write(figure: Figure, left: float, top: float, text: str, **style: Any) -> N
 
 def text_width(*texts: str, size: float = SMALL, weight: str = "normal") -> float:
     """Width in inches of the widest of `texts`."""
-    font = FontProperties(family="DejaVu Sans", weight=weight)
-    return (
-        max((TextPath((0, 0), text, size=size, prop=font).get_extents().x1 for text in texts if text), default=0) / 72
-    )
+    font = get_font(findfont(FontProperties(family="DejaVu Sans", weight=weight)))
+    font.set_size(size, 72)
+    widths = [0.0]
+    for text in texts:
+        font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
+        widths.append(font.get_width_height()[0] / 64)  # FreeType counts in 64ths of a point
+    return max(widths) / 72
 
 
 def colours(study: pd.DataFrame) -> dict[str, str]:

@@ -31,23 +31,26 @@ def fit(
         weighted_metrics=["accuracy"],
         jit_compile=False,  # XLA on a CPU makes depthwise convolutions ten times slower
     )
-    history: list[tuple[int, str, float]] = []
 
-    def record(epoch: int, values: dict[str, float]) -> None:
-        history.extend((epoch + 1, name, float(value)) for name, value in values.items())
+    def tell(epoch: int, values: dict[str, float]) -> None:
         report(f"epoch {epoch + 1}/{training.epochs}: " + ", ".join(f"{k} {v:.4f}" for k, v in values.items()))
 
+    resume_folder.mkdir(parents=True, exist_ok=True)
+    log = resume_folder / "history.csv"
     network.fit(
         batches,
         validation_data=validation,
         epochs=training.epochs,
         verbose=0,
         callbacks=[
-            keras.callbacks.BackupAndRestore(str(resume_folder)),
-            keras.callbacks.LambdaCallback(on_epoch_end=record),
+            keras.callbacks.CSVLogger(str(log), append=True),
+            keras.callbacks.BackupAndRestore(str(resume_folder / "state")),
+            keras.callbacks.LambdaCallback(on_epoch_end=tell),
         ],
     )
-    return pd.DataFrame(history, columns=["epoch", "metric", "value"])
+    # A run stopped between an epoch's log and its state has done that epoch twice.
+    history = pd.read_csv(log).drop_duplicates("epoch", keep="last").assign(epoch=lambda table: table["epoch"] + 1)
+    return history.melt("epoch", var_name="metric", value_name="value")
 
 
 def optimizer(training: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:

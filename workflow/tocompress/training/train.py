@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
 import pandas as pd
 
@@ -17,20 +19,35 @@ from tocompress.settings.inputs import TrainingInputs
 from tocompress.settings.model import ImageModel, TranslationModel
 
 
+class Course(TypedDict):
+    """How a training goes on, and tells of it."""
+
+    resume_folder: Path
+    report: Callable[[str], None]
+
+
 def train(
-    name: str, inputs: TrainingInputs, *, examples: str, validation: str, checkpoint: Path, resume_folder: Path
+    name: str,
+    inputs: TrainingInputs,
+    *,
+    examples: str | Path,
+    validation: str | Path,
+    checkpoint: Path,
+    resume_folder: Path,
+    report: Callable[[str], None] = print,
 ) -> pd.DataFrame:
     """Train, write the archive `checkpoint` of the checkpoint `{name}.ckpt`, and return the history.
 
     `examples` and `validation` are files of the dataset's splits. A stopped run goes on from `resume_folder`.
     """
     model, data = inputs.model, inputs.data
+    course: Course = {"resume_folder": resume_folder, "report": report}
     if isinstance(model, ImageModel):
         from tocompress.models.variables import named_variables
         from tocompress.training import images
 
         network, history = images.train(
-            model, inputs.training, read_images(examples), read_images(validation), resume_folder=resume_folder
+            model, inputs.training, read_images(examples), read_images(validation), **course
         )
         variables = named_variables(network)
     else:
@@ -38,9 +55,8 @@ def train(
 
         assert isinstance(data, NumberPhrases)
         network, history = sentences.train(
-            model, inputs.training, _pairs(examples, model, data), _pairs(validation, model, data),
-            resume_folder=resume_folder,
-        )  # fmt: skip
+            model, inputs.training, _pairs(examples, model, data), _pairs(validation, model, data), **course
+        )
         variables = registry.module(model.network).named_variables(network)
     with tempfile.TemporaryDirectory() as folder:
         prefix = Path(folder, f"{name}.ckpt")
@@ -50,7 +66,7 @@ def train(
     return history
 
 
-def _pairs(path: str, model: TranslationModel, data: NumberPhrases) -> list[tuple[list[int], list[int]]]:
+def _pairs(path: str | Path, model: TranslationModel, data: NumberPhrases) -> list[tuple[list[int], list[int]]]:
     """Source and target ids of a split."""
     subwords, table = read_subwords(model, data), read_sentences(path)
     return [

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
-from matplotlib.transforms import Bbox
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
@@ -87,7 +88,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
 
 
 def _short_names(study: pd.DataFrame) -> Mapping[style.ShownModel, str]:
-    """The network's name, short, for fill already tells trained from initial; with the model's where that is not enough."""
+    """The network's name, short, for fill tells trained from initial; the model's where that is not enough."""
     models = style.shown_models(study)
     kinds = [(model.network, model.trained) for model in models]
     names = {}
@@ -102,9 +103,8 @@ def _bubbles(
 ) -> list[_Bubble]:
     """One bubble a model that has both ratios, the largest first."""
     own = values[values["variant"].eq(variant) & values["ratio"].notna()].set_index(["model", "metric"])
-    parameters = values[(values["metric"] == "parameters") & (values["variant"] == BASELINE)].set_index("model")[
-        "value"
-    ]
+    baselines = values[(values["metric"] == "parameters") & (values["variant"] == BASELINE)]
+    parameters = baselines.set_index("model")["value"]
 
     def ratio(model: str, metric: str) -> tuple[float, float, float]:
         row = own.loc[(model, metric)]
@@ -174,21 +174,20 @@ def _draw_bubbles(axes: Axes, bubbles: Sequence[_Bubble], largest: float, colour
 
 def _place_names(axes: Axes, bubbles: Sequence[_Bubble], largest: float) -> None:
     """Each name beside its bubble where it covers the least; those first placed may move as others come."""
-    figure = axes.get_figure(root=True)
-    renderer = figure.canvas.get_renderer()
-    pixel = figure.dpi / 72
-    obstacles = [mark.get_window_extent(renderer).padded(0.5 * pixel) for mark in (*axes.lines, *axes.texts)]
+    pixel = style.figure_of(axes).dpi / 72
+    obstacles = [_extent(mark, 0.5 * pixel) for mark in (*axes.lines, *axes.texts)]
+    panel = _extent(axes.patch)
     texts, choices = [], []
     for bubble in bubbles:
         text = axes.annotate(
             bubble.name, (bubble.x[1], bubble.y[1]), (0, 0), textcoords="offset points", ha="center", va="center",
             zorder=4,
         )  # fmt: skip
-        size = text.get_window_extent(renderer)
+        size = text.get_window_extent()
         centre = axes.transData.transform((bubble.x[1], bubble.y[1]))
         texts.append((text, centre, bubble.diameter(largest) / 2 * pixel))
         choices.append(list(_around(centre, texts[-1][2], size.width, size.height, pixel)))
-    fixed = [[_burden(box, distance / pixel, obstacles, axes.bbox) for box, distance in boxes] for boxes in choices]
+    fixed = [[_burden(box, distance / pixel, obstacles, panel) for box, distance in boxes] for boxes in choices]
     chosen = [boxes[costs.index(min(costs))][0] for boxes, costs in zip(choices, fixed, strict=True)]
     for _ in range(4):
         for number, (boxes, costs) in enumerate(zip(choices, fixed, strict=True)):
@@ -199,41 +198,52 @@ def _place_names(axes: Axes, bubbles: Sequence[_Bubble], largest: float) -> None
             ]
             chosen[number] = boxes[total.index(min(total))][0]
     for (text, centre, radius), box in zip(texts, chosen, strict=True):
-        middle = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
-        text.set_position(((middle[0] - centre[0]) / pixel, (middle[1] - centre[1]) / pixel))
-        edge = _nearest(box, centre)
+        middle = np.array([box.left + box.right, box.bottom + box.top]) / 2
+        text.set_position((middle - centre) / pixel)
+        edge = (min(max(centre[0], box.left), box.right), min(max(centre[1], box.bottom), box.top))
         if math.dist(centre, edge) > radius + 4 * pixel:
             rim = centre + (np.array(edge) - centre) * radius / math.dist(centre, edge)
             start, end = axes.transData.inverted().transform([rim, edge])
             axes.plot([start[0], end[0]], [start[1], end[1]], color=style.MUTED, linewidth=0.4, zorder=2)
 
 
+class _Box(NamedTuple):
+    """A rectangle in pixels."""
+
+    left: float
+    bottom: float
+    right: float
+    top: float
+
+
+def _extent(artist: Artist, padding: float = 0.0) -> _Box:
+    return _Box(*artist.get_window_extent().padded(padding).extents)
+
+
 def _around(
-    centre: tuple[float, float], radius: float, width: float, height: float, pixel: float
-) -> Iterator[tuple[Bbox, float]]:
+    centre: np.ndarray, radius: float, width: float, height: float, pixel: float
+) -> Iterator[tuple[_Box, float]]:
     """Places of a box of that size around a circle, and their distance from it; all in pixels."""
     for distance in (1.5 * pixel, 7 * pixel, 14 * pixel, 22 * pixel):
         for degrees in range(0, 360, 30):
             angle = math.radians(degrees)
             x = centre[0] + math.cos(angle) * (radius + distance + width / 2)
             y = centre[1] + math.sin(angle) * (radius + distance + height / 2)
-            yield Bbox.from_extents(x - width / 2, y - height / 2, x + width / 2, y + height / 2), distance
+            yield _Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2), distance
 
 
-def _burden(box: Bbox, distance: float, obstacles: Sequence[Bbox], panel: Bbox) -> float:
+def _burden(box: _Box, distance: float, obstacles: Sequence[_Box], panel: _Box) -> float:
     """What speaks against a place: what it covers, what sticks out of the panel, and its distance in points."""
     covered = sum(_overlap(box, obstacle) for obstacle in obstacles)
-    outside = box.width * box.height - _overlap(box, panel)
+    outside = _overlap(box, box) - _overlap(box, panel)
     return 3 * covered + 6 * outside + 5 * distance
 
 
-def _overlap(one: Bbox, other: Bbox) -> float:
-    shared = Bbox.intersection(one, other)
-    return float(shared.width * shared.height) if shared is not None else 0.0
-
-
-def _nearest(box: Bbox, point: tuple[float, float]) -> tuple[float, float]:
-    return min(max(point[0], box.x0), box.x1), min(max(point[1], box.y0), box.y1)
+def _overlap(one: _Box, other: _Box) -> float:
+    """The area that both cover."""
+    width = min(one.right, other.right) - max(one.left, other.left)
+    height = min(one.top, other.top) - max(one.bottom, other.bottom)
+    return max(width, 0.0) * max(height, 0.0)
 
 
 def caption(study: pd.DataFrame, plot: Plot) -> str:

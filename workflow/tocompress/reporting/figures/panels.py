@@ -1,4 +1,4 @@
-"""Panels whose rows are models: dots with intervals beside a baseline, and the reason where there is nothing to show."""
+"""Panels whose rows are models: dots with intervals beside a baseline, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def explain(axes: Axes, reason: str) -> None:
     axes.set_xticks([])
     axes.set_facecolor("#f8f8f8")
     axes.spines[["left", "bottom"]].set_visible(False)
-    width = axes.get_position().width * axes.get_figure(root=True).get_size_inches()[0]
+    width = axes.get_position().width * style.figure_of(axes).get_size_inches()[0]
     axes.text(
         0.5, 0.5, textwrap.fill(reason, max(8, int(width * 72 / (0.6 * style.SMALL)))), transform=axes.transAxes,
         ha="center", va="center", color=style.MUTED, style="italic", linespacing=1.4,

@@ -191,7 +191,6 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         f"Accuracy here is on {data}, so it cannot be compared with the paper's unless that is its data too."
         if data
         else "",
-        "Models with initial weights have no accuracy." if (study["build"] == "initial").any() else "",
         "±: half the width of the 95 % interval." if accuracy["low"].notna().any() else "",
         captions.observations(rows),
         captions.unavailable(rows),
