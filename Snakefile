@@ -2,9 +2,8 @@
 import os
 import sys
 
-# Importable without installation, here and in jobs, also where these have an environment of their own.
+# Importable without installation, also in jobs: Snakemake hands this path on to scripts, in conda environments too.
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
-os.environ.update(PYTHONPATH=sys.path[0])
 
 from tocompress import paths
 from tocompress.plan import plan
@@ -12,9 +11,6 @@ from tocompress.provenance import code_digest, environment_digest
 
 
 configfile: "config.yaml"
-
-
-container: "docker://python:3.11-slim"
 
 
 STUDY = plan(config)

@@ -7,6 +7,8 @@ rule images:
         PATHS.images,
     log:
         PATHS.log("images", "dataset", "split"),
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.data_settings,
         code=code_digest("make_data.py"),
@@ -23,6 +25,8 @@ rule sentences:
         PATHS.sentences,
     log:
         PATHS.log("sentences", "dataset", "split"),
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.data_settings,
         code=code_digest("make_data.py"),
@@ -39,6 +43,8 @@ rule acquire:
         PATHS.weights.replace("{variant}", "fp32"),
     log:
         PATHS.log("acquire", "model"),
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.model_settings,
         code=STUDY.network_code("acquire.py"),

@@ -11,6 +11,8 @@ rule aggregate:
         PATHS.study,
     log:
         PATHS.log("aggregate"),
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.aggregate_settings,
         code=code_digest("aggregate.py"),

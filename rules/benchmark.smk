@@ -10,6 +10,8 @@ rule inputs:
         PATHS.inputs,
     log:
         PATHS.log("inputs", "model"),
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.inputs_settings,
         code=code_digest("inputs.py"),
@@ -29,6 +31,8 @@ rule benchmark:
         **{table: PATHS.benchmark(table) for table in paths.BENCHMARK_TABLES},
     log:
         PATHS.log("benchmark", "device", "model"),
+    conda:
+        "../envs/environment.yaml"
     threads: workflow.cores
     params:
         settings=STUDY.benchmark_settings,

@@ -10,6 +10,10 @@ rule quantize:
         compression=PATHS.compression,
     log:
         PATHS.log("quantize", "model", "variant"),
+    wildcard_constraints:
+        variant=STUDY.quantized,
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.technique_settings,
         code=code_digest("quantize.py"),
@@ -18,6 +22,3 @@ rule quantize:
         "Quantizing {wildcards.model} to {wildcards.variant}"
     script:
         "../workflow/scripts/quantize.py"
-
-
-ruleorder: acquire > quantize

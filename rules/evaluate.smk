@@ -11,6 +11,8 @@ rule predict:
         PATHS.predictions,
     log:
         PATHS.log("predict", "model", "variant"),
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.prediction_settings,
         code=code_digest("predict.py"),
@@ -30,6 +32,8 @@ rule score:
         PATHS.metrics,
     log:
         PATHS.log("score", "model", "variant"),
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.score_settings,
         code=code_digest("score.py"),

@@ -10,6 +10,8 @@ rule trace:
         structure=PATHS.structure,
     log:
         PATHS.log("trace", "model", "structure"),
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.decoding,
         code=STUDY.network_code("trace.py"),
@@ -30,6 +32,8 @@ rule export:
         facts=PATHS.artifact_facts,
     log:
         PATHS.log("export", "model", "variant"),
+    conda:
+        "../envs/environment.yaml"
     params:
         code=code_digest("export.py"),
         environment=environment_digest("export.py"),

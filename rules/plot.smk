@@ -9,6 +9,8 @@ rule figure:
         **{kind: PATHS.figure(kind) for kind in paths.FIGURE_FORMATS},
     log:
         PATHS.log("figure", "figure"),
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.plot_settings,
         code=STUDY.figure_code("plot.py"),
@@ -30,6 +32,8 @@ rule report:
         PATHS.report,
     log:
         PATHS.log("report"),
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.report_settings,
         code=code_digest("report.py", *STUDY.figure_modules),

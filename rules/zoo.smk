@@ -12,6 +12,8 @@ rule train:
         history=PATHS.history,
     log:
         PATHS.log("train", "model"),
+    conda:
+        "../envs/environment.yaml"
     params:
         settings=STUDY.training_settings,
         code=STUDY.network_code("train.py"),

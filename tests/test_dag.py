@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 from snakemake.api import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, SnakemakeApi
+from snakemake.exceptions import MissingRuleException
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -54,7 +55,9 @@ class Workflow:
         for name in ("config", "zoo", "workflow"):
             (folder / name).symlink_to(REPOSITORY / name)
 
-    def run(self, executor: str, overlays: tuple[str, ...], config: dict[str, Any], targets: tuple[str, ...]) -> Announced:
+    def run(
+        self, executor: str, overlays: tuple[str, ...], config: dict[str, Any], targets: tuple[str, ...]
+    ) -> Announced:
         announced = Announced()
         with SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, dryrun=executor == "dryrun")) as api:
             workflow = api.workflow(
@@ -87,11 +90,6 @@ class Workflow:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
         self.run("touch", overlays, {}, ())
-
-
-@pytest.fixture(autouse=True)
-def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", os.environ.get("PYTHONPATH", ""))
 
 
 @pytest.fixture
@@ -149,6 +147,12 @@ def test_one_artifact_needs_its_model_only(workflow: Workflow) -> None:
 def test_the_smoke_and_the_zoo_configs_are_valid(workflow: Workflow) -> None:
     assert workflow.due("smoke.yaml").rules["benchmark"] == 2
     assert workflow.due("zoo.yaml", targets=("zoo",)).rules["train"] == 4
+
+
+@pytest.mark.parametrize("target", ["artifacts/vgg_17/q8.pb", "weights/vgg_16/q7.safetensors", "figures/fig99.png"])
+def test_what_the_config_does_not_define_is_no_target(workflow: Workflow, target: str) -> None:
+    with pytest.raises(MissingRuleException):
+        workflow.due(targets=(f"results/default/{target}",))
 
 
 def test_nothing_is_due_after_a_run(finished: Workflow) -> None:

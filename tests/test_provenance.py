@@ -52,8 +52,19 @@ def test_an_edit_elsewhere_is_not(library):
 
 
 def test_comments_docstrings_and_layout_do_not_count(library):
-    text = '"""Says it better."""\n# why\n\ndef near():\n    """And more."""\n    from tocompress import far\n    return (far)\n'
+    text = (
+        '"""Better."""\n# why\n\ndef near():\n    """And more."""\n    from tocompress import far\n    return (far)\n'
+    )
     assert not changed(library, "tocompress/near.py", text)
+
+
+def test_what_only_type_checkers_import_does_not_count(library):
+    (library / "scripts/other.py").write_text("if TYPE_CHECKING:\n    import snakemake\n    import tocompress.far\n")
+    before = provenance.environment_digest("other.py")
+    assert not changed(library, "tocompress/far.py", "VALUE = 2\n", "other.py")
+    (library / "scripts/other.py").write_text("import snakemake\n")
+    _forget()
+    assert provenance.environment_digest("other.py") != before
 
 
 def test_a_package_above_a_module_counts(library):

@@ -55,10 +55,7 @@ def make_study(
                     ),
                 )
             )
-        if full:
-            rows = _no_accuracy(variants, network)
-        else:
-            rows = _accuracy(variants, network, random)
+        rows = _no_accuracy(variants, network) if full else _accuracy(variants, network, random)
         dataset = None if full else "phrases" if network == "gnmt" else "glyphs"
         parts.append(Part(**facts, dataset=dataset, rows=pd.DataFrame(rows)))
     return aggregate(parts)

@@ -39,6 +39,9 @@ def changed(path: str, value: object) -> dict:
         ("study.variants.default", ["q8-q6"], "applies the same method twice"),
         ("study.variants", {"vgg_16": ["q8"]}, "names no variants for 'mobilenet_v1' and no 'default'"),
         ("models.vgg_16.data", "imagenet", "config: models.vgg_16.data: 'imagenet' is not defined; there is 'glyphs'"),
+        ("models.vgg_16.data", "number_phrases", "models.vgg_16.data: vgg_16 takes no examples of the kind"),
+        ("models.Vgg", {"network": "vgg_16"}, "config: models.Vgg: String should match pattern"),
+        ("models.vgg_16.checkpoint.sha265", "", "models.vgg_16.checkpoint.sha265: unknown key; did you mean 'sha256'?"),
         ("models.vgg_16.build", "initial", "config: models.vgg_16: build 'initial' takes no checkpoint"),
         ("models.vgg_16.network", "vgg_17", "config: models.vgg_16.network: Input should be"),
         ("benchmark.processes", "many", "config: benchmark.processes: Input should be a valid integer"),
@@ -55,6 +58,12 @@ def test_the_baseline_comes_first_and_once() -> None:
     study = load(changed("study.variants", {"default": ["q8", "fp32"], "vgg_16": ["q6"]}))
     assert study.variants("gnmt") == ("fp32", "q8")
     assert study.variants("vgg_16") == ("fp32", "q6")
+
+
+def test_variants_of_a_model_that_is_not_selected_are_no_mistake() -> None:
+    config = changed("study.variants", {"default": ["q8"], "vgg_16": ["q6"]})
+    config["study"]["models"] = ["gnmt"]  # as an overlay does, which can select fewer models but not remove a key
+    assert load(config).variants("gnmt") == ("fp32", "q8")
 
 
 def test_only_models_with_trained_weights_are_judged_by_accuracy() -> None:

@@ -9,9 +9,8 @@ import pytest
 from tocompress.checkpoints.acquire import imported
 from tocompress.data.make import write_split
 from tocompress.settings.data import NumberPhrases
-from tocompress.settings.inputs import TrainingInputs
 from tocompress.settings.model import Checkpoint, TranslationModel
-from tocompress.settings.training import Training
+from tocompress.settings.training import Training, TrainingInputs
 from tocompress.training.train import train
 
 

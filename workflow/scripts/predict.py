@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tocompress.evaluation.predict import predict
 from tocompress.job import job
-from tocompress.settings.inputs import PredictionInputs
+from tocompress.settings.prediction import PredictionInputs
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake

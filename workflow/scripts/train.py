@@ -1,11 +1,12 @@
 """Train a model from its initial weights and write its checkpoint."""
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tocompress.job import job
 from tocompress.schemas.training import HISTORY
-from tocompress.settings.inputs import TrainingInputs
+from tocompress.settings.training import TrainingInputs
 from tocompress.tables import write_table
 from tocompress.training.train import train
 
@@ -13,12 +14,14 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
+    # A stopped run is resumed by one that does the same, not by one with other settings or other code.
+    same = hashlib.sha256("".join(snakemake.params).encode()).hexdigest()[:8]
     history = train(
         snakemake.wildcards.model,
         TrainingInputs.model_validate_json(snakemake.params.settings),
         examples=snakemake.input.train,
         validation=snakemake.input.calibration,
         checkpoint=Path(snakemake.output.checkpoint),
-        resume_folder=Path(snakemake.output.checkpoint).with_suffix(".resume"),
+        resume_folder=Path(f"{snakemake.output.checkpoint}.{same}.resume"),
     )
     write_table(snakemake.output.history, HISTORY, history)

@@ -46,6 +46,31 @@ class Plan:
     def zoo(self) -> list[str]:
         return [self.paths.zoo.format(model=model) for model in self.study.study.models if model in self.study.zoo]
 
+    # Wildcards
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        """What each wildcard may stand for; a path with anything else is no target."""
+        variant = f"{BASELINE}|{self.variant_by(*self.study.techniques)}"
+        return {
+            "model": "|".join(self.study.models),
+            "variant": variant,
+            "structure": variant,
+            "device": "|".join(self.study.devices),
+            "dataset": "|".join(self.study.data),
+            "split": "train|calibration|test",
+            "figure": "|".join(FIGURES),
+        }
+
+    @property
+    def quantized(self) -> str:
+        """The variants that quantization comes last in."""
+        return self.variant_by(*(name for name, chosen in self.study.techniques.items() if chosen.method == "quantize"))
+
+    def variant_by(self, *last: str) -> str:
+        """The variants whose last technique is one of these."""
+        return f"(({'|'.join(self.study.techniques)})-)*({'|'.join(last)})"
+
     # Inputs
 
     def dataset(self, model: str, split: str = "test") -> str:
@@ -156,7 +181,7 @@ class Plan:
     def benchmark_settings(self, wildcards: Wildcards) -> str:
         return _canonical(
             device=self.study.devices[wildcards.device],
-            benchmark=_without_inputs(self.study.benchmark),
+            benchmark=self.study.benchmark.model_dump(mode="json", exclude={"inputs", "level", "target"}),
             variants=self.study.variants(wildcards.model),
         )
 
@@ -171,8 +196,8 @@ class Plan:
         model = self.study.models[wildcards.model]
         data = self.study.data[model.data]
         return _canonical(
-            model=json.loads(model.canonical(exclude={"checkpoint": {"mirrors"}})),
-            data=json.loads(data.canonical(exclude={"train", "calibration", "test", "seed"})),
+            model=model.model_dump(mode="json", exclude={"checkpoint": {"mirrors"}}),
+            data=data.model_dump(mode="json", exclude={"train", "calibration", "test", "seed"}),
             **more,
         )
 
@@ -208,7 +233,7 @@ class Plan:
         return _canonical(
             model=self.study.models[wildcards.model].model_copy(update={"build": "initial", "checkpoint": None}),
             training=self.study.zoo[wildcards.model],
-            data=self.study.data[self.study.models[wildcards.model].data],
+            data=self.study.data[self.study.models[wildcards.model].data].model_dump(mode="json", exclude={"test"}),
         )
 
 
@@ -223,12 +248,12 @@ def plan(config: Mapping[str, Any]) -> Plan:
 
 
 def _check_files(study: Study) -> None:
-    """That the files which the selected models need on this machine are there."""
+    """That the files which the selected models need on this machine are there; what `zoo` trains need not be."""
     for name in study.study.models:
         model = study.models[name]
         data = study.data[model.data]
         files = {f"data.{model.data}.{key}": getattr(data, key) for key in FILES if hasattr(data, key)}
-        if model.checkpoint and not urlsplit(model.checkpoint.url).scheme:
+        if model.checkpoint and name not in study.zoo and not urlsplit(model.checkpoint.url).scheme:
             files[f"models.{name}.checkpoint.url"] = model.checkpoint.url
         for key, file in files.items():
             if not Path(file).is_file():
@@ -240,10 +265,6 @@ def _canonical(**values: Any) -> str:
         return value.model_dump(mode="json") if hasattr(value, "model_dump") else value
 
     return json.dumps(values, default=plain, sort_keys=True, separators=(",", ":"))
-
-
-def _without_inputs(benchmark: Any) -> Any:
-    return benchmark.model_dump(mode="json", exclude={"inputs", "level", "target"})
 
 
 def _stop(error: StudyError) -> NoReturn:

@@ -20,6 +20,7 @@ SCRIPTS = LIBRARY.parent / "scripts"
 #: Distributions not called what one imports.
 _DISTRIBUTIONS = {
     "PIL": ("pillow",),
+    "google": ("protobuf",),
     "sklearn": ("scikit-learn",),
     "subword_nmt": ("subword-nmt",),
     "tensorflow": ("tensorflow-cpu", "tensorflow"),
@@ -59,10 +60,13 @@ def _closure(script: str, modules: tuple[str, ...]) -> set[Path]:
 
 @cache
 def _imports(file: Path) -> frozenset[str]:
-    """Dotted names that a module imports; of `from a import b` both a and a.b, since b may be a module."""
+    """Dotted names that a module imports; of `from a import b` both a and a.b, since b may be a module.
+
+    What is imported for type checkers only does not run, so a release of Snakemake, say, makes nothing due.
+    """
 
     def names() -> Iterator[str]:
-        for node in ast.walk(_tree(file)):
+        for node in _running(_tree(file)):
             if isinstance(node, ast.Import):
                 yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -70,6 +74,14 @@ def _imports(file: Path) -> frozenset[str]:
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
     return frozenset(names())
+
+
+def _running(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes at and below `node` but for the blocks `if TYPE_CHECKING:`."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):
+            yield from _running(child)
 
 
 @cache
@@ -92,9 +104,10 @@ def _tree(file: Path) -> ast.Module:
 def _module_digest(file: Path) -> str:
     tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
-            node, clean=False
-        ) is not None:
+        if (
+            isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+            and ast.get_docstring(node, clean=False) is not None
+        ):
             del node.body[0]
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()
 

@@ -25,7 +25,7 @@ from tocompress.artifacts.graph import DEQUANTIZE, WEIGHTS, reachable, read_grap
 from tocompress.compression.packing import stored_width
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS
-from tocompress.weights import read_metadata, read_weights
+from tocompress.weights import read_weights
 
 _LARGEST_GRAPH = 2**31 - 2**24  # bytes of weights: protobuf's limit, less ample room for the operations
 
@@ -41,12 +41,12 @@ def export_variant(body: str | Path, weights: str | Path, artifact: str | Path) 
 
 def artifact_facts(weights: str | Path, artifact: str | Path, structure: pd.DataFrame) -> pd.DataFrame:
     """The table 'artifact' of one variant. Parameters are those of the training form, batch norm's among them."""
-    tensors, path = read_weights(weights)[0], Path(artifact)
+    (tensors, metadata), path = read_weights(weights), Path(artifact)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return pd.DataFrame(
         {
-            "variant": [read_metadata(weights).variant],
+            "variant": [metadata.variant],
             "size": [path.stat().st_size],
             "size_deflated": [deflated_size(path)],
             "parameters": [sum(prod(tensor.shape) for tensor in tensors.values())],

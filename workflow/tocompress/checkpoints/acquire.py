@@ -42,7 +42,7 @@ def imported(model: ImageModel | TranslationModel, checkpoint: Checkpoint) -> We
         archive, unpacked = Path(folder, Path(checkpoint.url).name), Path(folder, "unpacked")
         fetch(checkpoint.url, archive, sha256=checkpoint.sha256, mirrors=checkpoint.mirrors)
         unpack(archive, unpacked)
-        return dict(tensorflow_checkpoint.read(tensorflow_checkpoint.find(unpacked, checkpoint.file), expected))
+        return values(tensorflow_checkpoint.read(tensorflow_checkpoint.find(unpacked, checkpoint.file), expected))
 
 
 def variables(model: ImageModel | TranslationModel) -> dict[str, keras.Variable]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,14 +17,13 @@ from tocompress.data.sets import read_images, read_sentences
 from tocompress.errors import StudyError
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.data import NumberPhrases
-from tocompress.settings.inputs import PredictionInputs
 from tocompress.settings.model import ImageModel, TranslationModel
+from tocompress.settings.prediction import PredictionInputs
 from tocompress.tables import write_table
 
 TOP = 5
 
 Run = Callable[[Feeds], np.ndarray]
-log = logging.getLogger(__name__)
 
 
 def predict(
@@ -139,4 +137,4 @@ def _batches(examples: int, size: int) -> Iterator[slice]:
     for start in range(0, examples, size):
         stop = min(start + size, examples)
         yield slice(start, stop)
-        log.info("predicted %d of %d examples", stop, examples)
+        print(f"predicted {stop} of {examples} examples", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ METHODS: dict[str, str] = {
     "size_deflated": "size of that file, compressed",
     "latency": "wall clock from input to output, load excluded; median of each fresh process, mean over processes",
     "latency_per_token": "as inference time, divided by the tokens generated",
-    "memory": "peak of a fresh process while it infers, above that of a control process without a model",
+    "memory": "peak of a fresh process from its second inference on, above that of a control process without a model",
     "power_mean": "from the device's sensors, above idle",
     "power_peak": "from the device's sensors, above idle",
     "energy": "power integrated over time, above idle, an inference",
@@ -68,6 +69,7 @@ def write_report(
 @dataclass(frozen=True)
 class _Figure:
     name: str
+    number: str
     image: str  # base64
     caption: str
 
@@ -91,7 +93,7 @@ def report(
         variants=variants(study),
         devices=devices(study),
         headlines=headlines(study),
-        figures=[_Figure(name, _base64(path), caption) for name, path, caption in figures],
+        figures=[_Figure(name, _number(name), _base64(path), caption) for name, path, caption in figures],
         provenance=provenance,
         methods=_methods(study),
         columns=_columns(study),
@@ -209,6 +211,12 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
 
 def _interval(low: str, high: str) -> str:
     return f" [{low}, {high}]" if low and high else ""
+
+
+def _number(name: str) -> str:
+    """The paper's number of a figure, from the figure's name."""
+    found = re.match(r"fig(\d+)", name)
+    return f"Figure {int(found.group(1))}" if found else "Table I"
 
 
 def _base64(path: str | Path) -> str:

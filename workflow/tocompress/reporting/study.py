@@ -105,10 +105,15 @@ def aggregate(parts: Iterable[Part]) -> pd.DataFrame:
     unavailable yet given, or unavailable without a reason.
     """
     tables = [_tidy(part) for part in parts]
-    table = pd.concat(tables, ignore_index=True) if tables else _typed(pd.DataFrame(columns=_COLUMNS))
+    table = pd.concat(tables, ignore_index=True) if tables else typed(pd.DataFrame(columns=_COLUMNS))
     _check(table)
     order = sorted(range(len(table)), key=[_rank(row) for row in table.to_dict("records")].__getitem__)
     return table.iloc[order].reset_index(drop=True)
+
+
+def typed(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with one type a column whatever it holds: counts stay whole and flags stay flags beside nulls."""
+    return table.astype({field.name: _DTYPES[field.type] for field in STUDY})
 
 
 def variant_rank(variant: str) -> tuple[Any, ...]:
@@ -161,11 +166,7 @@ def _tidy(part: Part) -> pd.DataFrame:
     if twice := [name for name, value in shared.items() if value is not None and name in part.rows.columns]:
         raise StudyError(f"study: {', '.join(twice)} of '{part.model}' given both by its part and by its rows")
     missing = {name: value for name, value in shared.items() if name not in part.rows.columns}
-    return _typed(part.rows.assign(**missing).reindex(columns=_COLUMNS))
-
-
-def _typed(table: pd.DataFrame) -> pd.DataFrame:
-    return table.astype({field.name: _DTYPES[field.type] for field in STUDY})
+    return typed(part.rows.assign(**missing).reindex(columns=_COLUMNS))
 
 
 def _check(table: pd.DataFrame) -> None:

@@ -35,7 +35,9 @@ MEMORY = schema(
 #: Samples of each power rail.
 POWER = schema(
     "power",
-    time_s=(FLOAT, "s, monotonic clock"), rail=(TEXT, ""), watt=(FLOAT, "W"),
+    time_s=(FLOAT, "s, monotonic clock"),
+    rail=(TEXT, ""),
+    watt=(FLOAT, "W"),
 )
 
 #: Time of each operation in profiled runs.
@@ -53,7 +55,8 @@ OPERATIONS = schema(
 #: What was measured on what.
 SESSION = schema(
     "session",
-    key=(TEXT, ""), value=(TEXT, ""),
+    key=(TEXT, ""),
+    value=(TEXT, ""),
 )
 
 #: All tables of a session, by the names of their files.

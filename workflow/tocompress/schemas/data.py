@@ -7,5 +7,8 @@ from tocompress.tables import COUNT, TEXT, schema
 #: Pairs of sentences.
 SENTENCES = schema(
     "sentences",
-    example=(COUNT, ""), source=(TEXT, ""), reference=(TEXT, ""), template=(TEXT, ""),
+    example=(COUNT, ""),
+    source=(TEXT, ""),
+    reference=(TEXT, ""),
+    template=(TEXT, ""),
 )

@@ -18,7 +18,9 @@ IMAGE_PREDICTIONS = schema(
 #: The translation of each sentence.
 SENTENCE_PREDICTIONS = schema(
     "sentence_predictions",
-    example=(COUNT, "row of the test set"), reference=(TEXT, ""), hypothesis=(TEXT, ""),
+    example=(COUNT, "row of the test set"),
+    reference=(TEXT, ""),
+    hypothesis=(TEXT, ""),
 )
 
 #: Scores of a variant.

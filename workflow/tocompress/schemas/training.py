@@ -7,5 +7,7 @@ from tocompress.tables import COUNT, FLOAT, TEXT, schema
 #: Each metric after each epoch.
 HISTORY = schema(
     "history",
-    epoch=(COUNT, ""), metric=(TEXT, ""), value=(FLOAT, ""),
+    epoch=(COUNT, ""),
+    metric=(TEXT, ""),
+    value=(FLOAT, ""),
 )

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from tocompress.settings.base import Count, Settings
-
-
-class Prediction(Settings):
-    """How the test set is run through an artifact."""
-
-    batch_size: Count = Field(100, description="images at once")
-    sentences: Count = Field(32, description="sentences at once, in the set's order")
+from tocompress.settings.base import Settings
+from tocompress.settings.prediction import Prediction
 
 
 class Scores(Settings):

@@ -1,33 +1,15 @@
-"""What a model is fed with: the settings of a job, put together from several sections of the config."""
+"""The fixed inputs of a benchmark: the settings of a job, put together from several sections of the config."""
 
 from __future__ import annotations
 
 from tocompress.settings.base import Count, Settings
 from tocompress.settings.data import DataSettings
-from tocompress.settings.evaluation import Prediction
-from tocompress.settings.model import ImageModel, TranslationModel
-from tocompress.settings.training import Training
+from tocompress.settings.model import ModelSettings
 
 
 class BenchmarkInputs(Settings):
     """Which inputs a model is timed on."""
 
-    model: ImageModel | TranslationModel
+    model: ModelSettings
     data: DataSettings
     count: Count
-
-
-class PredictionInputs(Settings):
-    """How a model is run over its test set."""
-
-    model: ImageModel | TranslationModel
-    data: DataSettings
-    prediction: Prediction
-
-
-class TrainingInputs(Settings):
-    """How a model is trained."""
-
-    model: ImageModel | TranslationModel
-    data: DataSettings
-    training: Training

@@ -60,8 +60,10 @@ class TranslationModel(_Model):
 ModelSettings = Annotated[
     Annotated[ImageModel, Tag("image")] | Annotated[TranslationModel, Tag("translation")],
     Discriminator(
-        lambda model: "translation"
-        if (model.get("network") if isinstance(model, dict) else getattr(model, "network", None)) == "gnmt"
-        else "image"
+        lambda model: (
+            "translation"
+            if (model.get("network") if isinstance(model, dict) else getattr(model, "network", None)) == "gnmt"
+            else "image"
+        )
     ),
 ]

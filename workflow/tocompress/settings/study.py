@@ -13,9 +13,9 @@ from tocompress.errors import StudyError
 from tocompress.settings.base import Name, Settings
 from tocompress.settings.benchmark import Benchmark, Device
 from tocompress.settings.compression import Technique
-from tocompress.settings.data import DataSettings
+from tocompress.settings.data import DataSettings, Glyphs
 from tocompress.settings.evaluation import Evaluation
-from tocompress.settings.model import ModelSettings
+from tocompress.settings.model import ImageModel, ModelSettings
 from tocompress.settings.reporting import Plot, Report
 from tocompress.settings.training import Training
 
@@ -51,15 +51,18 @@ class Study(Settings):
     def _selected_is_defined(self) -> Study:
         _known("study.models", self.study.models, self.models)
         _known("study.devices", self.study.devices, self.devices)
-        _known("study.variants", self.study.variants, [*self.study.models, "default"])
+        _known("study.variants", self.study.variants, [*self.models, "default"])
         _known("zoo", self.zoo, self.models)
         for name, model in self.models.items():
             _known(f"models.{name}.data", [model.data], self.data)
-        for model in self.study.models:
-            if model not in self.study.variants and "default" not in self.study.variants:
-                raise ValueError(f"study.variants: names no variants for '{model}' and no 'default'")
-            for variant in self.variants(model):
-                self._check_variant(model, variant)
+            data = self.data[model.data]
+            if isinstance(model, ImageModel) != isinstance(data, Glyphs):
+                raise ValueError(f"models.{name}.data: {model.network} takes no examples of the kind '{data.kind}'")
+        for name in self.study.models:
+            if name not in self.study.variants and "default" not in self.study.variants:
+                raise ValueError(f"study.variants: names no variants for '{name}' and no 'default'")
+            for variant in self.variants(name):
+                self._check_variant(name, variant)
         return self
 
     def _check_variant(self, model: str, variant: str) -> None:
@@ -120,6 +123,8 @@ def _in_the_file(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]
     path: list[str] = []
     keys: list[str] = []
     for step in map(str, location):
+        if step == "[key]":  # pydantic's word for: the key itself is wrong
+            break
         node = _resolve(schema, node)
         if "oneOf" in node:
             tagged = (choice["$ref"] for choice in node["oneOf"])
@@ -134,6 +139,7 @@ def _in_the_file(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]
 
 
 def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node:
-        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    """Follow references; what may be null is looked at as what else it may be."""
+    while "$ref" in node or "anyOf" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]] if "$ref" in node else node["anyOf"][0]
     return node

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from tocompress.settings.base import Count, Settings
+from tocompress.settings.data import DataSettings
+from tocompress.settings.model import ModelSettings
 
 
 class Training(Settings):
@@ -17,3 +19,11 @@ class Training(Settings):
     weight_decay: float = Field(1e-4, ge=0, description="of kernels; decoupled")
     clip_norm: float = Field(1.0, gt=0, description="of the gradient of all weights together")
     seed: int = Field(1, ge=0)
+
+
+class TrainingInputs(Settings):
+    """What one job trains: a model on its dataset."""
+
+    model: ModelSettings
+    data: DataSettings
+    training: Training

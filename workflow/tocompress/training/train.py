@@ -15,8 +15,8 @@ from tocompress.checkpoints import tensorflow_checkpoint
 from tocompress.data.sets import read_images, read_sentences
 from tocompress.models import registry
 from tocompress.settings.data import NumberPhrases
-from tocompress.settings.inputs import TrainingInputs
 from tocompress.settings.model import ImageModel, TranslationModel
+from tocompress.settings.training import TrainingInputs
 
 
 class Course(TypedDict):

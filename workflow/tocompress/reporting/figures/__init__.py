@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from tocompress.errors import StudyError
 from tocompress.reporting import style
 from tocompress.reporting.names import FIGURES
+from tocompress.reporting.study import typed
 from tocompress.settings.reporting import Plot
 from tocompress.tables import replace_on_success
 
@@ -35,13 +36,13 @@ class Drawing:
 def draw(name: str, study: pd.DataFrame, plot: Plot) -> Drawing:
     """The figure `name` of a table of schema `study`; StudyError for an unknown name."""
     with style.applied():
-        figure, table = _module(name).draw(study, plot)
+        figure, table = _module(name).draw(typed(study), plot)
     return Drawing(figure, table, caption(name, study, plot))
 
 
 def caption(name: str, study: pd.DataFrame, plot: Plot) -> str:
     """The caption of the figure `name`, one paragraph."""
-    text: str = _module(name).caption(study, plot)
+    text: str = _module(name).caption(typed(study), plot)
     return text
 
 

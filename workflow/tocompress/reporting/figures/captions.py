@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from tocompress.reporting.study import devices
+from tocompress.reporting.study import BASELINE, devices
 from tocompress.reporting.style import DEQUANTIZATION_NAMES, METRIC_NAMES, model_name
 
 
@@ -44,7 +44,7 @@ def observations(rows: pd.DataFrame) -> str:
     metrics: dict[str, list[str]] = {}
     for metric, group in counted.groupby("metric", sort=False):
         processes = group["processes"].dropna()
-        phrase = _span(group["n"]) + (f" in {_span(processes)} processes" if len(processes) else "")
+        phrase = _span(group["n"]) + _in_processes(processes)
         metrics.setdefault(phrase, []).append(METRIC_NAMES[str(metric)])
     phrases = "; ".join(f"{phrase} ({listing(names)})" for phrase, names in metrics.items())
     return f"n = {phrases}." if phrases else ""
@@ -60,7 +60,7 @@ def intervals(rows: pd.DataFrame, note: str = "") -> str:
 
 def unconverged(rows: pd.DataFrame) -> str:
     """Which ratios the hollow markers are."""
-    hollow = rows[rows["ratio"].notna() & is_unconverged(rows)]
+    hollow = rows[rows["ratio"].notna() & rows["variant"].ne(BASELINE) & is_unconverged(rows)]
     phrases = []
     for metric, group in hollow.groupby("metric", sort=False):
         models = [
@@ -68,11 +68,11 @@ def unconverged(rows: pd.DataFrame) -> str:
             for (model, network), some in group.groupby(["model", "network"], sort=False)
         ]
         phrases.append(f"{METRIC_NAMES[str(metric)]} of {listing(models)}")
-    return f"Hollow: the interval did not reach its target width ({'; '.join(phrases)})." if phrases else ""
+    return f"Hollow: the value's own interval did not reach its target width ({'; '.join(phrases)})." if phrases else ""
 
 
 def is_unconverged(rows: pd.DataFrame) -> pd.Series[bool]:
-    return rows["converged"].astype("boolean").eq(False).fillna(False).astype(bool)
+    return rows["converged"].eq(False).fillna(False).astype(bool)
 
 
 def unavailable(rows: pd.DataFrame) -> str:
@@ -88,6 +88,12 @@ def unavailable(rows: pd.DataFrame) -> str:
         ]
         phrases.append(f"{listing([*(METRIC_NAMES[metric] for metric in whole), *parts])} ({reason})")
     return f"Not available: {'; '.join(phrases)}." if phrases else ""
+
+
+def _in_processes(counts: pd.Series[int]) -> str:
+    if counts.empty:
+        return ""
+    return f" in {_span(counts)} {'process' if counts.max() == 1 else 'processes'}"
 
 
 def _span(counts: pd.Series[int]) -> str:

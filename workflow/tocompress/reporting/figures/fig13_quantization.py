@@ -54,8 +54,9 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
         bars = [metric for metric in markers if metric not in ("precision", "recall")]
         panels.ratio_dots(axes, rows, shown, colours, markers, change=change, bars=bars)
         panels.baseline_column(axes, rows, shown, ["f1", *markers], "fp32 F1" if letter == "f" else "fp32")
-        if len(markers) > 1 and shown["ratio"].notna().any():
-            shapes = [panels.Entry(style.METRIC_NAMES[metric], marker) for metric, marker in markers.items()]
+        if len(markers) > 1:
+            found = set(shown.loc[shown["ratio"].notna(), "metric"])
+            shapes = [panels.Entry(style.METRIC_NAMES[name], shape) for name, shape in markers.items() if name in found]
             panels.key(figure, place[0] + 0.02, place[1] + rows.headings[0][0], shapes)
     return figure, values
 

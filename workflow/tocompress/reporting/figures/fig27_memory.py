@@ -35,8 +35,8 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
 def caption(study: pd.DataFrame, plot: Plot) -> str:
     values = select(study, "memory", dequantization=plot.dequantization)
     return captions.compose(
-        "Runtime memory of each variant relative to the uncompressed model: the memory of a fresh process that has"
-        " loaded and run the model, above that of a control process without a model.",
+        "Runtime memory of each variant relative to the uncompressed model: the peak of a fresh process while it infers"
+        " (from the second inference on), above that of a control process without a model.",
         captions.weights_are(plot.dequantization),
         captions.measured_on(study),
         captions.intervals(values),

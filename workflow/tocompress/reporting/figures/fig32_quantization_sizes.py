@@ -131,11 +131,10 @@ def _set_limits(row: Sequence[Axes], shown: Sequence[_Bubble], change: bool) -> 
     """The same axes for all panels of a row, with room for bubbles and names; a line for fp32 where it is in sight."""
     for axes in row:
         for limits, bounds, line, reference in (
-            (axes.set_xlim, [edge for bubble in shown for edge in bubble.x], axes.axvline, 1.0),
-            (axes.set_ylim, [edge for bubble in shown for edge in bubble.y], axes.axhline, 0.0 if change else 1.0),
+            (axes.set_xlim, [bubble.x for bubble in shown], axes.axvline, 1.0),
+            (axes.set_ylim, [bubble.y for bubble in shown], axes.axhline, 0.0 if change else 1.0),
         ):
-            known = [edge for edge in bounds if not math.isnan(edge)]
-            low, high = min(known), max(known)
+            low, high = panels.reach(*(pd.Series(edges) for edges in zip(*bounds, strict=True)))
             margin = 0.16 * (high - low) or 0.1
             limits(low - margin, high + margin)
             if low - margin < reference < high + margin:

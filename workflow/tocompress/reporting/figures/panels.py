@@ -95,31 +95,62 @@ def ratio_dots(
         explain(axes, why_missing(values))
         return
     baseline = 0.0 if change else 1.0
+    scaled = shown[["ratio_low", "ratio", "ratio_high"]].astype(float)
+    shown = shown.drop(columns=["low", "high"])
+    shown[["low", "middle", "high"]] = 100 * (scaled - 1) if change else scaled
+    axes.set_xlim(*_limits(shown, baseline))
     axes.axvline(baseline, color=style.INK, linewidth=0.7, zorder=1)
     names = list(colours)
     hollow = is_unconverged(shown)
     step = min(0.24, 0.8 / len(names)) * rows.pitch
-    for (model, _), group in shown.groupby(["model", "variant"], sort=False):
+    for (model, variant), group in shown.groupby(["model", "variant"], sort=False):
         group = group.sort_values("metric", key=lambda metrics: metrics.map(list(markers).index))
         for number, row in enumerate(group.itertuples()):
-            y = rows.centres[model] + (names.index(row.variant) - (len(names) - 1) / 2) * step
+            y = rows.centres[model] + (names.index(variant) - (len(names) - 1) / 2) * step
             y += (number - (len(group) - 1) / 2) * step / max(len(group), 2)
-            low, middle, high = (
-                100 * (ratio - 1) if change else ratio for ratio in (row.ratio_low, row.ratio, row.ratio_high)
-            )
-            if (bars is None or row.metric in bars) and not pd.isna(low) and not pd.isna(high):
-                axes.plot([low, high], [y, y], color=colours[row.variant], linewidth=0.9, solid_capstyle="butt")
-            axes.plot(middle, y, **_dot(markers[row.metric], colours[row.variant], hollow=bool(hollow[row.Index])))
+            if (bars is None or row.metric in bars) and not pd.isna(row.low) and not pd.isna(row.high):
+                _bar(axes, row.low, row.high, y, colours[variant])
+            axes.plot(row.middle, y, **_dot(markers[row.metric], colours[variant], hollow=bool(hollow[row.Index])))
     _bands(axes, rows, values, shown)
-    low, high = axes.get_xlim()
-    low, high = (min(low, -0.02), max(high, 1.02)) if not change and high < 1.1 and low < 0.5 else (low, high)
-    margin = 0.03 * (high - low)
-    axes.set_xlim(min(low, baseline - margin), max(high, baseline + margin))
-    axes.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 5, 10] if change else [1, 2.5, 5, 10]))
+    axes.set_xticks(_ticks(axes.get_xlim(), baseline))
     axes.xaxis.set_major_formatter(FuncFormatter(percent if change else multiple))
     axes.grid(axis="x")
     axes.axhspan(0, _HEADING, facecolor="white", zorder=1.5)  # keeps lines out of the headings
     axes.set_xlabel("change from fp32 (%)" if change else "relative to fp32")
+
+
+def reach(lows: pd.Series[float], middles: pd.Series[float], highs: pd.Series[float]) -> tuple[float, float]:
+    """The ends of an axis that shows all of `middles`, and of their intervals no more than as far again."""
+    low, high = middles.min(), middles.max()
+    span = high - low or 0.1
+    return max(min(low, lows.min()), low - span), min(max(high, highs.max()), high + span)
+
+
+def _limits(shown: pd.DataFrame, baseline: float) -> tuple[float, float]:
+    """An axis for the ratios or changes of `shown`, with the baseline in sight."""
+    dots = pd.concat([shown["middle"], pd.Series([baseline])])
+    low, high = reach(shown["low"], dots, shown["high"])
+    if baseline == 1 and high < 1.1 and low < 0.5:
+        low, high = 0.0, max(high, 1.0)  # much smaller: from nothing to all
+    margin = 0.03 * (high - low)
+    return low - margin, high + margin
+
+
+def _ticks(limits: tuple[float, float], baseline: float) -> list[float]:
+    """Round numbers, and the baseline in place of those too near to it."""
+    low, high = limits
+    steps = [1, 2, 5, 10] if baseline == 0 else [1, 2.5, 5, 10]
+    ticks = [tick for tick in MaxNLocator(4, steps=steps).tick_values(low, high) if low <= tick <= high]
+    return sorted([baseline, *(tick for tick in ticks if abs(tick - baseline) > 0.15 * (high - low))])
+
+
+def _bar(axes: Axes, low: float, high: float, y: float, colour: str) -> None:
+    """An interval; an arrow where it goes on beyond the panel."""
+    left, right = axes.get_xlim()
+    axes.plot([low, high], [y, y], color=colour, linewidth=0.9, solid_capstyle="butt")
+    for beyond, edge, arrow in ((low < left, left, "<"), (high > right, right, ">")):
+        if beyond:
+            axes.plot(edge, y, arrow, markersize=3, color=colour, clip_on=False)
 
 
 def _dot(marker: str, colour: str, *, hollow: bool) -> dict[str, Any]:
@@ -222,7 +253,7 @@ class Entry:
 def variant_entries(colours: Mapping[str, str], values: pd.DataFrame) -> list[Entry]:
     """The colours, and what hollow means where it occurs."""
     entries = [Entry(variant, colour=colour, bold=True) for variant, colour in colours.items()]
-    if (values["ratio"].notna() & is_unconverged(values)).any():
+    if (values["ratio"].notna() & values["variant"].ne(BASELINE) & is_unconverged(values)).any():
         entries.append(Entry("interval wider than its target", hollow=True))
     return entries
 

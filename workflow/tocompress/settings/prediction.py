@@ -1,0 +1,24 @@
+"""The first half of the config's `evaluation`: how predictions are made."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from tocompress.settings.base import Count, Settings
+from tocompress.settings.data import DataSettings
+from tocompress.settings.model import ModelSettings
+
+
+class Prediction(Settings):
+    """How the test set is run through an artifact."""
+
+    batch_size: Count = Field(100, description="images at once")
+    sentences: Count = Field(32, description="sentences at once, in the set's order")
+
+
+class PredictionInputs(Settings):
+    """What one job runs: a model over its test set."""
+
+    model: ModelSettings
+    data: DataSettings
+    prediction: Prediction
