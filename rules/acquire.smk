@@ -11,12 +11,12 @@ rule images:
         "../envs/environment.yaml"
     params:
         settings=STUDY.data_settings,
-        code=code_digest("make_data.py"),
-        environment=environment_digest("make_data.py"),
+        code=code_digest("make_images.py"),
+        environment=environment_digest("make_images.py"),
     message:
         "Making {wildcards.dataset}, {wildcards.split} images"
     script:
-        "../workflow/scripts/make_data.py"
+        "../workflow/scripts/make_images.py"
 
 
 rule sentences:
@@ -29,12 +29,12 @@ rule sentences:
         "../envs/environment.yaml"
     params:
         settings=STUDY.data_settings,
-        code=code_digest("make_data.py"),
-        environment=environment_digest("make_data.py"),
+        code=code_digest("make_sentences.py"),
+        environment=environment_digest("make_sentences.py"),
     message:
         "Making {wildcards.dataset}, {wildcards.split} sentences"
     script:
-        "../workflow/scripts/make_data.py"
+        "../workflow/scripts/make_sentences.py"
 
 
 rule acquire:

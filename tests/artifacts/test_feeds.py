@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tocompress.artifacts.feeds import benchmark_inputs, image_feeds, read_subwords, sentence_feeds
-from tocompress.data.make import write_split
+from tocompress.data.make_images import write_images
 from tocompress.data.sets import read_images
 from tocompress.data.subwords import END_ID, Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
@@ -109,7 +109,7 @@ def test_a_missing_file_of_subwords_is_named(data):
 
 
 def test_benchmark_images_are_spread_over_the_set(tmp_path):
-    write_split(tmp_path / "test.npz", GLYPHS, "test")
+    write_images(tmp_path / "test.npz", GLYPHS, "test")
     benchmark_inputs(tmp_path / "inputs.npz", IMAGE_MODEL, GLYPHS, tmp_path / "test.npz", 3)
     inputs = read(tmp_path / "inputs.npz")
     assert list(inputs) == ["i00", "i01", "i02"]

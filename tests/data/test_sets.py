@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
 
-from tocompress.data.make import make, write_split
+from tocompress.data.glyphs import render
+from tocompress.data.make_images import write_images
+from tocompress.data.make_sentences import write_sentences
+from tocompress.data.number_phrases import phrases
 from tocompress.data.sets import read_images, read_sentences
 from tocompress.errors import StudyError
 from tocompress.settings.data import Glyphs, NumberPhrases
@@ -11,26 +14,28 @@ PHRASES = NumberPhrases(kind="number_phrases", test=6, codes="c", source_vocabul
 
 
 def test_images_are_read_as_they_were_made(tmp_path):
-    write_split(tmp_path / "test.npz", GLYPHS, "test")
+    write_images(tmp_path / "test.npz", GLYPHS, "test")
     images, labels = read_images(tmp_path / "test.npz")
-    made_images, made_labels = make(GLYPHS, "test")
+    made_images, made_labels = render("test", 5, size=24, seed=1)
     np.testing.assert_array_equal(images, made_images)
     np.testing.assert_array_equal(labels, made_labels)
     assert (images.shape, images.dtype, labels.dtype) == ((5, 24, 24, 3), np.uint8, np.int32)
 
 
 def test_sentences_are_read_as_they_were_made(tmp_path):
-    write_split(tmp_path / "test.parquet", PHRASES, "test")
+    write_sentences(tmp_path / "test.parquet", PHRASES, "test")
     sentences = read_sentences(tmp_path / "test.parquet")
-    assert sentences.equals(make(PHRASES, "test"))
+    assert sentences["source"].tolist() == [phrase.source for phrase in phrases("test", 6, seed=1)]
     assert sentences["example"].tolist() == [0, 1, 2, 3, 4, 5]
     assert (sentences[["source", "reference", "template"]].map(len) > 0).all(axis=None)
 
 
-def test_splits_differ_and_a_seed_makes_the_same_set_again():
-    assert len(make(GLYPHS, "train")[0]) == 7
-    assert (make(GLYPHS, "calibration")[0] != make(GLYPHS, "test")[0][:3]).any()
-    np.testing.assert_array_equal(make(GLYPHS, "test")[0], make(GLYPHS, "test")[0])
+def test_each_split_has_its_own_size_and_examples(tmp_path):
+    for split in ("train", "calibration", "test"):
+        write_images(tmp_path / f"{split}.npz", GLYPHS, split)
+    images = {split: read_images(tmp_path / f"{split}.npz")[0] for split in ("train", "calibration", "test")}
+    assert {split: len(made) for split, made in images.items()} == {"train": 7, "calibration": 3, "test": 5}
+    assert (images["calibration"] != images["test"][:3]).any()
 
 
 @pytest.mark.parametrize(

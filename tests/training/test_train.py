@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tocompress.checkpoints.acquire import imported
-from tocompress.data.make import write_split
+from tocompress.data.make_sentences import write_sentences
 from tocompress.settings.data import NumberPhrases
 from tocompress.settings.model import Checkpoint, TranslationModel
 from tocompress.settings.training import Training, TrainingInputs
@@ -28,7 +28,7 @@ def test_a_stopped_run_goes_on_and_its_checkpoint_is_imported(tmp_path):
     model = TranslationModel(network="gnmt", build="initial", width=8 / 1024, data="phrases", **sizes)
     inputs = TrainingInputs(model=model, data=data, training=Training(epochs=2, batch_size=32))
     for split in ("train", "calibration"):
-        write_split(tmp_path / split, data, split)
+        write_sentences(tmp_path / split, data, split)
     arguments = {
         "examples": str(tmp_path / "train"),
         "validation": str(tmp_path / "calibration"),

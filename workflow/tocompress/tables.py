@@ -57,12 +57,25 @@ def read_table(path: str | Path, schema: pa.Schema) -> pd.DataFrame:
     try:
         arrow = pq.read_table(path)
     except (OSError, pa.ArrowInvalid) as error:
-        raise StudyError(f"{path}: not a readable Parquet file ({error}); delete it and run again") from error
+        raise _unreadable(path, error) from error
     _check_columns(path, schema, arrow.column_names)
     try:
         return arrow.select(schema.names).cast(schema).to_pandas()
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise StudyError(f"{path}: not a table of {_name(schema)}: {error}") from error
+
+
+def columns(path: str | Path) -> list[str]:
+    """The names of the columns of the table at `path`."""
+    try:
+        names: list[str] = pq.read_schema(path).names
+    except (OSError, pa.ArrowInvalid) as error:
+        raise _unreadable(path, error) from error
+    return names
+
+
+def _unreadable(path: str | Path, error: Exception) -> StudyError:
+    return StudyError(f"{path}: not a readable Parquet file ({error}); delete it and run again")
 
 
 def _check_columns(path: str | Path, schema: pa.Schema, columns: list[str]) -> None:
@@ -73,4 +86,5 @@ def _check_columns(path: str | Path, schema: pa.Schema, columns: list[str]) -> N
 
 
 def _name(schema: pa.Schema) -> str:
-    return schema.metadata[b"table"].decode()
+    name: str = schema.metadata[b"table"].decode()
+    return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -12,6 +13,7 @@ from tocompress.errors import StudyError
 from tocompress.schemas.data import SENTENCES
 from tocompress.tables import read_table
 
+Split = Literal["train", "calibration", "test"]
 #: Images uint8 [N, H, W, 3] and their labels int32 [N].
 Images = tuple[np.ndarray, np.ndarray]
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from tocompress.evaluation import classification, translation
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.evaluation import Scores
-from tocompress.tables import read_table
+from tocompress.tables import columns, read_table
 
 
 def score(predictions: str | Path, baseline: str | Path, settings: Scores) -> pd.DataFrame:
     """The table 'metrics' of the predictions in a file, against those of the uncompressed model in another."""
-    translated = "hypothesis" in pq.read_schema(predictions).names
+    translated = "hypothesis" in columns(predictions)
     schema, scorer = (SENTENCE_PREDICTIONS, translation) if translated else (IMAGE_PREDICTIONS, classification)
     return scorer.scores(
         read_table(predictions, schema),

@@ -53,6 +53,8 @@ class Study(Settings):
         _known("study.devices", self.study.devices, self.devices)
         _known("study.variants", self.study.variants, [*self.models, "default"])
         _known("zoo", self.zoo, self.models)
+        if BASELINE in self.techniques:
+            raise ValueError(f"techniques: '{BASELINE}' is the uncompressed model; give the technique another name")
         for name, model in self.models.items():
             _known(f"models.{name}.data", [model.data], self.data)
             data = self.data[model.data]
