@@ -30,5 +30,8 @@ def test_the_decoder_is_given_what_came_before():
 def test_the_weighted_mean_is_the_mean_over_real_tokens():
     inputs, following, weight = Batches(PAIRS, batch_size=23, seed=1)[0]
     loss = np.random.default_rng(0).random(following.shape)
-    real = np.arange(following.shape[1]) < 1 + np.array([len(PAIRS[int(row[0]) - 3][1]) for row in inputs["source"]])[:, None]
+    real = (
+        np.arange(following.shape[1])
+        < 1 + np.array([len(PAIRS[int(row[0]) - 3][1]) for row in inputs["source"]])[:, None]
+    )
     np.testing.assert_allclose((loss * weight).mean(), loss[real].mean(), rtol=1e-6)

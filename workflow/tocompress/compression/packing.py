@@ -42,7 +42,8 @@ def pack(integers: Integers, bits: int) -> Integers:
     if width == 6:
         last = blocks[3]
         top = np.stack([last << 6, last << 4 & 0xC0, last << 2 & 0xC0])
-        return np.bitwise_or(blocks[:3], top)
+        packed: Integers = np.bitwise_or(blocks[:3], top)
+        return packed
     planes: Integers = blocks[0]
     for number, block in enumerate(blocks[1:], start=1):
         planes = planes | block << number * width

@@ -69,7 +69,7 @@ def quantize(tensor: Floats, bits: int, axis: int | None = None) -> QuantizedTen
     flat = np.ascontiguousarray(tensor, np.float32).reshape(-1)
     integers: NDArray[Any] = np.empty(flat.size, np.uint16 if width == 16 else np.uint8)
     highest = np.float32(2**bits - 1)
-    for piece, steps_per_unit, zero in _pieces(tensor.shape, axis, 1 / scale, zero_point):
+    for piece, steps_per_unit, zero in _pieces(tensor.shape, axis, np.reciprocal(scale), zero_point):
         places = flat[piece] * steps_per_unit
         places += zero
         np.rint(places, out=places)
