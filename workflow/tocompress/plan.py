@@ -18,6 +18,7 @@ from tocompress.models.registry import NETWORKS, Network
 from tocompress.paths import FIGURE_FORMATS, Paths
 from tocompress.provenance import code_digest
 from tocompress.reporting.names import FIGURES
+from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
 from tocompress.settings.data import Glyphs
 from tocompress.settings.model import ImageModel, TranslationModel
 from tocompress.settings.study import BASELINE, Study, load
@@ -205,21 +206,27 @@ class Plan:
     def aggregate_settings(self) -> str:
         """What names the rows of the study's table, and how samples become intervals."""
         study = self.study
-        return _canonical(
-            models={
-                name: {
-                    "network": study.models[name].network,
-                    "build": study.models[name].build,
-                    "data": study.models[name].data,
-                    "trained": study.models[name].trained,
-                    "variants": study.variants(name),
-                }
-                for name in study.study.models
-            },
-            devices={name: study.devices[name] for name in study.study.devices},
+        models = {name: study.models[name] for name in study.study.models}
+        devices = {name: study.devices[name] for name in study.study.devices}
+        return Aggregation(
+            models=tuple(
+                StudyModel(
+                    name=name,
+                    network=model.network,
+                    build=model.build,
+                    data=model.data,
+                    trained=model.trained,
+                    variants=study.variants(name),
+                )
+                for name, model in models.items()
+            ),
+            devices=tuple(
+                StudyDevice(name=name, processor=device.processor, runtime=device.runtime)
+                for name, device in devices.items()
+            ),
             level=study.benchmark.level,
             target=study.benchmark.target,
-        )
+        ).canonical()
 
     @property
     def plot_settings(self) -> str:

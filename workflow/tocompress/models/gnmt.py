@@ -422,7 +422,8 @@ class GNMT(keras.Model):  # type: ignore[misc]
     """The trainable network of the given shapes: {source, source_length, target} -> logits [B, T, V].
 
     `target` starts with `<s>`. In training the inputs of every cell are dropped at the rate `dropout`.
-    Initial values are tensorflow/nmt's: uniform in +-0.1, biases zero, attention_g sqrt(1 / attention units).
+    Initial kernels are Glorot's and attention_g is 1: with tensorflow/nmt's +-0.1 and sqrt(1 / attention units), a
+    network of an eighth of its units does not learn to attend within a few epochs.
     """
 
     def __init__(self, shapes: Shapes, dropout: float = 0.2, seed: int = 0) -> None:
@@ -434,7 +435,7 @@ class GNMT(keras.Model):  # type: ignore[misc]
         self.named = {
             name: self.add_weight(
                 shape=shape,
-                initializer=_initializer(name, shapes, seed + index),
+                initializer=_initializer(name, seed + index),
                 name=name.replace("/", "."),
             )
             for index, (name, shape) in enumerate(shapes.items())
@@ -457,9 +458,11 @@ def named_variables(model: GNMT) -> dict[str, keras.Variable]:
     return dict(model.named)
 
 
-def _initializer(name: str, shapes: Shapes, seed: int) -> keras.initializers.Initializer:
+def _initializer(name: str, seed: int) -> keras.initializers.Initializer:
     if name == ATTENTION_G:
-        return keras.initializers.Constant(shapes[ATTENTION_B][0] ** -0.5)
+        return keras.initializers.Ones()
     if name == ATTENTION_B or name.endswith("/bias"):
         return keras.initializers.Zeros()
-    return keras.initializers.RandomUniform(-0.1, 0.1, seed)
+    if name.startswith("embeddings/"):
+        return keras.initializers.RandomUniform(-0.1, 0.1, seed)
+    return keras.initializers.GlorotUniform(seed)

@@ -35,43 +35,42 @@ def collect(
 
 def _artifact_parts(settings: Aggregation, artifacts: Files) -> Iterator[Part]:
     files = iter(artifacts)
-    for name, model in settings.models.items():
-        tables = [read_table(next(files), ARTIFACT) for _ in model.variants]
-        yield _part(name, model, artifact_rows(pd.concat(tables, ignore_index=True)))
+    for model in settings.models:
+        table = pd.concat([read_table(next(files), ARTIFACT) for _ in model.variants], ignore_index=True)
+        yield _part(model, artifact_rows(table))
 
 
 def _accuracy_parts(settings: Aggregation, metrics: Files) -> Iterator[Part]:
     files = iter(metrics)
-    for name, model in settings.models.items():
+    for model in settings.models:
         scores = TRANSLATION if NETWORKS[model.network].kind == "rnn" else CLASSIFICATION
         for variant in model.variants:
             if model.trained:
-                yield _part(name, model, read_table(next(files), METRICS), variant=variant, dataset=model.data)
+                yield _part(model, read_table(next(files), METRICS), variant=variant, dataset=model.data)
             else:
-                yield _part(name, model, unavailable(scores, "no trained weights"), variant=variant)
+                yield _part(model, unavailable(scores, "no trained weights"), variant=variant)
 
 
 def _benchmark_parts(settings: Aggregation, latency: Files, memory: Files, operations: Files) -> Iterator[Part]:
     files = iter(zip(latency, memory, operations, strict=True))
-    for device_name, device in settings.devices.items():
-        for name, model in settings.models.items():
+    for device in settings.devices:
+        for model in settings.models:
             samples, footprints, profiles = next(files)
             times = read_table(samples, LATENCY)
             rows = [
                 latency_rows(times, settings.level, settings.target),
                 memory_rows(read_table(footprints, MEMORY), settings.level, settings.target),
                 operation_rows(read_table(profiles, OPERATIONS), settings.level, settings.target),
-                unavailable_power_rows(times, f"no power sensor on {device_name}"),
+                unavailable_power_rows(times, f"no power sensor on {device.name}"),
             ]
             yield _part(
-                name,
                 model,
                 pd.concat(rows, ignore_index=True),
-                device=device_name,
+                device=device.name,
                 processor=device.processor,
                 runtime=device.runtime,
             )
 
 
-def _part(name: str, model: StudyModel, rows: pd.DataFrame, **key: str) -> Part:
-    return Part(name, model.network, model.build, rows, **key)
+def _part(model: StudyModel, rows: pd.DataFrame, **key: str) -> Part:
+    return Part(model.name, model.network, model.build, rows, **key)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from tocompress.settings.base import Settings
-from tocompress.settings.benchmark import Device
 
 
 class StudyModel(Settings):
     """What every row of a model says about it."""
 
+    name: str
     network: str
     build: str
     data: str
@@ -16,10 +16,18 @@ class StudyModel(Settings):
     variants: tuple[str, ...]
 
 
-class Aggregation(Settings):
-    """All that the table is put together from, but for the files."""
+class StudyDevice(Settings):
+    """What every row that was measured on a device says about it."""
 
-    models: dict[str, StudyModel]
-    devices: dict[str, Device]
+    name: str
+    processor: str
+    runtime: str
+
+
+class Aggregation(Settings):
+    """All that the table is put together from, but for the files, which come in the order of these lists."""
+
+    models: tuple[StudyModel, ...]
+    devices: tuple[StudyDevice, ...]
     level: float
     target: float

@@ -17,6 +17,7 @@ class Training(Settings):
     learning_rate: float = Field(2e-3, gt=0, description="at its peak")
     warmup_epochs: float = Field(1.0, ge=0)
     weight_decay: float = Field(1e-4, ge=0, description="of kernels; decoupled")
+    dropout: float = Field(0.2, ge=0, lt=1, description="of the inputs of gnmt's cells")
     clip_norm: float = Field(1.0, gt=0, description="of the gradient of all weights together")
     seed: int = Field(1, ge=0)
 

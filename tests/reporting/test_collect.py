@@ -1,0 +1,95 @@
+"""Each row of the study's table is of the model, variant and device whose files it comes from."""
+
+import pandas as pd
+
+from tocompress.evaluation.metrics import CLASSIFICATION, TRANSLATION
+from tocompress.reporting.collect import collect
+from tocompress.schemas.artifact import ARTIFACT
+from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS
+from tocompress.schemas.evaluation import METRICS
+from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
+from tocompress.tables import write_table
+
+# Not in alphabetical order, on purpose.
+MODELS = (
+    StudyModel(name="vgg", network="vgg_16", build="own", data="d", trained=True, variants=("fp32", "q8")),
+    StudyModel(name="gnmt", network="gnmt", build="zoo", data="e", trained=True, variants=("fp32",)),
+    StudyModel(name="alone", network="vgg_19", build="initial", data="d", trained=False, variants=("fp32",)),
+)
+DEVICES = tuple(StudyDevice(name=name, processor="cpu", runtime="tensorflow") for name in ("tx2", "host"))
+
+
+def test_rows_are_of_the_files_they_come_from(tmp_path):
+    files = {table: [] for table in ("artifacts", "metrics", "latency", "memory", "operations")}
+
+    def add(table, schema, rows):
+        path = tmp_path / f"{table}{len(files[table])}.parquet"
+        write_table(path, schema, rows)
+        files[table].append(path)
+
+    for size, (model, variant) in enumerate((model, variant) for model in MODELS for variant in model.variants):
+        numbers = {name: [1000 + size] for name in ("size", "size_deflated", "parameters", "macs")}
+        add("artifacts", ARTIFACT, pd.DataFrame({"variant": [variant], "sha256": ["0"], **numbers}))
+        if model.trained:
+            metric = next(iter(TRANSLATION if model.network == "gnmt" else CLASSIFICATION))
+            unit = (TRANSLATION | CLASSIFICATION)[metric]
+            add("metrics", METRICS, _score(metric, unit, size))
+    for number, (_, model) in enumerate((device, model) for device in DEVICES for model in MODELS):
+        add("latency", LATENCY, _latency(model.variants, 0.001 * (1 + number)))
+        add("memory", MEMORY, _memory(model.variants))
+        add("operations", OPERATIONS, _operations(model.variants))
+
+    study = collect(Aggregation(models=MODELS, devices=DEVICES, level=0.95, target=0.05), **files)
+    assert dict(zip(*_of(study, "size", ["model", "variant"]), strict=True)) == {
+        ("vgg", "fp32"): 1000, ("vgg", "q8"): 1001, ("gnmt", "fp32"): 1002, ("alone", "fp32"): 1003,
+    }  # fmt: skip
+    assert set(study.loc[study["metric"] == "bleu", "model"]) == {"gnmt"}
+    assert set(study.loc[(study["metric"] == "top1") & (study["basis"] == "measured"), "model"]) == {"vgg"}
+    latency = study[(study["metric"] == "latency") & study["label"].isna() & (study["variant"] == "fp32")]
+    found = latency.set_index(["device", "model"])["value"].round(6).to_dict()
+    assert found == {(device.name, model.name): 1 + 3 * i + j for i, device in enumerate(DEVICES) for j, model in enumerate(MODELS)}
+    unavailable = study[study["model"].eq("alone") & study["metric"].eq("top1")]
+    assert unavailable["reason"].tolist() == ["no trained weights"]
+
+
+def _of(study, metric, keys):
+    rows = study[study["metric"] == metric]
+    return [tuple(key) for key in rows[keys].to_numpy()], rows["value"]
+
+
+def _score(metric, unit, value):
+    empty = dict.fromkeys(METRICS.names)
+    return pd.DataFrame([{**empty, "metric": metric, "unit": unit, "value": float(value), "n": 5, "basis": "measured"}])
+
+
+def _latency(variants, duration):
+    rows = [
+        {"variant": v, "dequantization": "once", "input_id": "i0", "process": p, "block": p, "order": 0, "start_s": 0.0,
+         "duration_s": duration, "tokens": None, "warmup": False}
+        for v in variants
+        for p in (1, 2)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).astype({"tokens": "Int64"})
+
+
+def _memory(variants):
+    return pd.DataFrame(
+        [
+            {"variant": v, "dequantization": None if v == "control" else "once", "process": p, "phase": phase,
+             "vm_hwm": 10, "rss": 10, "pss": 10, "uss": 10}
+            for v in ("control", *variants)
+            for p in (1, 2)
+            for phase in ("start", "loaded", "first", "last")
+        ]
+    )  # fmt: skip
+
+
+def _operations(variants):
+    return pd.DataFrame(
+        [
+            {"variant": v, "dequantization": "once", "operation": "c", "type": "Conv2D", "operation_class": "convolution",
+             "duration_s": 0.1, "run": run}
+            for v in variants
+            for run in (1, 2)
+        ]
+    )  # fmt: skip
