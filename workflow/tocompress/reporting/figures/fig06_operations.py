@@ -49,6 +49,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
         panels.explain(axes, panels.why_missing(values))
         return figure, values
 
+    style.write(figure, _MARGIN, 0.1, "% of operation time, fp32", color=style.INK, va="top", fontweight="bold")
     axes.set_xlim(0, len(classes))
     for row in present.itertuples():
         column, y = classes.index(row.label), rows.centres[row.model]

@@ -24,7 +24,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
 
     left = _MARGIN + rows.label_width
     figure = style.figure(style.SINGLE, _KEY + _TITLE + rows.height + _AXIS)
-    panels.key(figure, left, _KEY / 2, panels.variant_entries(colours, values))
+    panels.key(figure, _MARGIN, _KEY / 2, panels.variant_entries(colours, values))
     width = style.SINGLE - left - _VALUES - _MARGIN
     axes = panels.panel(figure, rows, left, _KEY + _TITLE, width, "runtime memory", names=True)
     panels.ratio_dots(axes, rows, values, colours, {"memory": "o"})

@@ -17,6 +17,7 @@ _GROUP = 0.09  # inches between models
 _RATIOS, _VARIANTS, _GAP, _MARGIN = 0.42, 0.3, 0.15, 0.05
 _TITLE, _AXIS = 0.2, 0.38
 _INFERENCE = "#e4e4e4"
+_ROOM = 86  # %, beyond which a share is named inside its bar
 
 
 def table(study: pd.DataFrame) -> pd.DataFrame:
@@ -64,7 +65,14 @@ def _bars(axes: Axes, rows: panels.Rows, values: pd.DataFrame, quantized: list[s
         if not pd.isna(row.low) and not pd.isna(row.high):
             axes.plot([100 * row.low, 100 * row.high], [y, y], color=style.INK, linewidth=0.7, solid_capstyle="butt")
         end = spent if pd.isna(row.high) else max(spent, 100 * row.high)
-        axes.annotate(f"{spent:.0f} %", (end, y), (3, 0), textcoords="offset points", va="center_baseline")
+        if end < _ROOM:
+            axes.annotate(f"{spent:.0f} %", (end, y), (3, 0), textcoords="offset points", va="center_baseline")
+        else:
+            start = spent if pd.isna(row.low) else min(spent, 100 * row.low)
+            axes.annotate(
+                f"{spent:.0f} %", (start, y), (-3, 0), textcoords="offset points", ha="right", va="center_baseline",
+                color="white",
+            )  # fmt: skip
         axes.annotate(
             row.variant, (0, y), (-3, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
             ha="right", va="center_baseline", color=colours[row.variant], fontweight="bold",
@@ -91,7 +99,8 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
     return captions.compose(
         "Where the time of a quantized model goes: dequantization (coloured) and all other operations (grey), as shares"
         " of the profiled operation time, in both modes of dequantization. Where the runtime reorders dequantized"
-        " weights inside the operation that uses them, that time counts as inference: the share is a lower bound."
+        " weights inside the operation that uses them, that time counts as inference: the share is a lower bound. The times of operations that run side by side add up, so that a"
+        " share of them is not a share of the wall clock, least of all in small networks."
         " On the right, inference time relative to fp32.",
         captions.measured_on(study),
         captions.intervals(values[values["metric"] == "operation_share"]),
