@@ -99,8 +99,9 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
     return captions.compose(
         "Where the time of a quantized model goes: dequantization (coloured) and all other operations (grey), as shares"
         " of the profiled operation time, in both modes of dequantization. Where the runtime reorders dequantized"
-        " weights inside the operation that uses them, that time counts as inference: the share is a lower bound. The times of operations that run side by side add up, so that a"
-        " share of them is not a share of the wall clock, least of all in small networks."
+        " weights inside the operation that uses them, that time counts as inference: the share is a lower bound."
+        " The times of operations that run side by side add up: a share of them is not a share of the wall clock,"
+        " least of all in small networks."
         " On the right, inference time relative to fp32.",
         captions.measured_on(study),
         captions.intervals(values[values["metric"] == "operation_share"]),
