@@ -58,7 +58,7 @@ def test_an_unknown_type_is_other_and_is_found() -> None:
 
 @pytest.mark.parametrize("network", ["mobilenet_v1", "inception_v1", "resnet_v1_50"])
 def test_every_type_of_an_image_artifact_has_a_class(network: str) -> None:
-    from tocompress.artifacts.graph import trace
+    from tocompress.artifacts.body import trace
 
     graph = trace(ModelMetadata(network, network, "fp32", trained=False, width=0.25, input_size=64, classes=10))
     kinds = {node.op for node in graph.node}
@@ -68,7 +68,7 @@ def test_every_type_of_an_image_artifact_has_a_class(network: str) -> None:
 
 @pytest.mark.parametrize("beam_width", [1, 4])
 def test_every_type_of_a_translation_artifact_has_a_class(beam_width: int) -> None:
-    from tocompress.artifacts.graph import trace
+    from tocompress.artifacts.body import trace
 
     vocabulary = {"source_vocabulary": 40, "target_vocabulary": 40}
     graph = trace(ModelMetadata("gnmt", "gnmt", "fp32", trained=False, width=1 / 32, **vocabulary), beam_width)
