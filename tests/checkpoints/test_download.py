@@ -115,7 +115,7 @@ def test_a_mirror_is_used_when_the_first_address_fails(server: Server, tmp_path:
 
 
 def test_every_address_that_failed_is_named(server: Server, tmp_path: Path) -> None:
-    with pytest.raises(StudyError, match=r"file: not fetched.*/missing: HTTP Error 404.*nowhere.*No such file.*ftp"):
+    with pytest.raises(StudyError, match=r"/missing: HTTP Error 404.*nowhere.*No such file.*ftp"):
         fetch(f"{server.address}/missing", tmp_path / "file", sha256=None, mirrors=["nowhere", "ftp://127.0.0.1/file"])
 
 

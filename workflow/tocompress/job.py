@@ -15,6 +15,7 @@ from tocompress.errors import StudyError
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
     """Send all output to the job's log, that of compiled libraries too; end with one line where input is bad."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets at length
     sys.stdout.flush()
     sys.stderr.flush()
     log = os.open(str(snakemake.log[0]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666)
@@ -34,4 +35,3 @@ def job(snakemake: Any) -> Iterator[None]:
 def without_keras() -> None:
     """Keep `import tensorflow` from importing Keras, which takes seconds, where only a graph is run."""
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
