@@ -284,3 +284,33 @@ def test_training_lowers_the_loss_and_moves_every_variable(examples: Any) -> Non
     assert losses[1] < losses[0]
     after = gnmt.named_variables(model)
     assert [name for name, value in before.items() if np.array_equal(value, after[name].numpy())] == []
+
+
+def strayed(model: gnmt.GNMT, inputs: dict[str, np.ndarray]) -> float:
+    """What guided attention adds to the loss."""
+    model(inputs, training=True)
+    (loss,) = model.losses
+    return float(loss)
+
+
+def test_guided_attention_asks_for_one_pace_in_source_and_target(examples: Any) -> None:
+    model = gnmt.GNMT(pruned_shapes(vocabulary=9), dropout=0.0, guidance=1.0)
+    one = {"source": np.array([[4]], np.int32), "source_length": np.array([1], np.int32)}
+    assert strayed(model, one | {"target": np.array([[gnmt.START]], np.int32)}) == 0
+    inputs, _ = examples
+    assert 0 < strayed(model, inputs) < 1
+    padded = inputs | {"source": np.pad(inputs["source"], ((0, 0), (0, 3)), constant_values=gnmt.END)}
+    assert strayed(model, padded) == pytest.approx(strayed(model, inputs), rel=1e-4)
+    model.guidance = 0.0
+    model(inputs, training=True)
+    assert not model.losses
+
+
+def test_guided_attention_trains_as_part_of_the_loss(examples: Any) -> None:
+    histories = []
+    for guidance in (0.0, 10.0):
+        model = gnmt.GNMT(pruned_shapes(vocabulary=9), dropout=0.0, guidance=guidance, seed=1)
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(optimizer=keras.optimizers.Adam(1e-2), loss=loss)
+        histories.append(model.fit(*examples, batch_size=4, epochs=1, verbose=0).history["loss"][0])
+    assert histories[1] > histories[0] + 0.1

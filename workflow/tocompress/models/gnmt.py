@@ -18,6 +18,7 @@ from keras import ops
 
 UNKNOWN, START, END = 0, 1, 2
 
+GUIDE_WIDTH = 0.2  # of the pace that guided attention allows for, as a share of the sentence
 UNITS = 1024  # LSTM units of a layer of the published network
 SOURCE_EMBEDDING = "embeddings/encoder/embedding_encoder"
 TARGET_EMBEDDING = "embeddings/decoder/embedding_decoder"
@@ -193,14 +194,45 @@ def teacher_forced(
     Only cell 0 of gnmt_v2 feeds the attention, so the other three run over whole sequences after it.
     `dropout` is that of every cell's inputs, drawn anew at every step.
     """
+    return _decode_given(weights, source, source_length, target, dropout, seed)[0]
+
+
+def _decode_given(
+    weights: Weights,
+    source: Tensor,
+    source_length: Tensor,
+    target: Tensor,
+    dropout: float,
+    seed: keras.random.SeedGenerator | None,
+) -> tuple[Tensor, Encoded, Tensor]:
+    """Logits as of `teacher_forced`, and what attention goes by: the encoded source and the queries [T, B, units]."""
     encoded = encode(weights, source, source_length, dropout, seed)
     embedded = ops.take(weights[TARGET_EMBEDDING], ops.transpose(target), axis=0)
-    hidden, context = _run_attention_cell(weights, encoded, source_length, embedded, dropout, seed)
+    queries, context = _run_attention_cell(weights, encoded, source_length, embedded, dropout, seed)
+    hidden = queries
     for index, (scope, state) in enumerate(zip(DECODER_CELLS, encoded.states[1:], strict=True)):
         inputs = keras.random.dropout(ops.concatenate([hidden, context], axis=-1), dropout, seed=seed)
         output = _run_cell(weights, scope, inputs, state).output
         hidden = hidden + output if index else output
-    return ops.matmul(ops.transpose(hidden, (1, 0, 2)), weights[PROJECTION_KERNEL])
+    return ops.matmul(ops.transpose(hidden, (1, 0, 2)), weights[PROJECTION_KERNEL]), encoded, queries
+
+
+def off_diagonal(
+    weights: Weights, encoded: Encoded, source_length: Tensor, queries: Tensor, target_length: Tensor
+) -> Tensor:
+    """How far attention strays from reading source and target at the same pace, from 0 to 1: a scalar.
+
+    Guided attention (H. Tachibana and others, 2017, arXiv 1710.08969, section 4): without it, a small network on few
+    sentences learns to look at the first words alone, where the backward cell has read the whole sentence.
+    """
+    alignment = _alignment(weights, attention_over(weights, encoded.memory, source_length), queries[:, :, None])
+    steps, positions = (ops.arange(ops.shape(alignment)[axis], dtype="float32") for axis in (0, 2))
+    pace_of_target = steps[:, None] / ops.cast(target_length, "float32")[None]
+    pace_of_source = positions[None] / ops.cast(source_length, "float32")[:, None]
+    distance = pace_of_target[:, :, None] - pace_of_source[None]
+    strayed = ops.sum(alignment * (1 - ops.exp(-0.5 * ops.square(distance / GUIDE_WIDTH))), axis=-1)
+    real = ops.cast(pace_of_target < 1, "float32")
+    return ops.sum(strayed * real) / ops.sum(real)
 
 
 def longest_translation(source_length: Tensor) -> Tensor:
@@ -412,25 +444,31 @@ def _run_attention_cell(
 
 def _attend(weights: Weights, attention: Attention, query: Tensor) -> Tensor:
     """Context [B, units]: the mean of the memory, weighted by each position's fit to the query [B, units]."""
-    projected = ops.matmul(query, weights[QUERY_KERNEL])[:, None, :]
-    scores = ops.sum(attention.scoring * ops.tanh(attention.keys + projected), axis=-1)
-    alignment = ops.softmax(ops.where(attention.mask, scores, -1e9), axis=-1)
+    alignment = _alignment(weights, attention, query[:, None])
     return ops.sum(alignment[:, :, None] * attention.memory, axis=1)
+
+
+def _alignment(weights: Weights, attention: Attention, query: Tensor) -> Tensor:
+    """How well each position [..., B, S] fits queries [..., B, 1, units]; sums to 1."""
+    scores = ops.sum(attention.scoring * ops.tanh(attention.keys + ops.matmul(query, weights[QUERY_KERNEL])), axis=-1)
+    return ops.softmax(ops.where(attention.mask, scores, -1e9), axis=-1)
 
 
 class GNMT(keras.Model):  # type: ignore[misc]
     """The trainable network of the given shapes: {source, source_length, target} -> logits [B, T, V].
 
-    `target` starts with `<s>`. In training the inputs of every cell are dropped at the rate `dropout`.
+    `target` starts with `<s>`. In training the inputs of every cell are dropped at the rate `dropout`, and `guidance`
+    times `off_diagonal` is added to the loss.
     Initial kernels are Glorot's and attention_g is 1: with tensorflow/nmt's +-0.1 and sqrt(1 / attention units), a
     network of an eighth of its units does not learn to attend within a few epochs.
     """
 
-    def __init__(self, shapes: Shapes, dropout: float = 0.2, seed: int = 0) -> None:
+    def __init__(self, shapes: Shapes, dropout: float = 0.2, guidance: float = 0.0, seed: int = 0) -> None:
         super().__init__(name="gnmt")
         # TensorFlow's compiler takes no gradient of a scan of unknown length.
         self.supports_jit = keras.config.backend() != "tensorflow"
         self.dropout = dropout
+        self.guidance = guidance
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.named = {
             name: self.add_weight(
@@ -443,14 +481,19 @@ class GNMT(keras.Model):  # type: ignore[misc]
         self.built = True
 
     def call(self, inputs: Mapping[str, Tensor], training: bool = False) -> Tensor:
-        return teacher_forced(
+        length = inputs["source_length"]
+        logits, encoded, queries = _decode_given(
             self.named,
             inputs["source"],
-            inputs["source_length"],
+            length,
             inputs["target"],
             self.dropout if training else 0.0,
             self.seed_generator,
         )
+        if training and self.guidance:
+            target_length = ops.sum(ops.cast(ops.not_equal(inputs["target"], END), "int32"), axis=1)
+            self.add_loss(self.guidance * off_diagonal(self.named, encoded, length, queries, target_length))
+        return logits
 
 
 def named_variables(model: GNMT) -> dict[str, keras.Variable]:

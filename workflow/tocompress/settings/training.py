@@ -18,6 +18,7 @@ class Training(Settings):
     warmup_epochs: float = Field(1.0, ge=0)
     weight_decay: float = Field(1e-4, ge=0, description="of kernels; decoupled")
     dropout: float = Field(0.2, ge=0, lt=1, description="of the inputs of gnmt's cells")
+    guidance: float = Field(0.0, ge=0, description="weight of gnmt's guided attention in the loss")
     clip_norm: float = Field(1.0, gt=0, description="of the gradient of all weights together")
     seed: int = Field(1, ge=0)
 

@@ -65,7 +65,7 @@ def train(
     keras.utils.set_random_seed(training.seed)
     gnmt = registry.module(model.network)
     shapes = gnmt.shapes(model.source_vocabulary, model.target_vocabulary, gnmt.units(model.width))
-    network = gnmt.GNMT(shapes, dropout=training.dropout, seed=training.seed)
+    network = gnmt.GNMT(shapes, training.dropout, training.guidance, training.seed)
     batches = Batches(pairs, training.batch_size, training.seed)
     held_out = Batches(validation, training.batch_size, training.seed)
     return network, fit(network, training, batches, held_out, resume_folder=resume_folder, report=report)
