@@ -47,7 +47,9 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
     assert set(study.loc[(study["metric"] == "top1") & (study["basis"] == "measured"), "model"]) == {"vgg"}
     latency = study[(study["metric"] == "latency") & study["label"].isna() & (study["variant"] == "fp32")]
     found = latency.set_index(["device", "model"])["value"].round(6).to_dict()
-    assert found == {(device.name, model.name): 1 + 3 * i + j for i, device in enumerate(DEVICES) for j, model in enumerate(MODELS)}
+    assert found == {
+        (device.name, model.name): 1 + 3 * i + j for i, device in enumerate(DEVICES) for j, model in enumerate(MODELS)
+    }
     unavailable = study[study["model"].eq("alone") & study["metric"].eq("top1")]
     assert unavailable["reason"].tolist() == ["no trained weights"]
 

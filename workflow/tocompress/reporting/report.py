@@ -25,7 +25,7 @@ _MOST = 3  # different values of one fact that are listed
 
 #: How the numbers of a metric come to be.
 METHODS: dict[str, str] = {
-    "parameters": "counted in the artifact",
+    "parameters": "counted in the weights, batch norm statistics included",
     "macs": "counted from the shapes of the layers, for one input",
     "filters_removed": "counted in the weights",
     "size": "size of the file that a device loads",

@@ -187,7 +187,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
     return captions.compose(
         "The models: what the paper's Table I says, and the uncompressed models here.",
         "Parameters: as the paper prints them, exactly those of the published checkpoint (batch norm statistics"
-        " included, auxiliary heads excluded), and those of the artifact here (batch norm folded into the kernels).",
+        " included, auxiliary heads excluded), and those of the weights here, counted alike.",
         f"Accuracy here is on {data}, so it cannot be compared with the paper's unless that is its data too."
         if data
         else "",
