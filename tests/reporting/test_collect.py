@@ -27,7 +27,7 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
         write_table(path, schema, rows)
         files[table].append(path)
 
-    for size, (model, variant) in enumerate((model, variant) for model in MODELS for variant in model.variants):
+    for size, (model, variant) in enumerate((one, variant) for one in MODELS for variant in one.variants):
         numbers = {name: [1000 + size] for name in ("size", "size_deflated", "parameters", "macs")}
         add("artifacts", ARTIFACT, pd.DataFrame({"variant": [variant], "sha256": ["0"], **numbers}))
         if model.trained:
@@ -89,8 +89,8 @@ def _memory(variants):
 def _operations(variants):
     return pd.DataFrame(
         [
-            {"variant": v, "dequantization": "once", "operation": "c", "type": "Conv2D", "operation_class": "convolution",
-             "duration_s": 0.1, "run": run}
+            {"variant": v, "dequantization": "once", "operation": "c", "type": "Conv2D",
+             "operation_class": "convolution", "duration_s": 0.1, "run": run}
             for v in variants
             for run in (1, 2)
         ]
