@@ -51,7 +51,7 @@ def fetch(url: str, destination: Path, *, sha256: str | None, mirrors: Sequence[
             return digest
         except (StudyError, HTTPException, OSError, ValueError) as error:
             failures.append(f"{address}: {error}")
-    raise StudyError(f"{'; '.join(failures)}; restore the file, or give the address or path of another copy")
+    raise StudyError(f"{'; '.join(failures)}; restore the file, name another copy, or correct the config")
 
 
 def unpack(archive: Path, folder: Path) -> None:
