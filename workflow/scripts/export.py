@@ -10,11 +10,10 @@ if TYPE_CHECKING:
 with job(snakemake):
     without_keras()
 
-    from tocompress.artifacts.export import artifact_facts, export_variant
+    from tocompress.artifacts.export import export_variant
     from tocompress.schemas.artifact import ARTIFACT, STRUCTURE
     from tocompress.tables import read_table, write_table
 
     body, structure = snakemake.input[:2]
-    export_variant(body, snakemake.input.weights, snakemake.output.artifact)
-    facts = artifact_facts(snakemake.input.weights, snakemake.output.artifact, read_table(structure, STRUCTURE))
+    facts = export_variant(body, snakemake.input.weights, snakemake.output.artifact, read_table(structure, STRUCTURE))
     write_table(snakemake.output.facts, ARTIFACT, facts)

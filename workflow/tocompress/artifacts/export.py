@@ -32,16 +32,16 @@ _LARGEST_GRAPH = 2**31 - 2**24  # bytes of weights: protobuf's limit, less ample
 Tensor = Any
 
 
-def export_variant(body: str | Path, weights: str | Path, artifact: str | Path) -> None:
-    """Fill the body graph with the weights of a variant and write its artifact."""
-    tensors, metadata = read_weights(weights)
-    epsilon = NETWORKS[metadata.network].batch_norm_epsilon
-    write_graph(artifact, export(read_graph(body), deployed(tensors, epsilon)))
+def export_variant(
+    body: str | Path, weights: str | Path, artifact: str | Path, structure: pd.DataFrame
+) -> pd.DataFrame:
+    """Fill the body graph with the weights of a variant, write its artifact, and return its table 'artifact'.
 
-
-def artifact_facts(weights: str | Path, artifact: str | Path, structure: pd.DataFrame) -> pd.DataFrame:
-    """The table 'artifact' of one variant. Parameters are those of the training form, batch norm's among them."""
+    Parameters are those of the training form, batch norm's among them.
+    """
     (tensors, metadata), path = read_weights(weights), Path(artifact)
+    epsilon = NETWORKS[metadata.network].batch_norm_epsilon
+    write_graph(path, export(read_graph(body), deployed(tensors, epsilon)))
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return pd.DataFrame(

@@ -26,10 +26,6 @@ EVERY_INFERENCE, ONCE = "every_inference", "once"
 Report = Callable[[int, int, str], None]
 
 
-def _silent(done: int, total: int, text: str) -> None:
-    """Report nothing."""
-
-
 @dataclass(frozen=True)
 class BenchmarkPlan:
     """What to measure and for how long; times in seconds. Paths are the device's.
