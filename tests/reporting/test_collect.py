@@ -11,11 +11,16 @@ from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
 from tocompress.tables import write_table
 
 # Not in alphabetical order, on purpose.
-MODELS = (
-    StudyModel(name="vgg", network="vgg_16", build="own", data="d", trained=True, variants=("fp32", "q8")),
-    StudyModel(name="gnmt", network="gnmt", build="zoo", data="e", trained=True, variants=("fp32",)),
-    StudyModel(name="alone", network="vgg_19", build="initial", data="d", trained=False, variants=("fp32",)),
+_VGG = StudyModel(
+    name="vgg", network="vgg_16", build="own", data="d", trained=True, benchmarked=True, variants=("fp32", "q8")
 )
+_FURTHER = {"variants": ("fp32",)}
+MODELS = (
+    _VGG,
+    StudyModel(name="gnmt", network="gnmt", build="zoo", data="e", trained=True, benchmarked=False, **_FURTHER),
+    StudyModel(name="alone", network="vgg_19", build="initial", data="d", trained=False, benchmarked=True, **_FURTHER),
+)
+BENCHMARKED = tuple(model for model in MODELS if model.benchmarked)
 DEVICES = tuple(StudyDevice(name=name, processor="cpu", runtime="tensorflow") for name in ("tx2", "host"))
 
 
@@ -34,7 +39,7 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
             metric = next(iter(TRANSLATION if model.network == "gnmt" else CLASSIFICATION))
             unit = (TRANSLATION | CLASSIFICATION)[metric]
             add("metrics", METRICS, _score(metric, unit, size))
-    for number, (_, model) in enumerate((device, model) for device in DEVICES for model in MODELS):
+    for number, (_, model) in enumerate((device, model) for device in DEVICES for model in BENCHMARKED):
         add("latency", LATENCY, _latency(model.variants, 0.001 * (1 + number)))
         add("memory", MEMORY, _memory(model.variants))
         add("operations", OPERATIONS, _operations(model.variants))
@@ -46,12 +51,17 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
     assert set(study.loc[study["metric"] == "bleu", "model"]) == {"gnmt"}
     assert set(study.loc[(study["metric"] == "top1") & (study["basis"] == "measured"), "model"]) == {"vgg"}
     latency = study[(study["metric"] == "latency") & study["label"].isna() & (study["variant"] == "fp32")]
+    latency = latency[latency["basis"] == "measured"]
     found = latency.set_index(["device", "model"])["value"].round(6).to_dict()
     assert found == {
-        (device.name, model.name): 1 + 3 * i + j for i, device in enumerate(DEVICES) for j, model in enumerate(MODELS)
+        (device.name, model.name): 1 + 2 * i + j
+        for i, device in enumerate(DEVICES)
+        for j, model in enumerate(BENCHMARKED)
     }
     unavailable = study[study["model"].eq("alone") & study["metric"].eq("top1")]
     assert unavailable["reason"].tolist() == ["no trained weights"]
+    unmeasured = study[study["model"].eq("gnmt") & study["metric"].isin(["latency", "energy"])]
+    assert unmeasured["reason"].tolist() == 2 * ["not benchmarked in this study"]
 
 
 def _of(study, metric, keys):

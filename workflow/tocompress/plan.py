@@ -41,7 +41,7 @@ class Plan:
 
     @property
     def figures(self) -> list[str]:
-        return [self.paths.figure(kind).format(figure=figure) for figure in FIGURES for kind in FIGURE_FORMATS]
+        return [self.paths.figure(kind).format(figure=figure) for figure in self.study.study.figures for kind in FIGURE_FORMATS]
 
     @property
     def zoo(self) -> list[str]:
@@ -133,7 +133,7 @@ class Plan:
         return [
             pattern.format(device=device, model=model)
             for device in self.study.study.devices
-            for model in self.study.study.models
+            for model in self.study.benchmarked
         ]
 
     def _pairs(self) -> list[tuple[str, str]]:
@@ -151,7 +151,7 @@ class Plan:
 
     @property
     def figure_modules(self) -> list[str]:
-        return [f"tocompress.reporting.figures.{figure}" for figure in FIGURES]
+        return [f"tocompress.reporting.figures.{figure}" for figure in self.study.study.figures]
 
     def _network(self, wildcards: Wildcards) -> Network:
         return NETWORKS[self.study.models[wildcards.model].network]
@@ -216,6 +216,7 @@ class Plan:
                     build=model.build,
                     data=model.data,
                     trained=model.trained,
+                    benchmarked=name in study.benchmarked,
                     variants=study.variants(name),
                 )
                 for name, model in models.items()

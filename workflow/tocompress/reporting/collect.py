@@ -10,7 +10,7 @@ import pandas as pd
 from tocompress.evaluation.metrics import CLASSIFICATION, TRANSLATION, unavailable
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_power_rows
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import Part, aggregate, artifact_rows
+from tocompress.reporting.study import COSTS, Part, aggregate, artifact_rows
 from tocompress.schemas.artifact import ARTIFACT
 from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS
 from tocompress.schemas.evaluation import METRICS
@@ -29,6 +29,7 @@ def collect(
             *_artifact_parts(settings, artifacts),
             *_accuracy_parts(settings, metrics),
             *_benchmark_parts(settings, latency, memory, operations),
+            *_unbenchmarked_parts(settings),
         ]
     )
 
@@ -53,8 +54,9 @@ def _accuracy_parts(settings: Aggregation, metrics: Files) -> Iterator[Part]:
 
 def _benchmark_parts(settings: Aggregation, latency: Files, memory: Files, operations: Files) -> Iterator[Part]:
     files = iter(zip(latency, memory, operations, strict=True))
+    benchmarked = [model for model in settings.models if model.benchmarked]
     for device in settings.devices:
-        for model in settings.models:
+        for model in benchmarked:
             samples, footprints, profiles = next(files)
             times = read_table(samples, LATENCY)
             rows = [
@@ -70,6 +72,13 @@ def _benchmark_parts(settings: Aggregation, latency: Files, memory: Files, opera
                 processor=device.processor,
                 runtime=device.runtime,
             )
+
+
+def _unbenchmarked_parts(settings: Aggregation) -> Iterator[Part]:
+    for model in settings.models:
+        if not model.benchmarked:
+            for variant in model.variants:
+                yield _part(model, unavailable(COSTS, "not benchmarked in this study"), variant=variant)
 
 
 def _part(model: StudyModel, rows: pd.DataFrame, **key: str) -> Part:

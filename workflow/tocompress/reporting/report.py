@@ -57,7 +57,7 @@ def write_report(
     """Write the report of the table in the file `study`; `sessions` come device by device, as many of each."""
     table = read_table(study, STUDY)
     captioned = [(Path(png).stem, png, caption(Path(png).stem, table, settings.plot)) for png in figures]
-    each = len(sessions) // len(settings.devices)
+    each = len(sessions) // max(len(settings.devices), 1)
     provenance = {
         device: session_facts(read_table(file, SESSION) for file in sessions[number * each : (number + 1) * each])
         for number, device in enumerate(settings.devices)
@@ -214,9 +214,11 @@ def _interval(low: str, high: str) -> str:
 
 
 def _number(name: str) -> str:
-    """The paper's number of a figure, from the figure's name."""
+    """The paper's number of a figure, from the figure's name; the name of one that the paper has not."""
+    if name.startswith("table1"):
+        return "Table I"
     found = re.match(r"fig(\d+)", name)
-    return f"Figure {int(found.group(1))}" if found else "Table I"
+    return f"Figure {int(found.group(1))}" if found else name.replace("_", " ").capitalize()
 
 
 def _base64(path: str | Path) -> str:

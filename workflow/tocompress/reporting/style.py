@@ -183,6 +183,13 @@ def shown_models(study: pd.DataFrame) -> list[ShownModel]:
     return sorted(shown, key=lambda model: list(_BUILDS).index(model.build))
 
 
+def measured_models(study: pd.DataFrame, values: pd.DataFrame) -> list[ShownModel]:
+    """Those of `shown_models` that `values` says something of; all of them where it says nothing."""
+    models = shown_models(study)
+    known = set(values.loc[values["value"].notna(), "model"])
+    return [model for model in models if model.name in known] or models
+
+
 def _groups(study: pd.DataFrame) -> dict[str, str]:
     """The heading over the models of each build; initial weights are worth comparing where the size is the paper's."""
     counts = study[(study["metric"] == "parameters") & (study["variant"] == BASELINE)]

@@ -13,6 +13,7 @@ class StudyModel(Settings):
     build: str
     data: str
     trained: bool
+    benchmarked: bool
     variants: tuple[str, ...]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from tocompress.errors import StudyError
+from tocompress.reporting.names import FIGURES, PAPER_FIGURES
 from tocompress.settings.base import Name, Settings
 from tocompress.settings.benchmark import Benchmark, Device
 from tocompress.settings.compression import Technique
@@ -30,7 +31,9 @@ class Selection(Settings):
     variants: dict[str, tuple[str, ...]] = Field(
         description="variants of each model; those of `default` for a model that is not named"
     )
-    devices: tuple[Name, ...] = Field(min_length=1)
+    devices: tuple[Name, ...] = Field(description="where models are benchmarked; none for a study of accuracy alone")
+    benchmarked: tuple[Name, ...] | None = Field(None, description="models that are benchmarked; null: all")
+    figures: tuple[str, ...] = Field(PAPER_FIGURES, description="figures that are drawn")
 
 
 class Study(Settings):
@@ -51,6 +54,8 @@ class Study(Settings):
     def _selected_is_defined(self) -> Study:
         _known("study.models", self.study.models, self.models)
         _known("study.devices", self.study.devices, self.devices)
+        _known("study.benchmarked", self.study.benchmarked or (), self.study.models)
+        _known("study.figures", self.study.figures, FIGURES)
         _known("study.variants", self.study.variants, [*self.models, "default"])
         _known("zoo", self.zoo, self.models)
         if BASELINE in self.techniques:
@@ -79,6 +84,14 @@ class Study(Settings):
         """The variants of `model` in this study, the uncompressed baseline first."""
         chosen = self.study.variants.get(model, self.study.variants.get("default", ()))
         return (BASELINE, *dict.fromkeys(variant for variant in chosen if variant != BASELINE))
+
+    @property
+    def benchmarked(self) -> tuple[str, ...]:
+        """The selected models whose cost is measured, in the order of the selection."""
+        if not self.study.devices:
+            return ()
+        chosen = self.study.models if self.study.benchmarked is None else self.study.benchmarked
+        return tuple(name for name in self.study.models if name in chosen)
 
     @cached_property
     def trained(self) -> tuple[str, ...]:

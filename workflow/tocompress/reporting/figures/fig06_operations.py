@@ -36,7 +36,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     values = table(study, plot)
     present = values[values["value"] > 0]
     classes = sorted(present["label"].unique(), key=_class_rank)
-    rows = panels.arrange(style.shown_models(study), pitch=_CELL)
+    rows = panels.arrange(style.measured_models(study, present), pitch=_CELL)
     left = _MARGIN + rows.label_width
     names = ["\n".join(name.rsplit(" ", 1)) for name in classes]
     above = 0.12 + max((style.text_width(*name.split("\n")) for name in names), default=0)
@@ -62,8 +62,6 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
         )  # fmt: skip
     for column, name in enumerate(names):
         axes.text(column + 0.5, rows.headings[0][0], name, rotation=90, ha="center", va="bottom", linespacing=1.15)
-    for model in {model.name for model in rows.models} - set(present["model"]):
-        axes.text(0.5, rows.centres[model], "not available", color=style.MUTED, style="italic", va="center_baseline")
     return figure, values
 
 

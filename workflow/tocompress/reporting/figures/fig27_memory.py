@@ -20,7 +20,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     values = select(study, "memory", dequantization=plot.dequantization)
     compared = [variant for variant in variants(study) if variant != BASELINE]
     colours = {variant: style.colours(study)[variant] for variant in compared}
-    rows = panels.arrange(style.shown_models(study), pitch=max(0.26, 0.08 * len(compared)))
+    rows = panels.arrange(style.measured_models(study, values), pitch=max(0.26, 0.08 * len(compared)))
 
     left = _MARGIN + rows.label_width
     figure = style.figure(style.SINGLE, _KEY + _TITLE + rows.height + _AXIS)

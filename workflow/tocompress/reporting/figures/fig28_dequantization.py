@@ -32,7 +32,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     """A panel a mode of dequantization; a bar a (model, variant), split in two."""
     values = table(study)
     quantized = variants(values)
-    rows = panels.arrange(style.shown_models(study), pitch=_BAR * max(len(quantized), 1) + _GROUP)
+    rows = panels.arrange(style.measured_models(study, values), pitch=_BAR * max(len(quantized), 1) + _GROUP)
     modes = [mode for mode in style.DEQUANTIZATION_NAMES if mode in set(values["dequantization"])] or [
         plot.dequantization
     ]

@@ -1,0 +1,113 @@
+"""How far the accuracy of each model holds as the bits of its weights become fewer, per tensor and per channel.
+
+Draws the techniques that are called `qN` (one grid a tensor) and `qN_channel` (one grid an output channel), N bits.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import NamedTuple
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tocompress.reporting import style
+from tocompress.reporting.figures import captions, panels
+from tocompress.reporting.study import BASELINE, select
+from tocompress.settings.reporting import Plot
+
+_COLUMNS = 4
+_GRIDS = {"per tensor": ("o", "#d55e00"), "per channel": ("s", "#0072b2")}
+# Inches: the key, a panel's height and title, below and between panels, the axis on the left, the edge.
+_KEY, _HEIGHT, _TITLE, _BELOW, _BETWEEN, _LEFT, _MARGIN = 0.22, 1.05, 0.2, 0.16, 0.14, 0.4, 0.05
+_AXIS = 0.2  # inches, the name of the axis under the last panels
+
+
+class Grid(NamedTuple):
+    """How a variant quantizes."""
+
+    bits: int
+    granularity: str
+
+
+def grid(variant: str) -> Grid | None:
+    """The grid of a variant by its name; None for one that is not drawn."""
+    match = re.fullmatch(r"q(\d+)(_channel)?", variant)
+    return Grid(int(match[1]), "per channel" if match[2] else "per tensor") if match else None
+
+
+def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
+    """Top-1 or BLEU of the drawn variants and of fp32."""
+    drawn = study["variant"].map(lambda variant: variant == BASELINE or grid(variant) is not None)
+    return select(study[drawn], "top1", "bleu", dequantization=plot.dequantization).reset_index(drop=True)
+
+
+def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
+    """A panel a model; bits fall from left to right, on a logarithmic axis."""
+    values = table(study, plot)
+    scored = set(values.loc[values["value"].notna(), "model"])
+    models = [model for model in style.shown_models(study) if model.name in scored]
+    lines = max(math.ceil(len(models) / _COLUMNS), 1)
+    pitch = _TITLE + _HEIGHT + _BELOW
+    figure = style.figure(style.DOUBLE, _KEY + lines * pitch + _AXIS)
+    if not models:
+        axes = style.axes(figure, _MARGIN, _KEY, style.DOUBLE - 2 * _MARGIN, _HEIGHT)
+        axes.set_yticks([])
+        panels.explain(axes, panels.why_missing(values))
+        return figure, values
+    panels.key(figure, _LEFT, _KEY / 2, [panels.Entry(name, *look, bold=True) for name, look in _GRIDS.items()])
+    width = (style.DOUBLE - _LEFT - _MARGIN - (_COLUMNS - 1) * _BETWEEN) / _COLUMNS
+    bits = sorted({found.bits for variant in values["variant"] if (found := grid(variant))})
+    for number, model in enumerate(models):
+        line, column = divmod(number, _COLUMNS)
+        axes = style.axes(
+            figure, _LEFT + column * (width + _BETWEEN), _KEY + _TITLE + line * pitch, width, _HEIGHT
+        )  # fmt: skip
+        _set_up(axes, bits, named=column == 0, last=number + _COLUMNS >= len(models))
+        _lines(axes, model, values[(values["model"] == model.name) & values["value"].notna()])
+    return figure, values
+
+
+def _set_up(axes: Axes, bits: list[int], *, named: bool, last: bool) -> None:
+    axes.set_ylim(0, 100)
+    axes.set_yticks([0, 25, 50, 75, 100], ["0", "", "50", "", "100"] if named else [""] * 5)
+    axes.set_xscale("log", base=2)
+    axes.minorticks_off()
+    low, high = (bits[0], bits[-1]) if bits else (1, 2)
+    axes.set_xlim(high * 1.15, low / 1.15)
+    axes.set_xticks(bits, [str(bit) if bit in (2, 3, 4, 6, 8, 16) else "" for bit in bits])
+    axes.grid(axis="y")
+    if named:
+        axes.set_ylabel("top-1 (%) or BLEU")
+    if last:
+        axes.set_xlabel("bits a weight")
+
+
+def _lines(axes: Axes, model: style.ShownModel, rows: pd.DataFrame) -> None:
+    scale = 100 if "top1" in set(rows["metric"]) else 1
+    baseline = rows.loc[rows["variant"] == BASELINE, "value"]
+    title = model.label
+    if len(baseline):
+        axes.axhline(scale * baseline.iloc[0], color=style.INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+        title += f" ({scale * baseline.iloc[0]:.1f})"
+    axes.set_title(title, loc="left", pad=3, fontweight="bold", fontsize=style.SMALL)
+    quantized = rows[rows["variant"] != BASELINE]
+    grids = pd.DataFrame([grid(variant) for variant in quantized["variant"]], quantized.index, Grid._fields)
+    quantized = quantized.join(grids).sort_values("bits")
+    for granularity, (marker, colour) in _GRIDS.items():
+        own = quantized[quantized["granularity"] == granularity]
+        axes.plot(own["bits"], scale * own["value"], color=colour, marker=marker, markersize=2.6, zorder=3)
+        axes.vlines(own["bits"], scale * own["low"], scale * own["high"], color=colour, linewidth=0.8, zorder=2)
+
+
+def caption(study: pd.DataFrame, plot: Plot) -> str:
+    values = table(study, plot)
+    return captions.compose(
+        "Accuracy against the bits of a weight: post-training quantization of all kernels without retraining, with one"
+        " grid a tensor and one an output channel. Dashed, and in brackets: the uncompressed model.",
+        captions.intervals(values),
+        captions.observations(values),
+        captions.unavailable(values),
+    )
