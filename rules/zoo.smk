@@ -19,6 +19,6 @@ rule train:
         code=STUDY.network_code("train.py"),
         environment=environment_digest("train.py"),
     message:
-        "Training {wildcards.model}"
+        "Training {wildcards.model}: {log} tells of every epoch"
     script:
         "../workflow/scripts/train.py"

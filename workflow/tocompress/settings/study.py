@@ -54,7 +54,7 @@ class Study(Settings):
     def _selected_is_defined(self) -> Study:
         _known("study.models", self.study.models, self.models)
         _known("study.devices", self.study.devices, self.devices)
-        _known("study.benchmarked", self.study.benchmarked or (), self.study.models)
+        _known("study.benchmarked", self.study.benchmarked or (), self.models)
         _known("study.figures", self.study.figures, FIGURES)
         _known("study.variants", self.study.variants, [*self.models, "default"])
         _known("zoo", self.zoo, self.models)
