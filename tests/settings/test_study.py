@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from tocompress.errors import StudyError
+from tocompress.models.registry import NETWORKS
 from tocompress.settings.study import load
 
 REPOSITORY = Path(__file__).parents[2]
@@ -35,9 +36,11 @@ def changed(path: str, value: object) -> dict:
         ("techniques.q8.bits", 0, "config: techniques.q8.bits: Input should be greater than or equal to 2 (it is 0)"),
         ("study.models", ["vgg16"], "config: study.models: 'vgg16' is not defined; did you mean 'vgg_16'?"),
         ("study.devices", ["tx2"], "config: study.devices: 'tx2' is not defined; there is 'host'"),
-        ("study.variants.default", ["q7"], "study.variants: 'q7' of 'mobilenet_v1': 'q7' is not defined"),
+        ("study.benchmarked", ["vgg16"], "config: study.benchmarked: 'vgg16' is not defined; did you mean 'vgg_16'?"),
+        ("study.figures", ["fig13_quant"], "config: study.figures: 'fig13_quant' is not defined; did you mean 'fig13_"),
+        ("study.variants.default", ["q7"], "study.variants: 'q7' of 'inception_v1': 'q7' is not defined"),
         ("study.variants.default", ["q8-q6"], "applies the same method twice"),
-        ("study.variants", {"vgg_16": ["q8"]}, "names no variants for 'mobilenet_v1' and no 'default'"),
+        ("study.variants", {"vgg_16": ["q8"]}, "names no variants for 'inception_v1' and no 'default'"),
         ("models.vgg_16.data", "imagenet", "config: models.vgg_16.data: 'imagenet' is not defined; there is 'glyphs'"),
         ("models.vgg_16.data", "number_phrases", "models.vgg_16.data: vgg_16 takes no examples of the kind"),
         ("models.Vgg", {"network": "vgg_16"}, "config: models.Vgg: String should match pattern"),
@@ -66,5 +69,15 @@ def test_variants_of_a_model_that_is_not_selected_are_no_mistake() -> None:
     assert load(config).variants("gnmt") == ("fp32", "q8")
 
 
+def test_a_benchmarked_model_that_is_not_selected_is_no_mistake() -> None:
+    config = changed("study.benchmarked", ["vgg_16", "gnmt"])
+    config["study"]["models"] = ["mobilenet_v1", "gnmt"]
+    assert load(config).benchmarked == ("gnmt",)
+
+
+def test_without_devices_nothing_is_benchmarked() -> None:
+    assert load(changed("study.devices", [])).benchmarked == ()
+
+
 def test_only_models_with_trained_weights_are_judged_by_accuracy() -> None:
-    assert load(CONFIG).trained == ("mobilenet_v1", "resnet_v1_50", "vgg_16", "gnmt")
+    assert load(CONFIG).trained == tuple(NETWORKS)

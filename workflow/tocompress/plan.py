@@ -41,7 +41,8 @@ class Plan:
 
     @property
     def figures(self) -> list[str]:
-        return [self.paths.figure(kind).format(figure=figure) for figure in self.study.study.figures for kind in FIGURE_FORMATS]
+        figures = self.study.study.figures
+        return [self.paths.figure(kind).format(figure=figure) for figure in figures for kind in FIGURE_FORMATS]
 
     @property
     def zoo(self) -> list[str]:

@@ -44,8 +44,7 @@ ACCURACY = frozenset({"top1", "top5", "precision", "recall", "f1", "bleu"})
 
 #: Metrics that a benchmark measures, and their units.
 COSTS = {
-    metric: METRICS[metric]
-    for metric in ("latency", "memory", "power_mean", "power_peak", "energy", "operation_share")
+    metric: METRICS[metric] for metric in ("latency", "memory", "power_mean", "power_peak", "energy", "operation_share")
 }
 
 #: Metrics whose label says how a variant's value was computed (sacreBLEU's signature), not what part of it it is.
