@@ -27,6 +27,7 @@ class Scope:
     folded: bool
     epsilon: float | None = None  # of batch norm; None: the network has none
     gamma: bool = True  # whether batch norm learns a scale
+    beta: float = 0.0  # what batch norm's offset starts at
     activation: Literal["relu", "relu6"] = "relu"
 
     def within(self, name: str) -> Scope:
@@ -133,6 +134,7 @@ class Scope:
             momentum=0.9,  # slim's 0.9997 needs far longer schedules than ours before the statistics mean anything
             epsilon=self.epsilon,
             scale=self.gamma,
+            beta_initializer=keras.initializers.Constant(self.beta),
             name=f"{self.name}.BatchNorm",
         )(x)
 
