@@ -114,16 +114,16 @@ def edit(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
 
 def test_the_default_study_has_its_jobs(workflow: Workflow) -> None:
     assert workflow.due().rules == {
-        "acquire": 7,
+        "acquire": 14,
         "images": 1,
         "sentences": 1,
-        "quantize": 7 * 3,
-        "trace": 7,
-        "export": 7 * 4,
+        "quantize": 14 * 3,
+        "trace": 14,
+        "export": 14 * 4,
         "inputs": 7,
         "benchmark": 7,
-        "predict": 4 * 4,
-        "score": 4 * 4,
+        "predict": 11 * 4,
+        "score": 11 * 4,
         "aggregate": 1,
         "figure": 6,
         "report": 1,
@@ -146,7 +146,14 @@ def test_one_artifact_needs_its_model_only(workflow: Workflow) -> None:
 
 def test_the_smoke_and_the_zoo_configs_are_valid(workflow: Workflow) -> None:
     assert workflow.due("smoke.yaml").rules["benchmark"] == 2
-    assert workflow.due("zoo.yaml", targets=("zoo",)).rules["train"] == 4
+    assert workflow.due("zoo.yaml", targets=("zoo",)).rules["train"] == 11
+
+
+def test_a_study_of_accuracy_alone_benchmarks_nothing(workflow: Workflow) -> None:
+    rules = workflow.due("zoo_sensitivity.yaml").rules
+    assert rules["predict"] == 11 * 17
+    assert rules["figure"] == 1
+    assert not rules["benchmark"] + rules["inputs"]
 
 
 @pytest.mark.parametrize("target", ["artifacts/vgg_17/q8.pb", "weights/vgg_16/q7.safetensors", "figures/fig99.png"])
@@ -198,17 +205,19 @@ def test_an_edited_quantizer_makes_compression_and_what_follows_due(
     assert not [job for job in due.of("export") | due.of("predict") if job.endswith("fp32")]
 
 
-@pytest.mark.parametrize("module", ["models/vgg.py", "models/gnmt.py"])
+@pytest.mark.parametrize(
+    ("module", "models", "benchmarked"),
+    [("models/vgg.py", {"vgg_16", "vgg_19"}, {"host/vgg_16"}), ("models/gnmt.py", {"gnmt"}, {"host/gnmt"})],
+)
 def test_an_edited_network_leaves_the_others_alone(
-    finished: Workflow, monkeypatch: pytest.MonkeyPatch, module: str
+    finished: Workflow, monkeypatch: pytest.MonkeyPatch, module: str, models: set[str], benchmarked: set[str]
 ) -> None:
     edit(monkeypatch, module)
     due = finished.due()
-    model = {"models/vgg.py": "vgg_16", "models/gnmt.py": "gnmt"}[module]
-    assert due.of("acquire") == {model}
-    assert due.of("trace") == {f"{model}/fp32"}
-    assert {job.split("/")[0] for job in due.of("quantize") | due.of("export") | due.of("predict")} == {model}
-    assert due.of("benchmark") == {f"host/{model}"}
+    assert due.of("acquire") == models
+    assert due.of("trace") == {f"{model}/fp32" for model in models}
+    assert {job.split("/")[0] for job in due.of("quantize") | due.of("export") | due.of("predict")} == models
+    assert due.of("benchmark") == benchmarked
 
 
 def test_an_edited_figure_is_drawn_alone(finished: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from tocompress.errors import StudyError
-from tocompress.reporting.names import FIGURES, PAPER_FIGURES
+from tocompress.reporting.names import FIGURES
 from tocompress.settings.base import Name, Settings
 from tocompress.settings.benchmark import Benchmark, Device
 from tocompress.settings.compression import Technique
@@ -33,7 +33,7 @@ class Selection(Settings):
     )
     devices: tuple[Name, ...] = Field(description="where models are benchmarked; none for a study of accuracy alone")
     benchmarked: tuple[Name, ...] | None = Field(None, description="models that are benchmarked; null: all")
-    figures: tuple[str, ...] = Field(PAPER_FIGURES, description="figures that are drawn")
+    figures: tuple[str, ...] = Field(description="figures that are drawn")
 
 
 class Study(Settings):
