@@ -151,7 +151,7 @@ def test_the_smoke_and_the_zoo_configs_are_valid(workflow: Workflow) -> None:
 
 def test_a_study_of_accuracy_alone_benchmarks_nothing(workflow: Workflow) -> None:
     rules = workflow.due("zoo_sensitivity.yaml").rules
-    assert rules["predict"] == 11 * 17
+    assert rules["predict"] == 11 * 15
     assert rules["figure"] == 1
     assert not rules["benchmark"] + rules["inputs"]
 
