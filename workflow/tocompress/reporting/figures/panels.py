@@ -176,7 +176,7 @@ def _bands(axes: Axes, rows: Rows, values: pd.DataFrame, shown: pd.DataFrame) ->
         elif not model.trained and set(values["metric"]) <= ACCURACY:
             empty.setdefault(model.group, []).append(y)
         else:
-            _remark(axes, y, "not available" if model.name in set(values["model"]) else "does not apply")
+            _remark(axes, y, "not measured" if model.name in set(values["model"]) else "does not apply")
     for heights in empty.values():
         _remark(axes, sum(heights) / len(heights), "weights not trained")
 

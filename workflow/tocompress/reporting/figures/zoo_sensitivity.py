@@ -21,7 +21,7 @@ from tocompress.settings.reporting import Plot
 _COLUMNS = 4
 _GRIDS = {"per tensor": ("o", "#d55e00"), "per channel": ("s", "#0072b2")}
 # Inches: the key, a panel's height and title, below and between panels, the axis on the left, the edge.
-_KEY, _HEIGHT, _TITLE, _BELOW, _BETWEEN, _LEFT, _MARGIN = 0.22, 1.05, 0.2, 0.16, 0.14, 0.4, 0.05
+_KEY, _HEIGHT, _TITLE, _BELOW, _BETWEEN, _LEFT, _MARGIN = 0.22, 1.05, 0.2, 0.22, 0.14, 0.4, 0.05
 _AXIS = 0.2  # inches, the name of the axis under the last panels
 
 
