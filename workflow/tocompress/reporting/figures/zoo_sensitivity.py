@@ -39,34 +39,36 @@ def grid(variant: str) -> Grid | None:
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """Top-1 or BLEU of the drawn variants and of fp32."""
-    drawn = study["variant"].map(lambda variant: variant == BASELINE or grid(variant) is not None)
-    return select(study[drawn], "top1", "bleu", dequantization=plot.dequantization).reset_index(drop=True)
+    """Top-1 or BLEU of the drawn variants and of fp32, with the columns `bits` and `granularity`, null for fp32."""
+    rows = select(study, "top1", "bleu", dequantization=plot.dequantization)
+    grids = pd.DataFrame([grid(variant) or (None, None) for variant in rows["variant"]], rows.index, Grid._fields)
+    rows = rows.join(grids)
+    return rows[rows["bits"].notna() | (rows["variant"] == BASELINE)].reset_index(drop=True)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     """A panel a model; bits fall from left to right, on a logarithmic axis."""
     values = table(study, plot)
-    scored = set(values.loc[values["value"].notna(), "model"])
-    models = [model for model in style.shown_models(study) if model.name in scored]
-    lines = max(math.ceil(len(models) / _COLUMNS), 1)
+    scored = values[values["value"].notna()]
+    models = style.measured_models(study, scored)
+    lines = math.ceil(len(models) / _COLUMNS)
     pitch = _TITLE + _HEIGHT + _BELOW
     figure = style.figure(style.DOUBLE, _KEY + lines * pitch + _AXIS)
-    if not models:
+    if scored.empty:
         axes = style.axes(figure, _MARGIN, _KEY, style.DOUBLE - 2 * _MARGIN, _HEIGHT)
         axes.set_yticks([])
         panels.explain(axes, panels.why_missing(values))
         return figure, values
     panels.key(figure, _LEFT, _KEY / 2, [panels.Entry(name, *look, bold=True) for name, look in _GRIDS.items()])
     width = (style.DOUBLE - _LEFT - _MARGIN - (_COLUMNS - 1) * _BETWEEN) / _COLUMNS
-    bits = sorted({found.bits for variant in values["variant"] if (found := grid(variant))})
+    bits = sorted(int(number) for number in values["bits"].dropna().unique())
     for number, model in enumerate(models):
         line, column = divmod(number, _COLUMNS)
         axes = style.axes(
             figure, _LEFT + column * (width + _BETWEEN), _KEY + _TITLE + line * pitch, width, _HEIGHT
         )  # fmt: skip
         _set_up(axes, bits, named=column == 0, last=number + _COLUMNS >= len(models))
-        _lines(axes, model, values[(values["model"] == model.name) & values["value"].notna()])
+        _lines(axes, model, scored[scored["model"] == model.name])
     return figure, values
 
 
@@ -93,11 +95,8 @@ def _lines(axes: Axes, model: style.ShownModel, rows: pd.DataFrame) -> None:
         axes.axhline(scale * baseline.iloc[0], color=style.INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
         title += f" ({scale * baseline.iloc[0]:.1f})"
     axes.set_title(title, loc="left", pad=3, fontweight="bold", fontsize=style.SMALL)
-    quantized = rows[rows["variant"] != BASELINE]
-    grids = pd.DataFrame([grid(variant) for variant in quantized["variant"]], quantized.index, Grid._fields)
-    quantized = quantized.join(grids).sort_values("bits")
     for granularity, (marker, colour) in _GRIDS.items():
-        own = quantized[quantized["granularity"] == granularity]
+        own = rows[rows["granularity"] == granularity].sort_values("bits")
         axes.plot(own["bits"], scale * own["value"], color=colour, marker=marker, markersize=2.6, zorder=3)
         axes.vlines(own["bits"], scale * own["low"], scale * own["high"], color=colour, linewidth=0.8, zorder=2)
 
