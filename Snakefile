@@ -25,6 +25,7 @@ include: "rules/benchmark.smk"
 include: "rules/evaluate.smk"
 include: "rules/aggregate.smk"
 include: "rules/plot.smk"
+include: "rules/sensitivity.smk"
 include: "rules/zoo.smk"
 
 

@@ -2,8 +2,8 @@
 
     PYTHONPATH=workflow python benchmarks/dequantization.py [rounds]
 
-One thread, constant folding off, the ways run in turn. `artifacts.export.dequantize` is what artifacts hold. Each way
-is checked to give the same values before it is timed.
+One thread, constant folding off, the ways run in turn. `artifacts.export.add_weight` writes what artifacts hold. Each
+way is checked to give the same values before it is timed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import numpy as np
 import tensorflow.compat.v1 as tf
 
 from tocompress.artifacts.deployed import AffineTensor
-from tocompress.artifacts.export import dequantize
+from tocompress.artifacts.export import add_weight
+from tocompress.artifacts.protocol_buffers import GraphDef
 from tocompress.compression.packing import pack
 
 SHAPES = ((3, 3, 64, 64), (1, 1, 256, 1024), (3, 3, 512, 512))
@@ -78,9 +79,10 @@ def top(columns: list[Tensor]) -> Tensor:
 
 
 def artifact(integers: np.ndarray, bits: int, scale: np.ndarray, offset: np.ndarray) -> Tensor:
-    packed = pack(integers, bits)
-    tensor = AffineTensor(packed, bits, integers.shape, scale, offset, AXIS)
-    return dequantize(tf.constant(packed.reshape(len(packed), -1, 8) if bits < 7 else packed), tensor)
+    graph = GraphDef()
+    floats = add_weight(graph, "kernel", AffineTensor(pack(integers, bits), bits, integers.shape, scale, offset, AXIS))
+    (tensor,) = tf.import_graph_def(graph, return_elements=[f"{floats}:0"], name="")
+    return tensor
 
 
 def ways(shape: tuple[int, ...]) -> dict[str, Callable[[], tuple[Tensor, np.ndarray]]]:

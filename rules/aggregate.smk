@@ -7,6 +7,7 @@ rule aggregate:
         **{table: STUDY.benchmarks(table) for table in ("latency", "memory", "operations")},
         artifacts=STUDY.artifact_facts,
         metrics=STUDY.metrics,
+        pruning=STUDY.pruning,
     output:
         PATHS.study,
     log:

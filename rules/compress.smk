@@ -22,3 +22,53 @@ rule quantize:
         "Quantizing {wildcards.model} to {wildcards.variant}"
     script:
         "../workflow/scripts/quantize.py"
+
+
+rule rank:
+    """Score each filter and unit of a variant by its effect on the loss."""
+    input:
+        weights=PATHS.weights,
+        calibration=STUDY.calibration_set,
+        subwords=STUDY.subwords,
+    output:
+        PATHS.importance,
+    log:
+        PATHS.log("rank", "model", "variant"),
+    conda:
+        "../envs/environment.yaml"
+    params:
+        settings=STUDY.ranking_settings,
+        code=STUDY.network_code("rank.py"),
+        environment=environment_digest("rank.py"),
+    message:
+        "Ranking the filters or units of {wildcards.model} {wildcards.variant}"
+    script:
+        "../workflow/scripts/rank.py"
+
+
+rule prune:
+    """Remove the least important filters and units, and retrain what is left."""
+    input:
+        parent=STUDY.parent,
+        importance=STUDY.importance,
+        train=STUDY.retraining_set,
+        calibration=STUDY.pruning_set,
+        subwords=STUDY.subwords,
+    output:
+        weights=PATHS.weights,
+        removed=PATHS.compression,
+        history=PATHS.retraining_history,
+    log:
+        PATHS.log("prune", "model", "variant"),
+    wildcard_constraints:
+        variant=STUDY.pruned,
+    conda:
+        "../envs/environment.yaml"
+    params:
+        settings=STUDY.pruning_settings,
+        code=STUDY.network_code("prune.py"),
+        environment=environment_digest("prune.py"),
+    message:
+        "Pruning {wildcards.model} to {wildcards.variant}"
+    script:
+        "../workflow/scripts/prune.py"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -114,18 +115,20 @@ def edit(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
 
 def test_the_default_study_has_its_jobs(workflow: Workflow) -> None:
     assert workflow.due().rules == {
-        "acquire": 14,
-        "images": 1,
-        "sentences": 1,
-        "quantize": 14 * 3,
-        "trace": 14,
-        "export": 14 * 4,
-        "inputs": 7,
-        "benchmark": 7,
-        "predict": 11 * 4,
-        "score": 11 * 4,
+        "acquire": 13,
+        "images": 3,
+        "sentences": 3,
+        "quantize": 9 * 2 + 4 * 3,
+        "rank": 3 + 2,
+        "prune": 3 * 5 + 2,
+        "trace": 13 + 17,
+        "export": 9 * 3 + 4 * 4 + 17,
+        "inputs": 5,
+        "benchmark": 5,
+        "predict": 8 * 3 + 3 * 4 + 17,
+        "score": 8 * 3 + 3 * 4 + 17,
         "aggregate": 1,
-        "figure": 6,
+        "figure": 11,
         "report": 1,
         "all": 1,
     }
@@ -135,7 +138,7 @@ def test_one_figure_needs_everything_but_other_figures(workflow: Workflow) -> No
     target = "results/default/figures/fig13_quantization.png"
     rules = workflow.due(targets=(target,)).rules
     assert rules["figure"] == 1
-    assert rules["benchmark"] == 7
+    assert rules["benchmark"] == 5
     assert not rules["report"]
 
 
@@ -144,9 +147,23 @@ def test_one_artifact_needs_its_model_only(workflow: Workflow) -> None:
     assert due.rules == {"acquire": 1, "trace": 1, "quantize": 1, "export": 1}
 
 
-def test_the_smoke_and_the_zoo_configs_are_valid(workflow: Workflow) -> None:
+def test_a_chain_is_made_link_by_link(workflow: Workflow) -> None:
+    due = workflow.due(targets=("results/default/weights/vgg_16/q8-p05.safetensors",))
+    assert due.rules == {"acquire": 1, "quantize": 1, "images": 2, "rank": 1, "prune": 1}
+    assert due.of("rank") == {"vgg_16/q8"}
+    other_way = workflow.due(targets=("results/default/weights/vgg_16/p05-q8.safetensors",))
+    assert (other_way.of("prune"), other_way.of("quantize")) == ({"vgg_16/p05"}, {"vgg_16/p05-q8"})
+
+
+def test_initial_weights_are_pruned_without_data(workflow: Workflow) -> None:
+    due = workflow.due(targets=("results/default/weights/resnet_v1_50_full/p50_l1.safetensors",))
+    assert due.rules == {"acquire": 1, "prune": 1}
+
+
+def test_the_other_configs_are_valid(workflow: Workflow) -> None:
     assert workflow.due("smoke.yaml").rules["benchmark"] == 2
     assert workflow.due("zoo.yaml", targets=("zoo",)).rules["train"] == 11
+    assert workflow.due("pruning_full.yaml").rules["prune"] == 4
 
 
 def test_a_study_of_accuracy_alone_benchmarks_nothing(workflow: Workflow) -> None:
@@ -154,6 +171,21 @@ def test_a_study_of_accuracy_alone_benchmarks_nothing(workflow: Workflow) -> Non
     assert rules["predict"] == 11 * 15
     assert rules["figure"] == 1
     assert not rules["benchmark"] + rules["inputs"]
+
+
+def test_a_scan_of_layers_is_made_on_request_from_weights_and_calibration_set_alone(workflow: Workflow) -> None:
+    due = workflow.due(targets=("results/default/figures/sensitivity_vgg_16.png",))
+    assert due.rules == {"acquire": 1, "images": 1, "sensitivity": 1, "sensitivity_figure": 1}
+    assert due.of("images") == {"glyphs/calibration"}
+    assert not workflow.due().rules["sensitivity"]
+
+
+def test_a_scan_of_initial_weights_is_refused_in_one_line(
+    workflow: Workflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        workflow.due(targets=("results/default/figures/sensitivity_mobilenet_v1_full.png",))
+    assert re.search(r"^Error: sensitivity: 'mobilenet_v1_full' has initial weights;.*$", capfd.readouterr().err, re.M)
 
 
 @pytest.mark.parametrize("target", ["artifacts/vgg_17/q8.pb", "weights/vgg_16/q7.safetensors", "figures/fig99.png"])
@@ -183,7 +215,7 @@ def test_studies_alternate_without_touching_each_other(workflow: Workflow) -> No
 def test_a_plot_setting_makes_only_plots_due(finished: Workflow) -> None:
     due = finished.due(config={"plot": {"dpi": 300}})
     assert set(due.rules) == PLOTTING
-    assert due.rules["figure"] == 6
+    assert due.rules["figure"] == 11
 
 
 def test_the_seed_of_the_bootstrap_runs_no_network(finished: Workflow) -> None:
@@ -201,8 +233,23 @@ def test_an_edited_quantizer_makes_compression_and_what_follows_due(
 ) -> None:
     edit(monkeypatch, "compression/quantization.py")
     due = finished.due()
-    assert set(due.rules) == PLOTTING | {"quantize", "export", "predict", "score", "benchmark", "aggregate"}
+    assert due.of("quantize") >= {"vgg_19/q8", "gnmt/q6"}
+    assert not due.rules["acquire"]
     assert not [job for job in due.of("export") | due.of("predict") if job.endswith("fp32")]
+
+
+def test_another_threshold_prunes_again_but_ranks_nothing(finished: Workflow) -> None:
+    due = finished.due(config={"techniques": {"p50": {"share": 0.4}}})
+    assert due.of("prune") == {"vgg_16/p50", "resnet_v1_50/p50", "gnmt/p50"}
+    assert due.of("trace") == due.of("export") == due.of("predict") == due.of("prune")
+    assert not due.rules["rank"] + due.rules["quantize"]
+
+
+def test_another_retraining_makes_the_pruned_variants_of_its_model_due(finished: Workflow) -> None:
+    due = finished.due(config={"retraining": {"vgg_16": {"examples": 100}}})
+    assert due.of("prune") == {f"vgg_16/{variant}" for variant in ("p05", "p15", "p30", "p50", "p75", "q8-p05")}
+    assert due.of("benchmark") == {"host/vgg_16"}
+    assert not due.rules["rank"] + due.rules["images"]
 
 
 @pytest.mark.parametrize(
@@ -215,7 +262,8 @@ def test_an_edited_network_leaves_the_others_alone(
     edit(monkeypatch, module)
     due = finished.due()
     assert due.of("acquire") == models
-    assert due.of("trace") == {f"{model}/fp32" for model in models}
+    assert {f"{model}/fp32" for model in models} <= due.of("trace")
+    assert {job.split("/")[0] for job in due.of("trace") | due.of("rank") | due.of("prune")} == models
     assert {job.split("/")[0] for job in due.of("quantize") | due.of("export") | due.of("predict")} == models
     assert due.of("benchmark") == benchmarked
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from tocompress.compression.quantization import quantize
 from tocompress.errors import StudyError
-from tocompress.weights import ModelMetadata, QuantizedTensor, read_metadata, read_weights, write_weights
+from tocompress.weights import ModelMetadata, QuantizedTensor, read_metadata, read_shapes, read_weights, write_weights
 
 METADATA = ModelMetadata("m", "vgg_16", "q8", True, 0.5, 32, 100)
 
@@ -24,9 +25,26 @@ def test_weights_survive_a_round_trip(tmp_path):
     assert (read["b/kernel"].bits, read["b/kernel"].shape, read["b/kernel"].axis) == (6, (4, 4), 1)
 
 
+def test_shapes_are_those_of_the_values_in_the_order_of_the_tensors(tmp_path):
+    path = tmp_path / "w.safetensors"
+    packed = quantize(np.arange(40, dtype=np.float32).reshape(4, 10), 6)
+    write_weights(path, {"b/kernel": packed, "a/bias": np.zeros(3, np.float32), "g": np.float32(1)}, METADATA)
+    assert packed.integers.shape != (4, 10)
+    assert list(read_shapes(path).items()) == [("b/kernel", (4, 10)), ("a/bias", (3,)), ("g", ())]
+
+
+def test_equal_weights_give_equal_files(tmp_path):
+    weights = {"b/kernel": quantize(np.arange(40, dtype=np.float32), 8), "a/bias": np.float32([1, -2])}
+    for number in range(8):
+        write_weights(tmp_path / f"{number}.safetensors", weights, METADATA)
+    assert len({path.read_bytes() for path in tmp_path.iterdir()}) == 1
+
+
 def test_a_damaged_file_is_named(tmp_path):
     path = tmp_path / "w.safetensors"
     write_weights(path, {"a": np.zeros(3, np.float32)}, METADATA)
     path.write_bytes(path.read_bytes()[:-4])
     with pytest.raises(StudyError, match=r"w\.safetensors"):
         read_weights(path)
+    with pytest.raises(StudyError, match=r"w\.safetensors"):
+        read_shapes(path)

@@ -9,16 +9,23 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import rewriter_config_pb2
 
 from tocompress.artifacts import export as exports
-from tocompress.artifacts.body import trace
-from tocompress.artifacts.deployed import deployed
-from tocompress.artifacts.export import deflated_size, export
+from tocompress.artifacts.body import multiply_accumulates, trace
+from tocompress.artifacts.deployed import AffineTensor, deployed
+from tocompress.artifacts.export import add_weight, deflated_size, export
 from tocompress.artifacts.graph import read_graph, write_graph
+from tocompress.artifacts.protocol_buffers import GraphDef
+from tocompress.compression import dependencies
+from tocompress.compression.packing import pack
 from tocompress.compression.quantization import dequantize, quantize_weights
+from tocompress.compression.recurrent import gnmt_channels
+from tocompress.compression.surgery import cut
 from tocompress.errors import StudyError
 from tocompress.models import gnmt
 from tocompress.models.registry import NETWORKS, build
+from tocompress.models.resize import resized
 from tocompress.models.variables import named_variables
 from tocompress.weights import ModelMetadata, QuantizedTensor
 
@@ -27,8 +34,11 @@ EPSILON = NETWORKS["mobilenet_v1"].batch_norm_epsilon
 GNMT = ModelMetadata("small", "gnmt", "fp32", False, 32 / 1024, source_vocabulary=50, target_vocabulary=60)
 
 
-def run(graph, feeds):
+def run(graph, feeds, folded=True):
     config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+    if not folded:
+        config.graph_options.rewrite_options.constant_folding = rewriter_config_pb2.RewriterConfig.OFF
+        config.graph_options.optimizer_options.opt_level = tf.compat.v1.OptimizerOptions.L0
     with tf.Graph().as_default():
         tf.import_graph_def(graph, name="")
         with tf.compat.v1.Session(config=config) as session:
@@ -41,13 +51,24 @@ def dequantized(weights):
     }
 
 
+def shapes_of(weights):
+    return {name: tensor.shape for name, tensor in weights.items()}
+
+
+def half_of_each_group(channels):
+    """A mask that keeps every other channel, and the first of each group."""
+    keep = np.arange(channels.count) % 2 == 1
+    keep[[ids[0] for ids in channels.groups.values()]] = True
+    return keep
+
+
 def assert_close(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
 @pytest.fixture(scope="module")
-def body():
-    return trace(MOBILENET)
+def body(weights):
+    return trace(MOBILENET, shapes_of(weights))
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +114,36 @@ def test_a_quantized_artifact_equals_the_network_with_dequantized_weights(
     assert_close(run(artifact, {"input": images}), logits(network, dequantized(quantized), images))
 
 
+@pytest.mark.parametrize("bits", [16, 8, 7, 6, 5, 4, 3, 2])
+@pytest.mark.parametrize(("shape", "axis"), [((3, 3, 5, 7), None), ((2, 2, 4, 8), 3), ((3, 3, 7, 1), 2), ((5, 9), 0)])
+def test_a_weight_is_integer_times_scale_plus_offset_to_the_bit(bits, shape, axis):
+    random = np.random.default_rng(bits)
+    integers = random.integers(0, 2**bits, shape)
+    parameters = random.normal(0, 0.1, (2, *(() if axis is None else (shape[axis],)))).astype(np.float32)
+    graph = GraphDef()
+    floats = add_weight(graph, "kernel", AffineTensor(pack(integers, bits), bits, shape, *parameters, axis))
+    graph.node.add(name="output", op="Identity", input=[floats]).attr["T"].type = tf.float32.as_datatype_enum
+
+    along_axis = [-1 if dimension == axis else 1 for dimension in range(len(shape))]
+    scale, offset = (parameter.reshape(along_axis) for parameter in parameters)
+    for folded in (True, False):
+        np.testing.assert_array_equal(run(graph, {}, folded), integers.astype(np.float32) * scale + offset)
+
+
+@pytest.mark.parametrize("bits", [None, 8])
+def test_a_pruned_artifact_equals_the_pruned_network_and_takes_less(network, weights, images, bits):
+    channels = dependencies.trace(network)
+    pruned = cut(weights, channels, half_of_each_group(channels))
+    smaller = resized(network, shapes_of(pruned))
+    variant = pruned if bits is None else quantize_weights(pruned, bits, "tensor")[0]
+    artifact = export(trace(MOBILENET, shapes_of(variant)), deployed(variant, EPSILON))
+    assert_close(run(artifact, {"input": images}), logits(smaller, dequantized(variant), images))
+    macs, macs_whole = (
+        multiply_accumulates(MOBILENET, shapes_of(tensors))["macs"].iloc[0] for tensors in (pruned, weights)
+    )
+    assert 0.25 < macs / macs_whole < 0.6
+
+
 @pytest.mark.parametrize("bits", [16, 8, 6])
 def test_variants_differ_only_in_constants_and_under_dequantize(body, weights, bits):
     def operations(graph):
@@ -129,13 +180,11 @@ def test_a_full_size_file_shrinks_as_its_bits_do(full_size, bits, reduction):
 
 @pytest.fixture(scope="module")
 def full_size():
-    body = trace(ModelMetadata("full", "mobilenet_v1", "fp32", False, 1.0, input_size=224, classes=1001))
-    shapes = {
-        node.name.removeprefix("weights/"): [dimension.size for dimension in node.attr["shape"].shape.dim]
-        for node in body.node
-        if node.name.startswith("weights/")
-    }
-    return body, {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    with keras.StatelessScope(initialize_variables=False):
+        variables = named_variables(build("mobilenet_v1", width=1.0, input_size=224, classes=1001, folded=True))
+    weights = {name: np.zeros(variable.shape, np.float32) for name, variable in variables.items()}
+    metadata = ModelMetadata("full", "mobilenet_v1", "fp32", False, 1.0, input_size=224, classes=1001)
+    return trace(metadata, shapes_of(weights)), weights
 
 
 def test_tensors_that_are_not_the_networks_are_named(body, weights, monkeypatch):
@@ -178,7 +227,7 @@ SENTENCES = {"source": np.random.default_rng(2).integers(3, 50, (3, 7), np.int32
 
 @pytest.fixture(scope="module")
 def translator_body():
-    return trace(GNMT)
+    return trace(GNMT, gnmt.shapes(50, 60, 32))
 
 
 @pytest.mark.parametrize("bits", [None, 6])
@@ -192,9 +241,20 @@ def test_a_translators_artifact_gives_the_tokens_of_greedy_decoding(translator, 
 
 
 def test_a_translators_artifact_gives_the_tokens_of_beam_search(translator):
-    artifact = export(trace(GNMT, beam_width=3), deployed(translator, None))
+    artifact = export(trace(GNMT, shapes_of(translator), beam_width=3), deployed(translator, None))
     expected = gnmt.beam_search(translator, *SENTENCES.values(), 9, beam_width=3)
     np.testing.assert_array_equal(run(artifact, SENTENCES | {"maximum_length": 9, "forced": False}), expected)
+
+
+def test_a_pruned_translators_artifact_gives_the_tokens_of_greedy_decoding(translator):
+    channels = gnmt_channels(shapes_of(translator))
+    pruned = cut(translator, channels, half_of_each_group(channels))
+    artifact = export(trace(GNMT, shapes_of(pruned)), deployed(pruned, None))
+    expected = gnmt.greedy(pruned, *SENTENCES.values(), 9, True)
+    tokens = run(artifact, SENTENCES | {"maximum_length": 9, "forced": True})
+    np.testing.assert_array_equal(tokens, expected)
+    shapes, whole = shapes_of(pruned), shapes_of(translator)
+    assert multiply_accumulates(GNMT, shapes)["macs"].iloc[0] < 0.6 * multiply_accumulates(GNMT, whole)["macs"].iloc[0]
 
 
 def test_a_translator_dequantizes_once_an_inference_outside_its_loops(translator, translator_body):
@@ -209,5 +269,5 @@ def test_a_translator_dequantizes_once_an_inference_outside_its_loops(translator
         node for node in artifact.node if node.op.endswith("While") and "output_projection" in str(node.input)
     ]
     taken = [name for name in decoder.input if name.startswith("dequantize/")]
-    assert "dequantize/dynamic_seq2seq/decoder/output_projection/kernel/Add" in taken
+    assert "dequantize/dynamic_seq2seq/decoder/output_projection/kernel/AddV2" in taken
     assert not any(name.startswith("weights/") and name.endswith("kernel") for name in decoder.input)

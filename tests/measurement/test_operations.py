@@ -58,9 +58,17 @@ def test_an_unknown_type_is_other_and_is_found() -> None:
 
 @pytest.mark.parametrize("network", ["mobilenet_v1", "inception_v1", "resnet_v1_50"])
 def test_every_type_of_an_image_artifact_has_a_class(network: str) -> None:
-    from tocompress.artifacts.body import trace
+    import keras
 
-    graph = trace(ModelMetadata(network, network, "fp32", trained=False, width=0.25, input_size=64, classes=10))
+    from tocompress.artifacts.body import trace
+    from tocompress.models.registry import build
+    from tocompress.models.variables import named_variables
+
+    size = {"width": 0.25, "input_size": 64, "classes": 10}
+    with keras.StatelessScope(initialize_variables=False):
+        variables = named_variables(build(network, **size))
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
+    graph = trace(ModelMetadata(network, network, "fp32", trained=False, **size), shapes)
     kinds = {node.op for node in graph.node}
     assert "Conv2D" in kinds
     assert unclassified(kinds) == set()
@@ -69,9 +77,12 @@ def test_every_type_of_an_image_artifact_has_a_class(network: str) -> None:
 @pytest.mark.parametrize("beam_width", [1, 4])
 def test_every_type_of_a_translation_artifact_has_a_class(beam_width: int) -> None:
     from tocompress.artifacts.body import trace
+    from tocompress.models import gnmt
 
-    vocabulary = {"source_vocabulary": 40, "target_vocabulary": 40}
-    graph = trace(ModelMetadata("gnmt", "gnmt", "fp32", trained=False, width=1 / 32, **vocabulary), beam_width)
+    metadata = ModelMetadata(
+        "gnmt", "gnmt", "fp32", trained=False, width=1 / 32, source_vocabulary=40, target_vocabulary=40
+    )
+    graph = trace(metadata, gnmt.shapes(40, 40, 32), beam_width)
     kinds = {node.op for part in (graph.node, *(f.node_def for f in graph.library.function)) for node in part}
     assert "TensorListSetItem" in kinds
     assert unclassified(kinds) == set()

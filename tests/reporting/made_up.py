@@ -13,6 +13,10 @@ from tocompress.reporting.study import METRICS, Part, aggregate, artifact_rows
 ZOO = ("mobilenet_v1", "resnet_v1_50", "vgg_16", "gnmt")
 FULL = ("mobilenet_v1_full", "inception_v1_full", "resnet_v1_50_full")
 BITS = {"q16": 16, "q8": 8, "q6": 6}
+CUTS = {"p05": 0.05, "p15": 0.15, "p30": 0.3, "p50": 0.5, "p50_random": 0.5, "p75": 0.75}
+CHAINS = ("q8-p05", "p05-q8")
+#: What a model of this name is pruned to: trained ones in full, others to see what it costs.
+PRUNED = {name: (*CUTS, *CHAINS) for name in ("resnet_v1_50", "vgg_16", "gnmt")} | {"resnet_v1_50_full": ("p05", "p50")}
 MODES = ("every_inference", "once")
 CLASSES = {
     "convolution": 0.62, "depthwise convolution": 0.14, "matrix multiplication": 0.05, "bias and addition": 0.07,
@@ -26,20 +30,27 @@ def network_of(model: str) -> str:
 
 
 def make_study(
-    models: Sequence[str] = (*ZOO, *FULL), variants: Sequence[str] = ("fp32", *BITS), *, power: bool = False
+    models: Sequence[str] = (*ZOO, *FULL),
+    variants: Sequence[str] = ("fp32", *BITS, *CUTS, *CHAINS),
+    *,
+    power: bool = False,
 ) -> pd.DataFrame:
-    """A study of these models and variants whose numbers are drawn, but of the size and spread of real ones."""
+    """A study whose numbers are drawn, but of the size and spread of real ones: these models, each with those of the
+    variants that it would have."""
     parts = []
     for number, model in enumerate(models):
+        own = [variant for variant in variants if variant in ("fp32", *BITS, *PRUNED.get(model, ()))]
         random = np.random.default_rng(number)
         network, full = network_of(model), model not in ZOO
         facts = {"model": model, "network": network, "build": "initial" if full else "zoo"}
         on_host = {"device": "host", "processor": "cpu", "runtime": "tensorflow"}
         parameters = NETWORKS[network].parameters if full else NETWORKS[network].parameters // 40
         slow = random.uniform(1.2, 1.9)
-        parts.append(Part(**facts, rows=artifact_rows(_artifacts(variants, parameters))))
+        parts.append(Part(**facts, rows=artifact_rows(_artifacts(own, parameters))))
+        parts.append(Part(**facts, rows=pd.DataFrame([*_removed(own, network)], columns=_REMOVED)))
         for mode in MODES:
-            slowdown = {v: slow * (1 + 0.05 * i) if mode == "every_inference" else 1.0 for i, v in enumerate(BITS)}
+            dequantized = {v: slow * (1 + 0.05 * i) if mode == "every_inference" else 1.0 for i, v in enumerate(BITS)}
+            slowdown = {v: dequantized.get(_bits_of(v), 1.0) * (1 - 0.9 * _cut_of(v)) for v in own}
             parts.append(
                 Part(
                     **facts,
@@ -47,15 +58,15 @@ def make_study(
                     dequantization=mode,
                     rows=pd.DataFrame(
                         [
-                            *_latency(variants, parameters, slowdown, random),
-                            *_memory(variants, parameters, random),
-                            *_power(variants, power),
-                            *_operations(variants, mode, network, random),
+                            *_latency(own, parameters, slowdown, random),
+                            *_memory(own, parameters, random),
+                            *_power(own, power),
+                            *_operations(own, mode, network, random),
                         ]
                     ),
                 )
             )
-        rows = _no_accuracy(variants, network) if full else _accuracy(variants, network, random)
+        rows = _no_accuracy(own, network) if full else _accuracy(own, network, random)
         dataset = None if full else "phrases" if network == "gnmt" else "glyphs"
         parts.append(Part(**facts, dataset=dataset, rows=pd.DataFrame(rows)))
     return aggregate(parts)
@@ -68,17 +79,38 @@ def make_unavailable(study: pd.DataFrame) -> pd.DataFrame:
 
 
 def _artifacts(variants: Sequence[str], parameters: int) -> pd.DataFrame:
-    sizes = {variant: int(parameters * BITS.get(variant, 32) / 8 * 1.01 + 30_000) for variant in variants}
+    left = {variant: (1 - _cut_of(variant)) ** 2 for variant in variants}
+    bits = {variant: BITS.get(_bits_of(variant), 32) for variant in variants}
+    sizes = {variant: int(parameters * left[variant] * bits[variant] / 8 * 1.01 + 30_000) for variant in variants}
     return pd.DataFrame(
         {
             "variant": list(variants),
             "size": [sizes[variant] for variant in variants],
             "size_deflated": [int(0.92 * sizes[variant]) for variant in variants],
-            "parameters": parameters,
-            "macs": parameters * 130,
+            "parameters": [int(parameters * left[variant]) for variant in variants],
+            "macs": [int(parameters * 130 * left[variant] ** 0.9) for variant in variants],
             "sha256": "0" * 64,
         }
     )
+
+
+_REMOVED = ["metric", "variant", "unit", "value", "basis", "label"]
+
+
+def _removed(variants, network):
+    kinds = (None, "units", "embedding dimensions") if network == "gnmt" else (None,)
+    for variant in variants:
+        for label in kinds if _cut_of(variant) else ():
+            row = "filters_removed", variant, "fraction", _cut_of(variant), "measured", label
+            yield dict(zip(_REMOVED, row, strict=True))
+
+
+def _bits_of(variant):
+    return next((technique for technique in variant.split("-") if technique in BITS), "fp32")
+
+
+def _cut_of(variant):
+    return next((CUTS[technique] for technique in variant.split("-") if technique in CUTS), 0.0)
 
 
 def _row(
@@ -105,7 +137,8 @@ def _latency(variants, parameters, slowdown, random):
 
 def _memory(variants, parameters, random):
     for variant in variants:
-        ratio = {"q16": 0.9, "q8": 0.8, "q6": 0.77}.get(variant, 1) * random.uniform(0.95, 1.05)
+        ratio = {"q16": 0.9, "q8": 0.8, "q6": 0.77}.get(_bits_of(variant), 1) * random.uniform(0.95, 1.05)
+        ratio *= 1 - 0.6 * _cut_of(variant)
         yield _row("memory", variant, (parameters * 9 + 2e7) * ratio, ratio, 0.02, n=5, processes=5, converged=True)
         yield _row("memory", variant, 1e9, 7.0, 0.02, n=5, label="loading", processes=5, converged=True)
 
@@ -129,7 +162,7 @@ def _operations(variants, mode, network, random):
     if network != "mobilenet_v1":
         shares["depthwise convolution"] = 0.0
     for variant in variants:
-        spent = {"q16": 0.2, "q8": 0.22, "q6": 0.38}.get(variant, 0.0) if mode == "every_inference" else 0.0
+        spent = {"q16": 0.2, "q8": 0.22, "q6": 0.38}.get(_bits_of(variant), 0.0) if mode == "every_inference" else 0.0
         total = sum(shares.values())
         for label, share in {**shares, "dequantization": None}.items():
             value = spent if share is None else (1 - spent) * share / total
@@ -152,7 +185,9 @@ def _no_accuracy(variants, network):
 def _accuracy(variants, network, random):
     metrics = _scores(network)
     for variant in variants:
-        drop = {"q16": 0.0005, "q8": 0.01, "q6": 0.08}.get(variant, 0) * random.uniform(0.5, 1.5)
+        drop = {"q16": 0.0005, "q8": 0.01, "q6": 0.08}.get(_bits_of(variant), 0)
+        drop += (1.6 if variant == "p50_random" else 0.7) * _cut_of(variant) ** 2.2
+        drop *= random.uniform(0.5, 1.5)
         for metric in metrics:
             base = {"bleu": 62.0, "top1": 0.78, "top5": 0.94}.get(metric, 0.775)
             small = drop * (0.3 if metric == "top5" else 1)

@@ -7,14 +7,16 @@ from tocompress.reporting.collect import collect
 from tocompress.schemas.artifact import ARTIFACT
 from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS
 from tocompress.schemas.evaluation import METRICS
+from tocompress.schemas.pruning import PRUNING
 from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
 from tocompress.tables import write_table
 
 # Not in alphabetical order, on purpose.
 _VGG = StudyModel(
-    name="vgg", network="vgg_16", build="own", data="d", trained=True, benchmarked=True, variants=("fp32", "q8")
-)
-_FURTHER = {"variants": ("fp32",)}
+    name="vgg", network="vgg_16", build="own", data="d", trained=True, benchmarked=True,
+    variants=("fp32", "q8", "p50-q8"), pruned=("p50-q8",),
+)  # fmt: skip
+_FURTHER = {"variants": ("fp32",), "pruned": ()}
 MODELS = (
     _VGG,
     StudyModel(name="gnmt", network="gnmt", build="zoo", data="e", trained=True, benchmarked=False, **_FURTHER),
@@ -25,7 +27,7 @@ DEVICES = tuple(StudyDevice(name=name, processor="cpu", runtime="tensorflow") fo
 
 
 def test_rows_are_of_the_files_they_come_from(tmp_path):
-    files = {table: [] for table in ("artifacts", "metrics", "latency", "memory", "operations")}
+    files = {table: [] for table in ("artifacts", "metrics", "pruning", "latency", "memory", "operations")}
 
     def add(table, schema, rows):
         path = tmp_path / f"{table}{len(files[table])}.parquet"
@@ -39,6 +41,9 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
             metric = next(iter(TRANSLATION if model.network == "gnmt" else CLASSIFICATION))
             unit = (TRANSLATION | CLASSIFICATION)[metric]
             add("metrics", METRICS, _score(metric, unit, size))
+    for variant in (variant for model in MODELS for variant in model.pruned):
+        assert variant == "p50-q8"
+        add("pruning", PRUNING, _removed({"a": (6, 2), "b": (2, 2)}))
     for number, (_, model) in enumerate((device, model) for device in DEVICES for model in BENCHMARKED):
         add("latency", LATENCY, _latency(model.variants, 0.001 * (1 + number)))
         add("memory", MEMORY, _memory(model.variants))
@@ -46,7 +51,8 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
 
     study = collect(Aggregation(models=MODELS, devices=DEVICES, level=0.95, target=0.05), **files)
     assert dict(zip(*_of(study, "size", ["model", "variant"]), strict=True)) == {
-        ("vgg", "fp32"): 1000, ("vgg", "q8"): 1001, ("gnmt", "fp32"): 1002, ("alone", "fp32"): 1003,
+        ("vgg", "fp32"): 1000, ("vgg", "q8"): 1001, ("vgg", "p50-q8"): 1002, ("gnmt", "fp32"): 1003,
+        ("alone", "fp32"): 1004,
     }  # fmt: skip
     assert set(study.loc[study["metric"] == "bleu", "model"]) == {"gnmt"}
     assert set(study.loc[(study["metric"] == "top1") & (study["basis"] == "measured"), "model"]) == {"vgg"}
@@ -58,6 +64,7 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
         for i, device in enumerate(DEVICES)
         for j, model in enumerate(BENCHMARKED)
     }
+    assert dict(zip(*_of(study, "filters_removed", ["model", "variant"]), strict=True)) == {("vgg", "p50-q8"): 0.5}
     unavailable = study[study["model"].eq("alone") & study["metric"].eq("top1")]
     assert unavailable["reason"].tolist() == ["no trained weights"]
     unmeasured = study[study["model"].eq("gnmt") & study["metric"].isin(["latency", "energy"])]
@@ -67,6 +74,11 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
 def _of(study, metric, keys):
     rows = study[study["metric"] == metric]
     return [tuple(key) for key in rows[keys].to_numpy()], rows["value"]
+
+
+def _removed(groups):
+    rows = [(name, "filters", *counts) for name, counts in groups.items()]
+    return pd.DataFrame(rows, columns=PRUNING.names)
 
 
 def _score(metric, unit, value):

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_up import NO_SENSOR, make_unavailable
+from made_up import CUTS, NO_SENSOR, make_unavailable
 from matplotlib.text import Text
 
 from tocompress.errors import StudyError
 from tocompress.reporting import figures, style
 from tocompress.reporting.figures import FIGURES, fig28_dequantization, panels
+from tocompress.reporting.thresholds import largest_cuts
 from tocompress.schemas.study import STUDY
 from tocompress.settings.reporting import Plot
 from tocompress.tables import write_table
@@ -115,10 +116,50 @@ def test_an_empty_panel_and_the_caption_say_why(study):
 
 
 def test_captions_state_device_mode_intervals_and_observations(study):
-    for name in ("fig13_quantization", "fig27_memory", "fig32_quantization_sizes"):
+    for name in ("fig13_quantization", "fig24_thresholds", "fig27_memory", "fig36_pruning_sizes", "fig41_combination"):
         caption = figures.draw(name, study, Plot(dequantization="once")).caption
         for part in ("Device: host (cpu, tensorflow)", "dequantized once", "95 % intervals", "n = "):
             assert part in caption
+
+
+PRUNING = ("fig05_motivation", "fig20_pruning", "fig24_thresholds", "fig36_pruning_sizes", "fig41_combination")
+
+
+@pytest.mark.parametrize("name", PRUNING)
+def test_a_study_without_pruning_says_so(name, small_study):
+    drawing = figures.draw(name, small_study, PLOT)
+    said = [" ".join(text.split()) for text in texts(drawing.figure)]
+    assert said.count("not part of this study") == len(drawing.figure.axes)
+    assert "not part of this study" in drawing.caption
+
+
+@pytest.mark.parametrize(
+    ("name", "models", "variants"),
+    [
+        ("fig05_motivation", {"vgg_16", "resnet_v1_50", "resnet_v1_50_full"}, {"q8", "p05"}),
+        ("fig20_pruning", {"vgg_16", "resnet_v1_50", "resnet_v1_50_full", "gnmt"}, set(CUTS)),
+        ("fig24_thresholds", {"vgg_16", "resnet_v1_50", "resnet_v1_50_full", "gnmt"}, set(CUTS)),
+        ("fig36_pruning_sizes", {"vgg_16", "resnet_v1_50", "resnet_v1_50_full", "gnmt"}, set(CUTS) - {"p50_random"}),
+        ("fig41_combination", {"vgg_16", "resnet_v1_50", "gnmt"}, {"q8", "p05", "q8-p05", "p05-q8"}),
+    ],
+)
+def test_pruning_is_shown_for_the_models_it_was_applied_to(name, models, variants, study):
+    shown = figures.draw(name, study, PLOT).table
+    assert set(shown["model"]) == models
+    assert set(shown["variant"]) == variants | {"fp32"}
+
+
+def test_the_largest_cut_within_the_budget_is_ringed_and_listed(study):
+    drawing = figures.draw("fig24_thresholds", study, PLOT)
+    accuracy, *_ = drawing.figure.axes
+    cuts = largest_cuts(study)
+    assert set(cuts) == {"vgg_16", "resnet_v1_50", "gnmt"}
+    rings = [line for line in accuracy.lines if line.get_markerfacecolor() == "none"]
+    chosen = [variant for cut in cuts.values() for variant in (cut.by_value, cut.by_bound) if variant]
+    assert sorted(ring.get_xdata()[0] for ring in rings) == sorted(100 * CUTS[variant] for variant in chosen)
+    listed = [text for text in texts(drawing.figure) if "of filters and" in text]
+    assert len(listed) == len(chosen)
+    assert all(text.startswith(tuple(CUTS)) for text in listed)
 
 
 def test_hollow_dots_are_the_intervals_that_did_not_converge(study):

@@ -9,7 +9,17 @@ import pandas as pd
 import pytest
 
 from tocompress.errors import StudyError
-from tocompress.reporting.study import METRICS, Part, aggregate, artifact_rows, is_quantization, select, variant_rank
+from tocompress.reporting.study import (
+    METRICS,
+    Part,
+    aggregate,
+    artifact_rows,
+    is_chain,
+    is_pruning,
+    is_quantization,
+    select,
+    variant_rank,
+)
 from tocompress.schemas.study import STUDY
 from tocompress.tables import read_table, write_table
 
@@ -82,6 +92,8 @@ def test_variants_sort_by_length_then_bits_falling_or_share_rising():
     names = ["q8-p05", "p50", "q6", "odd", "p05", "fp32", "q16", "q8"]
     assert sorted(names, key=variant_rank) == ["fp32", "odd", "p05", "p50", "q16", "q8", "q6", "q8-p05"]
     assert [name for name in names if is_quantization(name)] == ["q6", "odd", "q16", "q8"]
+    assert [name for name in (*names, "p50_random") if is_pruning(name)] == ["p50", "p05", "p50_random"]
+    assert [name for name in names if is_chain(name)] == ["q8-p05"]
 
 
 def test_a_selection_holds_one_value_of_a_variant(study):

@@ -1,6 +1,8 @@
 """Batches of sentences: every pair once an epoch, shifted targets, and a loss that padding does not move."""
 
+import keras
 import numpy as np
+import pytest
 
 from tocompress.data.subwords import END_ID, START_ID
 from tocompress.training.sentences import Batches
@@ -35,3 +37,19 @@ def test_the_weighted_mean_is_the_mean_over_real_tokens():
         < 1 + np.array([len(PAIRS[int(row[0]) - 3][1]) for row in inputs["source"]])[:, None]
     )
     np.testing.assert_allclose((loss * weight).mean(), loss[real].mean(), rtol=1e-6)
+
+
+def test_what_keras_sees_beforehand_shows_that_lengths_vary():
+    batches = Batches([([3], [4])] * 10 + [([3] * 5, [4])] * 5, batch_size=5, seed=1)
+    seen = [keras.tree.map_structure(np.shape, batches[index]) for index in (0, 1)]
+    assert all(seen[0][0][name][1] != seen[1][0][name][1] for name in ("source", "target"))
+    assert seen[0][1][1] != seen[1][1][1]
+    assert {batches[index][0]["target"].shape for index in (0, 2)} == {(5, 2)}
+    assert all(batches[index][2].mean() == pytest.approx(1) for index in range(3))
+
+
+def test_a_validation_set_keeps_its_order():
+    batches = Batches(PAIRS, batch_size=5, seed=1, shuffled=False)
+    first = [batches[index][0]["source"].tolist() for index in range(len(batches))]
+    batches.on_epoch_end()
+    assert [batches[index][0]["source"].tolist() for index in range(len(batches))] == first

@@ -2,18 +2,15 @@
 
 from typing import TYPE_CHECKING
 
-from tocompress.job import job, without_keras
+from tocompress.artifacts.export import export_variant
+from tocompress.job import job
+from tocompress.schemas.artifact import ARTIFACT, STRUCTURE
+from tocompress.tables import read_table, write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    without_keras()
-
-    from tocompress.artifacts.export import export_variant
-    from tocompress.schemas.artifact import ARTIFACT, STRUCTURE
-    from tocompress.tables import read_table, write_table
-
     body, structure = snakemake.input[:2]
     facts = export_variant(body, snakemake.input.weights, snakemake.output.artifact, read_table(structure, STRUCTURE))
     write_table(snakemake.output.facts, ARTIFACT, facts)

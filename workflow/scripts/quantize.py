@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tocompress.compression.quantization import quantize_weights
 from tocompress.job import job
 from tocompress.schemas.compression import COMPRESSION
-from tocompress.settings.compression import Quantize
+from tocompress.settings.quantization import Quantize
 from tocompress.tables import write_table
 from tocompress.weights import read_weights, write_weights
 

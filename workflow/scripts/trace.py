@@ -8,12 +8,12 @@ from tocompress.artifacts.graph import write_graph
 from tocompress.job import job
 from tocompress.schemas.artifact import STRUCTURE
 from tocompress.tables import write_table
-from tocompress.weights import read_metadata
+from tocompress.weights import read_metadata, read_shapes
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    metadata = read_metadata(snakemake.input.weights)
-    write_graph(snakemake.output.body, trace(metadata, json.loads(snakemake.params.settings)["beam_width"]))
-    write_table(snakemake.output.structure, STRUCTURE, multiply_accumulates(metadata))
+    metadata, shapes = read_metadata(snakemake.input.weights), read_shapes(snakemake.input.weights)
+    write_graph(snakemake.output.body, trace(metadata, shapes, json.loads(snakemake.params.settings)["beam_width"]))
+    write_table(snakemake.output.structure, STRUCTURE, multiply_accumulates(metadata, shapes))

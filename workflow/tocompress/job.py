@@ -32,6 +32,6 @@ def job(snakemake: Any) -> Iterator[None]:
         sys.exit(1)
 
 
-def without_keras() -> None:
-    """Keep `import tensorflow` from importing Keras, which takes seconds, where only a graph is run."""
-    os.environ["TF_USE_LEGACY_KERAS"] = "1"
+def use_threads(count: int) -> None:
+    """Have TensorFlow compute in so many threads: sums depend on their number, and jobs run beside each other."""
+    os.environ |= dict.fromkeys(("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"), str(count))

@@ -31,6 +31,11 @@ class Paths:
         return f"{self.root}/compression/{{model}}/{{variant}}.parquet"
 
     @property
+    def importance(self) -> str:
+        """Of the channels of a variant's network, ranked on data."""
+        return f"{self.root}/importance/{{model}}/{{variant}}.parquet"
+
+    @property
     def body(self) -> str:
         """The graph without its weights, one for all variants of a structure."""
         return f"{self.root}/artifacts/{{model}}/{{structure}}.body.pb"
@@ -70,6 +75,13 @@ class Paths:
         return f"{self.root}/figures/{{figure}}.{extension}"
 
     @property
+    def sensitivity(self) -> str:
+        return f"{self.root}/sensitivity/{{model}}.parquet"
+
+    def sensitivity_figure(self, extension: str) -> str:
+        return f"{self.root}/figures/sensitivity_{{model}}.{extension}"
+
+    @property
     def report(self) -> str:
         return f"{self.root}/report.html"
 
@@ -80,6 +92,10 @@ class Paths:
     @property
     def history(self) -> str:
         return f"{self.root}/history/{{model}}.parquet"
+
+    @property
+    def retraining_history(self) -> str:
+        return f"{self.root}/history/{{model}}/{{variant}}.parquet"
 
     def log(self, rule: str, *wildcards: str) -> str:
         return "/".join([self.root, "logs", rule, *(f"{{{name}}}" for name in wildcards)]) + ".log"

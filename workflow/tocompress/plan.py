@@ -20,8 +20,10 @@ from tocompress.provenance import code_digest
 from tocompress.reporting.names import FIGURES
 from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
 from tocompress.settings.data import Glyphs
-from tocompress.settings.model import ImageModel, TranslationModel
+from tocompress.settings.model import ImageModel, ModelSettings, TranslationModel
+from tocompress.settings.sensitivity_figure import SensitivityFigure
 from tocompress.settings.study import BASELINE, Study, load
+from tocompress.settings.training import Retraining
 
 #: Keys of a dataset that name files.
 FILES = ("codes", "source_vocabulary", "target_vocabulary")
@@ -67,11 +69,16 @@ class Plan:
     @property
     def quantized(self) -> str:
         """The variants that quantization comes last in."""
-        return self.variant_by(*(name for name, chosen in self.study.techniques.items() if chosen.method == "quantize"))
+        return self.variant_by(*self.study.techniques_of("quantize"))
+
+    @property
+    def pruned(self) -> str:
+        """The variants that pruning comes last in."""
+        return self.variant_by(*self.study.techniques_of("prune"))
 
     def variant_by(self, *last: str) -> str:
         """The variants whose last technique is one of these."""
-        return f"(({'|'.join(self.study.techniques)})-)*({'|'.join(last)})"
+        return f"(({'|'.join(self.study.techniques)})-)*({'|'.join(last) or '(?!)'})"
 
     # Inputs
 
@@ -96,10 +103,31 @@ class Plan:
     def calibration_set(self, wildcards: Wildcards) -> str:
         return self.dataset(wildcards.model, "calibration")
 
+    def retraining_set(self, wildcards: Wildcards) -> list[str]:
+        """The training set, where a pruned network is retrained."""
+        return [self.train_set(wildcards)] if self._retraining(wildcards) else []
+
+    def pruning_set(self, wildcards: Wildcards) -> list[str]:
+        """The calibration set, where retraining is watched on it or later cuts are ranked on it."""
+        technique = self._last_technique(wildcards)
+        ranked_again = technique.criterion == "taylor" and technique.rounds > 1
+        return [self.calibration_set(wildcards)] if ranked_again or self._retraining(wildcards) else []
+
+    def importance(self, wildcards: Wildcards) -> list[str]:
+        """How much each channel of the parent matters, where that takes data."""
+        ranked_on_data = self._last_technique(wildcards).criterion == "taylor"
+        return [self._of_parent(self.paths.importance, wildcards)] if ranked_on_data else []
+
     def parent(self, wildcards: Wildcards) -> str:
         """The weights that the last technique of a variant is applied to."""
-        head, _, _ = wildcards.variant.rpartition("-")
-        return self.paths.weights.format(model=wildcards.model, variant=head or BASELINE)
+        return self._of_parent(self.paths.weights, wildcards)
+
+    def trained_weights(self, wildcards: Wildcards) -> str:
+        """The uncompressed weights of a model whose accuracy means something; ends the program for another."""
+        if not self.study.models[wildcards.model].trained:
+            trained = ", ".join(self.study.trained) or "of which this study has none"
+            _stop(StudyError(f"sensitivity: '{wildcards.model}' has initial weights; scan a trained model ({trained})"))
+        return self.paths.weights.format(model=wildcards.model, variant=BASELINE)
 
     def body(self, wildcards: Wildcards) -> list[str]:
         """The graph that a variant fills with its weights, and that graph's facts."""
@@ -110,9 +138,13 @@ class Plan:
         ]
 
     def structure(self, variant: str) -> str:
-        """The variant whose graph a variant shares: what is left without quantization, which changes no shape."""
-        techniques = [] if variant == BASELINE else variant.split("-")
-        return "-".join(name for name in techniques if self.study.techniques[name].method != "quantize") or BASELINE
+        """The variant whose graph a variant shares: quantization that comes last changes no shape.
+
+        Before pruning it may, since what is ranked then is what it left.
+        """
+        head, _, last = variant.rpartition("-")
+        quantized = variant != BASELINE and self.study.techniques[last].method == "quantize"
+        return (head or BASELINE) if quantized else variant
 
     def artifacts(self, wildcards: Wildcards) -> list[str]:
         """The artifacts of all variants of a model, measured in one session."""
@@ -129,6 +161,15 @@ class Plan:
     def metrics(self) -> list[str]:
         return [self.paths.metrics.format(model=m, variant=v) for m, v in self._pairs() if m in self.study.trained]
 
+    @property
+    def pruning(self) -> list[str]:
+        """What pruning removed from each variant that has been pruned, itself or in a parent."""
+        return [
+            self.paths.compression.format(model=model, variant=self.study.pruned_parent(variant))
+            for model, variant in self._pairs()
+            if self.study.pruned_parent(variant)
+        ]
+
     def benchmarks(self, table: str) -> list[str]:
         pattern = self.paths.benchmark(table)
         return [
@@ -136,6 +177,10 @@ class Plan:
             for device in self.study.study.devices
             for model in self.study.benchmarked
         ]
+
+    def _of_parent(self, pattern: str, wildcards: Wildcards) -> str:
+        head, _, _ = wildcards.variant.rpartition("-")
+        return pattern.format(model=wildcards.model, variant=head or BASELINE)
 
     def _pairs(self) -> list[tuple[str, str]]:
         return [(model, variant) for model in self.study.study.models for variant in self.study.variants(model)]
@@ -170,7 +215,24 @@ class Plan:
 
     def technique_settings(self, wildcards: Wildcards) -> str:
         """The last technique of a variant."""
-        return self.study.techniques[wildcards.variant.split("-")[-1]].canonical()
+        settings: str = self._last_technique(wildcards).canonical()
+        return settings
+
+    def ranking_settings(self, wildcards: Wildcards) -> str:
+        """What the ranking of channels on data depends on."""
+        data = self.study.data[self.study.models[wildcards.model].data].model_dump(
+            mode="json", exclude={"train", "test"}
+        )
+        return _canonical(model=self._untrained(wildcards), data=data)
+
+    def pruning_settings(self, wildcards: Wildcards) -> str:
+        """The last technique of a variant, and what retraining depends on."""
+        return _canonical(
+            technique=self._last_technique(wildcards),
+            model=self._untrained(wildcards),
+            data=self._training_data(wildcards),
+            retraining=self._retraining(wildcards),
+        )
 
     def decoding(self, wildcards: Wildcards) -> str:
         model = self.study.models[wildcards.model]
@@ -219,6 +281,7 @@ class Plan:
                     trained=model.trained,
                     benchmarked=name in study.benchmarked,
                     variants=study.variants(name),
+                    pruned=tuple(variant for variant in study.variants(name) if study.pruned_parent(variant)),
                 )
                 for name, model in models.items()
             ),
@@ -228,6 +291,26 @@ class Plan:
             ),
             level=study.benchmark.level,
             target=study.benchmark.target,
+        ).canonical()
+
+    def sensitivity_settings(self, wildcards: Wildcards) -> str:
+        """What a model's network and its examples are, and how it is scanned."""
+        model = self.study.models[wildcards.model]
+        return _canonical(
+            model=self._untrained(wildcards),
+            data=self.study.data[model.data].model_dump(mode="json", exclude={"train", "calibration", "test", "seed"}),
+            sensitivity=self.study.sensitivity,
+        )
+
+    def sensitivity_figure_settings(self, wildcards: Wildcards) -> str:
+        """What the figure of a scan says beyond its table."""
+        model = self.study.models[wildcards.model]
+        return SensitivityFigure(
+            model=wildcards.model,
+            network=model.network,
+            data=model.data,
+            criterion=self.study.sensitivity.criterion,
+            plot=self.study.plot,
         ).canonical()
 
     @property
@@ -240,10 +323,25 @@ class Plan:
 
     def training_settings(self, wildcards: Wildcards) -> str:
         return _canonical(
-            model=self.study.models[wildcards.model].model_copy(update={"build": "initial", "checkpoint": None}),
+            model=self._untrained(wildcards),
             training=self.study.zoo[wildcards.model],
-            data=self.study.data[self.study.models[wildcards.model].data].model_dump(mode="json", exclude={"test"}),
+            data=self._training_data(wildcards),
         )
+
+    def _untrained(self, wildcards: Wildcards) -> ModelSettings:
+        """A model without where its weights come from."""
+        return self.study.models[wildcards.model].model_copy(update={"build": "initial", "checkpoint": None})
+
+    def _training_data(self, wildcards: Wildcards) -> dict[str, Any]:
+        return self.study.data[self.study.models[wildcards.model].data].model_dump(mode="json", exclude={"test"})
+
+    def _last_technique(self, wildcards: Wildcards) -> Any:
+        return self.study.techniques[wildcards.variant.split("-")[-1]]
+
+    def _retraining(self, wildcards: Wildcards) -> Retraining | None:
+        """How a pruned model is retrained; None where it is not."""
+        retrained = self.study.models[wildcards.model].trained and self._last_technique(wildcards).retrain
+        return self.study.retraining[wildcards.model] if retrained else None
 
 
 def plan(config: Mapping[str, Any]) -> Plan:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -49,6 +50,7 @@ class QuantizedTensor:
 Weights = dict[str, np.ndarray | QuantizedTensor]
 
 _SCALE, _ZERO_POINT = "#scale", "#zero_point"
+_HEADER = "tocompress"
 
 
 def write_weights(path: str | Path, weights: Weights, metadata: ModelMetadata) -> None:
@@ -63,21 +65,32 @@ def write_weights(path: str | Path, weights: Weights, metadata: ModelMetadata) -
             quantized[name] = {"bits": tensor.bits, "shape": tensor.shape, "axis": tensor.axis}
         else:
             arrays[name] = tensor
-    header = {
-        "model": json.dumps(asdict(metadata)),
-        "quantized": json.dumps(quantized),
-        "order": json.dumps([*weights]),
-    }
+    header = {"model": asdict(metadata), "quantized": quantized, "order": [*weights]}
     contiguous = {name: np.require(array, requirements="C") for name, array in arrays.items()}
     with replace_on_success(path) as temporary:
-        save_file(contiguous, temporary, header)
+        # One entry: safetensors writes several in any order, and equal weights are to give equal files.
+        save_file(contiguous, temporary, {_HEADER: json.dumps(header)})
 
 
 def read_metadata(path: str | Path) -> ModelMetadata:
     """What a weights file is of, without its tensors; errors name the file."""
     try:
         with safe_open(path, "numpy") as file:
-            return ModelMetadata(**json.loads((file.metadata() or {})["model"]))
+            return ModelMetadata(**_header(file)["model"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def read_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every tensor of a weights file, of packed ones that of their values; errors name the file."""
+    try:
+        with safe_open(path, "numpy") as file:
+            header = _header(file)
+            quantized = header["quantized"]
+            return {
+                name: tuple(quantized[name]["shape"] if name in quantized else file.get_slice(name).get_shape())
+                for name in header["order"]
+            }
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error
 
@@ -86,12 +99,12 @@ def read_weights(path: str | Path) -> tuple[Weights, ModelMetadata]:
     """Read a weights file; errors name the file."""
     try:
         with safe_open(path, "numpy") as file:
-            header = file.metadata() or {}
+            header = _header(file)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        quantized = json.loads(header["quantized"])
-        metadata = ModelMetadata(**json.loads(header["model"]))
+        quantized = header["quantized"]
+        metadata = ModelMetadata(**header["model"])
         weights: Weights = {}
-        for name in json.loads(header["order"]):
+        for name in header["order"]:
             if name in quantized:
                 entry = quantized[name]
                 weights[name] = QuantizedTensor(
@@ -107,6 +120,11 @@ def read_weights(path: str | Path) -> tuple[Weights, ModelMetadata]:
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error
     return weights, metadata
+
+
+def _header(file: Any) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads((file.metadata() or {})[_HEADER])
+    return header
 
 
 def _damaged(path: str | Path, error: Exception) -> StudyError:

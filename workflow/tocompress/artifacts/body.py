@@ -18,39 +18,46 @@ from tocompress.weights import ModelMetadata
 TOKENS = 20
 
 Tensor = Any
+Shapes = Mapping[str, tuple[int, ...]]
 
 
-def trace(metadata: ModelMetadata, beam_width: int = 1) -> GraphDef:
+def trace(metadata: ModelMetadata, shapes: Shapes, beam_width: int = 1) -> GraphDef:
     """The body graph of a network in its deployed form, with a placeholder `weights/<name>` for each weight.
+
+    `shapes` are those of its weights file: a pruned network has fewer filters or units than its width gives.
 
     CNN: `input` float32 [None, size, size, 3], preprocessed, to `output` float32 [None, classes], logits.
     GNMT: `source` int32 [B, T], `source_length` int32 [B], `maximum_length` int32 [], `forced` bool [] to `output`
     int32 [B, L], token ids: decoded greedily, or the best of `beam_width` beams.
     """
     with tf.Graph().as_default() as graph:
-        output = _trace_translation(metadata, beam_width) if metadata.network == "gnmt" else _trace_images(metadata)
+        output = (
+            _trace_translation(metadata, shapes, beam_width)
+            if metadata.network == "gnmt"
+            else _trace_images(metadata, shapes)
+        )
         tf.identity(output, name=OUTPUT)
     return reachable(graph.as_graph_def())
 
 
-def multiply_accumulates(metadata: ModelMetadata) -> pd.DataFrame:
+def multiply_accumulates(metadata: ModelMetadata, shapes: Shapes) -> pd.DataFrame:
     """The table 'structure': what one inference takes, of an image, or of a sentence of `TOKENS` tokens to as many."""
     if metadata.network == "gnmt":
-        macs = registry.module(metadata.network).multiply_accumulates(_gnmt_shapes(metadata), TOKENS, TOKENS)
+        macs = registry.module(metadata.network).multiply_accumulates(shapes, TOKENS, TOKENS)
     else:
         from tocompress.models import operations
 
-        macs = operations.multiply_accumulates(_folded(metadata))
+        macs = operations.multiply_accumulates(_folded(metadata, shapes))
     return pd.DataFrame({"macs": [macs]})
 
 
-def _trace_images(metadata: ModelMetadata) -> Tensor:
+def _trace_images(metadata: ModelMetadata, shapes: Shapes) -> Tensor:
     import keras
 
     from tocompress.models.variables import named_variables
 
     with tf.init_scope():
-        model = _folded(metadata)
+        model = _folded(metadata, shapes)
     variables = named_variables(model)
     values = _placeholders({name: tuple(variable.shape) for name, variable in variables.items()})
     image = tf.compat.v1.placeholder(tf.float32, [None, metadata.input_size, metadata.input_size, 3], "input")
@@ -59,9 +66,9 @@ def _trace_images(metadata: ModelMetadata) -> Tensor:
         return model(image, training=False)
 
 
-def _trace_translation(metadata: ModelMetadata, beam_width: int) -> Tensor:
+def _trace_translation(metadata: ModelMetadata, shapes: Shapes, beam_width: int) -> Tensor:
     gnmt = registry.module(metadata.network)
-    weights = _placeholders(_gnmt_shapes(metadata))
+    weights = _placeholders(shapes)
     source = tf.compat.v1.placeholder(tf.int32, [None, None], "source")
     source_length = tf.compat.v1.placeholder(tf.int32, [None], "source_length")
     maximum_length = tf.compat.v1.placeholder(tf.int32, [], "maximum_length")
@@ -71,7 +78,7 @@ def _trace_translation(metadata: ModelMetadata, beam_width: int) -> Tensor:
     return gnmt.beam_search(weights, source, source_length, maximum_length, beam_width, forced=forced)
 
 
-def _placeholders(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
+def _placeholders(shapes: Shapes) -> dict[str, Tensor]:
     placeholders = {name: tf.compat.v1.placeholder(tf.float32, shape, WEIGHTS + name) for name, shape in shapes.items()}
     for name, placeholder in placeholders.items():
         if placeholder.op.name != WEIGHTS + name:  # TensorFlow renames silently
@@ -79,27 +86,20 @@ def _placeholders(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Tensor]:
     return placeholders
 
 
-def _folded(metadata: ModelMetadata) -> Any:
+def _folded(metadata: ModelMetadata, shapes: Shapes) -> Any:
     """The Keras model of a CNN's deployed form. Its variables get no values: for the largest that takes seconds."""
     import keras
+
+    from tocompress.models.resize import resized
 
     if metadata.input_size is None or metadata.classes is None:
         raise StudyError(f"{metadata.model}: its weights file names no input size or no classes")
     with keras.StatelessScope(initialize_variables=False):
-        return registry.build(
+        model = registry.build(
             metadata.network,
             width=metadata.width,
             input_size=metadata.input_size,
             classes=metadata.classes,
             folded=True,
         )
-
-
-def _gnmt_shapes(metadata: ModelMetadata) -> Mapping[str, tuple[int, ...]]:
-    if metadata.source_vocabulary is None or metadata.target_vocabulary is None:
-        raise StudyError(f"{metadata.model}: its weights file names no vocabularies")
-    gnmt = registry.module(metadata.network)
-    shapes: Mapping[str, tuple[int, ...]] = gnmt.shapes(
-        metadata.source_vocabulary, metadata.target_vocabulary, gnmt.units(metadata.width)
-    )
-    return shapes
+        return resized(model, shapes)

@@ -16,20 +16,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from tocompress.artifacts.deployed import AffineTensor, DeployedTensor, deployed
-from tocompress.artifacts.graph import DEQUANTIZE, WEIGHTS, reachable, read_graph, write_graph
+from tocompress.artifacts.graph import DEQUANTIZE, WEIGHTS, Scope, add_constant, read_graph, write_graph
+from tocompress.artifacts.protocol_buffers import GraphDef
 from tocompress.compression.packing import stored_width
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS
 from tocompress.weights import read_weights
 
 _LARGEST_GRAPH = 2**31 - 2**24  # bytes of weights: protobuf's limit, less ample room for the operations
-
-Tensor = Any
 
 
 def export_variant(
@@ -62,16 +59,13 @@ def export(body: GraphDef, tensors: Mapping[str, DeployedTensor]) -> GraphDef:
     Raises StudyError where the tensors are not those of the body, or too large for a graph file.
     """
     _check_tensors(body, tensors)
-    operations = GraphDef(versions=body.versions, library=body.library)
-    operations.node.extend(node for node in body.node if not node.name.startswith(WEIGHTS))
-    with tf.Graph().as_default() as graph:
-        weights = {f"{WEIGHTS}{name}:0": _weight(name, tensor) for name, tensor in tensors.items()}
-        tf.import_graph_def(operations, input_map=weights, name="")
-    exported = reachable(graph.as_graph_def())
-    # Only now, as protocol buffers: passed through a graph, the weights would be copied several times.
-    for node in exported.node:
-        if node.op == "Placeholder" and node.name.startswith(WEIGHTS):
-            _make_constant(node, _stored(tensors[node.name.removeprefix(WEIGHTS)]))
+    exported = GraphDef(versions=body.versions, library=body.library)
+    floats = {f"{WEIGHTS}{name}": add_weight(exported, name, tensor) for name, tensor in tensors.items()}
+    for node in body.node:
+        if node.name not in floats:
+            operation = exported.node.add()
+            operation.CopyFrom(node)
+            operation.input[:] = [floats.get(name, name) for name in node.input]
     return exported
 
 
@@ -111,54 +105,54 @@ def _stored(tensor: DeployedTensor) -> NDArray[Any]:
     return tensor.integers.reshape(len(tensor.integers), -1, 8) if planes else tensor.integers
 
 
-def _weight(name: str, tensor: DeployedTensor) -> Tensor:
-    """The float32 tensor that a body's operations take, made from what is stored."""
-    stored = tf.compat.v1.placeholder(_stored(tensor).dtype, _stored(tensor).shape, WEIGHTS + name)
+def add_weight(graph: GraphDef, name: str, tensor: DeployedTensor) -> str:
+    """Add a tensor as it is stored, and what makes float32 of it; the name of the operation that gives the floats.
+
+    One pass each for cast, scale and offset: `benchmarks/dequantization.py` compares them with other ways.
+    """
+    stored = add_constant(graph, f"{WEIGHTS}{name}", _stored(tensor))
     if not isinstance(tensor, AffineTensor):
         return stored
-    with tf.name_scope(f"{DEQUANTIZE}{name}/"):
-        return dequantize(stored, tensor)
-
-
-def dequantize(stored: Tensor, tensor: AffineTensor) -> Tensor:
-    """The operations from the stored integers to float32 of the tensor's shape: one pass each for cast, scale, offset.
-
-    `benchmarks/dequantization.py` compares them with other ways.
-    """
-    width = stored_width(tensor.bits)
-    integers = stored if width >= 8 else tf.reshape(_unpack(stored, width, prod(tensor.shape)), tensor.shape)
+    scope = Scope(graph, f"{DEQUANTIZE}{name}/")
+    integers = _unpack(scope, stored, tensor) if stored_width(tensor.bits) < 8 else stored
     along_axis = () if tensor.axis is None else (-1, *[1] * (len(tensor.shape) - tensor.axis - 1))
-    scale, offset = (parameter.reshape(along_axis) for parameter in (tensor.scale, tensor.offset))
-    return tf.add(tf.multiply(tf.cast(integers, tf.float32), scale), offset)
+    scale, offset = (
+        scope.constant(parameter.reshape(along_axis), np.float32) for parameter in (tensor.scale, tensor.offset)
+    )
+    floats = scope.add("Cast", integers, SrcT=tensor.integers.dtype, DstT=np.float32)
+    return scope.add("AddV2", scope.add("Mul", floats, scale, T=np.float32), offset, T=np.float32)
 
 
-def _unpack(planes: Tensor, width: int, size: int) -> Tensor:
-    """`packing.unpack` as operations on 8 bytes at a time: uint8 [planes, n, 8] to uint8 of `size` values."""
-    lanes = tf.bitcast(planes, tf.uint64)
-    mask = tf.constant((2**width - 1) * 0x0101010101010101, tf.uint64)
-    shift = tf.constant(8 % width or width, tf.uint64)
-    axis = tf.constant(0)
+def _unpack(scope: Scope, planes: str, tensor: AffineTensor) -> str:
+    """`packing.unpack` as operations: uint8 [planes, n, 8] to uint8 of the tensor's shape."""
+    width, size = stored_width(tensor.bits), prod(tensor.shape)
+    axis = scope.constant(0, np.int32)
+    blocks = _blocks(scope, scope.add("Bitcast", planes, T=np.uint8, type=np.uint64), width, axis)
+    values = [scope.add("Bitcast", block, T=np.uint64, type=np.uint8) for block in blocks]
+    integers = scope.add("ConcatV2", *values, axis, T=np.uint8, N=len(values))
+    if size < tensor.integers.size * 8 // width:  # the last block is padded
+        flat = scope.add("Reshape", integers, scope.constant([-1], np.int32), T=np.uint8)
+        bounds = (scope.constant([bound], np.int32) for bound in (0, size, 1))
+        integers = scope.add("StridedSlice", flat, *bounds, T=np.uint8, Index=np.int32)
+    return scope.add("Reshape", integers, scope.constant(tensor.shape, np.int32), T=np.uint8)
+
+
+def _blocks(scope: Scope, lanes: str, width: int, axis: str) -> list[str]:
+    """The blocks of values that lie in planes, one value a byte, worked on in lanes of 8 bytes: uint64 [planes, n]."""
+    mask = scope.constant((2**width - 1) * 0x0101010101010101, np.uint64)
+    shift = scope.constant(8 % width or width, np.uint64)
+
+    def bitwise(operation: str, left: str, right: str) -> str:
+        return scope.add(operation, left, right, T=np.uint64)
+
+    blocks = [bitwise("BitwiseAnd", lanes, mask)]
     if width == 6:
-        low = tf.bitwise.bitwise_and(lanes, mask)
-        first, second, third = tf.split(tf.bitwise.bitwise_xor(lanes, low), 3, axis)
-        last = tf.bitwise.right_shift(first, shift)
-        for top in (second, third):
-            last = tf.bitwise.right_shift(tf.bitwise.bitwise_or(last, top), shift)
-        blocks = [low, last]
-    else:
-        blocks = [tf.bitwise.bitwise_and(lanes, mask)]
-        for _ in range(1, 8 // width):
-            lanes = tf.bitwise.right_shift(lanes, shift)
-            blocks.append(tf.bitwise.bitwise_and(lanes, mask))
-    values = tf.concat([tf.bitcast(block, tf.uint8) for block in blocks], axis)
-    return values if values.shape.num_elements() == size else tf.reshape(values, [-1])[:size]
-
-
-def _make_constant(node: Any, array: NDArray[Any]) -> None:
-    """Turn a placeholder into a constant, its bytes as they are: TensorFlow's own way stores uint16 as varints."""
-    constant = node.attr["value"].tensor
-    constant.dtype = node.attr["dtype"].type
-    constant.tensor_shape.CopyFrom(node.attr["shape"].shape)
-    constant.tensor_content = np.ascontiguousarray(array).tobytes()
-    node.op = "Const"
-    del node.attr["shape"]
+        tops = scope.add("Split", axis, bitwise("BitwiseXor", lanes, blocks[0]), T=np.uint64, num_split=3)
+        last = bitwise("RightShift", tops, shift)
+        for top in (f"{tops}:1", f"{tops}:2"):
+            last = bitwise("RightShift", bitwise("BitwiseOr", last, top), shift)
+        return [*blocks, last]
+    for _ in range(1, 8 // width):
+        lanes = bitwise("RightShift", lanes, shift)
+        blocks.append(bitwise("BitwiseAnd", lanes, mask))
+    return blocks

@@ -1,20 +1,34 @@
-"""Frozen TensorFlow graphs as files, and the names in them that the study goes by."""
+"""Frozen TensorFlow graphs: as files, as protocol buffers to add to, and the names in them that the study goes by."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from google.protobuf.message import DecodeError
-from tensorflow.core.framework.graph_pb2 import GraphDef
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from tocompress.artifacts.protocol_buffers import (
+    DT_FLOAT,
+    DT_INT32,
+    DT_UINT8,
+    DT_UINT16,
+    DT_UINT64,
+    AttrValue,
+    GraphDef,
+)
 from tocompress.errors import StudyError
 from tocompress.tables import replace_on_success
 
 OUTPUT = "output"
 WEIGHTS = "weights/"  # + a tensor's name: its placeholder in a body, its constant in an artifact
 DEQUANTIZE = "dequantize/"  # + a tensor's name: the scope of what makes floats of it
+
+_DATA_TYPES = {"float32": DT_FLOAT, "int32": DT_INT32, "uint8": DT_UINT8, "uint16": DT_UINT16, "uint64": DT_UINT64}
 
 
 def write_graph(path: str | Path, graph: GraphDef) -> None:
@@ -48,3 +62,49 @@ def reachable(graph: GraphDef) -> GraphDef:
 def _producers(inputs: Any) -> Iterator[str]:
     """Names of the nodes that make a node's inputs, which read `name`, `name:1` or `^name`."""
     return (name.removeprefix("^").partition(":")[0] for name in inputs)
+
+
+def add_constant(graph: GraphDef, name: str, array: NDArray[Any]) -> str:
+    """Add a constant of the array's bytes as they are: TensorFlow's own way stores uint16 as varints."""
+    node = graph.node.add(name=name, op="Const")
+    node.attr["dtype"].type = _DATA_TYPES[array.dtype.name]
+    # Filled in place: weights of hundreds of megabytes are not to be copied from one message to another.
+    tensor = node.attr["value"].tensor
+    tensor.dtype = node.attr["dtype"].type
+    for size in array.shape:
+        tensor.tensor_shape.dim.add(size=size)
+    tensor.tensor_content = array.tobytes()
+    return name
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A name scope to add operations to. Operations are called by their type, and numbered where it comes again.
+
+    `name` ends in a slash. What adds an operation returns its name, by which others take its first result.
+    """
+
+    graph: GraphDef
+    name: str
+    _used: Counter[str] = field(default_factory=Counter)
+
+    def add(self, operation: str, *inputs: str, **attributes: DTypeLike | int) -> str:
+        """Add an operation; attributes that TensorFlow knows a default for may be left out."""
+        attr = {name: _attribute(value) for name, value in attributes.items()}
+        name = self._unused_name(operation)
+        self.graph.node.add(name=name, op=operation, input=inputs, attr=attr)
+        return name
+
+    def constant(self, values: ArrayLike, dtype: DTypeLike) -> str:
+        return add_constant(self.graph, self._unused_name("Const"), np.asarray(values, dtype))
+
+    def _unused_name(self, operation: str) -> str:
+        number = self._used[operation]
+        self._used[operation] += 1
+        return f"{self.name}{operation}_{number}" if number else f"{self.name}{operation}"
+
+
+def _attribute(value: DTypeLike | int) -> AttrValue:
+    if isinstance(value, int):
+        return AttrValue(i=value)
+    return AttrValue(type=_DATA_TYPES[np.dtype(value).name])

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from tocompress.evaluation import classification, translation
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.evaluation import Scores
 from tocompress.tables import columns, read_table
@@ -14,9 +13,16 @@ from tocompress.tables import columns, read_table
 
 def score(predictions: str | Path, baseline: str | Path, settings: Scores) -> pd.DataFrame:
     """The table 'metrics' of the predictions in a file, against those of the uncompressed model in another."""
-    translated = "hypothesis" in columns(predictions)
-    schema, scorer = (SENTENCE_PREDICTIONS, translation) if translated else (IMAGE_PREDICTIONS, classification)
-    return scorer.scores(
+    # Each imported where it is needed: importing what the other kind is scored by takes as long as scoring.
+    if "hypothesis" in columns(predictions):
+        from tocompress.evaluation.translation import scores
+
+        schema = SENTENCE_PREDICTIONS
+    else:
+        from tocompress.evaluation.classification import scores
+
+        schema = IMAGE_PREDICTIONS
+    return scores(
         read_table(predictions, schema),
         read_table(baseline, schema),
         level=settings.level,

@@ -10,10 +10,11 @@ import pandas as pd
 from tocompress.evaluation.metrics import CLASSIFICATION, TRANSLATION, unavailable
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_power_rows
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import COSTS, Part, aggregate, artifact_rows
+from tocompress.reporting.study import COSTS, Part, aggregate, artifact_rows, removed_rows
 from tocompress.schemas.artifact import ARTIFACT
 from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS
 from tocompress.schemas.evaluation import METRICS
+from tocompress.schemas.pruning import PRUNING
 from tocompress.settings.aggregation import Aggregation, StudyModel
 from tocompress.tables import read_table
 
@@ -21,13 +22,21 @@ Files = Sequence[str | Path]
 
 
 def collect(
-    settings: Aggregation, *, artifacts: Files, metrics: Files, latency: Files, memory: Files, operations: Files
+    settings: Aggregation,
+    *,
+    artifacts: Files,
+    metrics: Files,
+    pruning: Files,
+    latency: Files,
+    memory: Files,
+    operations: Files,
 ) -> pd.DataFrame:
     """The table 'study'. Files come in the order of the settings: models and variants; devices and models."""
     return aggregate(
         [
             *_artifact_parts(settings, artifacts),
             *_accuracy_parts(settings, metrics),
+            *_pruning_parts(settings, pruning),
             *_benchmark_parts(settings, latency, memory, operations),
             *_unbenchmarked_parts(settings),
         ]
@@ -50,6 +59,13 @@ def _accuracy_parts(settings: Aggregation, metrics: Files) -> Iterator[Part]:
                 yield _part(model, read_table(next(files), METRICS), variant=variant, dataset=model.data)
             else:
                 yield _part(model, unavailable(scores, "no trained weights"), variant=variant)
+
+
+def _pruning_parts(settings: Aggregation, pruning: Files) -> Iterator[Part]:
+    files = iter(pruning)
+    for model in settings.models:
+        for variant in model.pruned:
+            yield _part(model, removed_rows(read_table(next(files), PRUNING)), variant=variant)
 
 
 def _benchmark_parts(settings: Aggregation, latency: Files, memory: Files, operations: Files) -> Iterator[Part]:

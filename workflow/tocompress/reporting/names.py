@@ -1,12 +1,24 @@
-"""The names of the figures, apart from what draws them: naming a target imports no plotting."""
+"""The names that figures go by, apart from what draws them: naming a target imports no plotting."""
+
+import re
 
 #: What can be drawn: the paper's figures in its order, then others; each has a module in `reporting.figures`.
 FIGURES = (
     "table1_models",
+    "fig05_motivation",
     "fig06_operations",
     "fig13_quantization",
+    "fig20_pruning",
+    "fig24_thresholds",
     "fig27_memory",
     "fig28_dequantization",
     "fig32_quantization_sizes",
+    "fig36_pruning_sizes",
+    "fig41_combination",
     "zoo_sensitivity",
 )
+
+
+def named_as_pruning(technique: str) -> bool:
+    """Whether a technique is called as those that prune are: `pNN...`."""
+    return re.match(r"p\d", technique) is not None

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS, find
+from tocompress.reporting.names import named_as_pruning
 from tocompress.schemas.study import STUDY
 
 BASELINE = "fp32"
@@ -103,6 +104,28 @@ def artifact_rows(artifact: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def removed_rows(removed: pd.DataFrame) -> pd.DataFrame:
+    """Schema `pruning` to rows of `filters_removed`: the share of all channels, and of each kind where there are more.
+
+    Exact, so no interval.
+    """
+    kinds = removed.groupby("kind", sort=False)[["channels", "removed"]].sum()
+    counts = [(None, removed[["channels", "removed"]].sum()), *(kinds.iterrows() if len(kinds) > 1 else ())]
+    return pd.DataFrame(
+        [
+            {
+                "metric": "filters_removed",
+                "label": label,
+                "unit": METRICS["filters_removed"],
+                "value": count["removed"] / count["channels"],
+                "n": 1,
+                "basis": "measured",
+            }
+            for label, count in counts
+        ]
+    )
+
+
 def aggregate(parts: Iterable[Part]) -> pd.DataFrame:
     """The table `study` from all parts, checked and in one order whatever the order of the parts.
 
@@ -129,7 +152,17 @@ def variant_rank(variant: str) -> tuple[Any, ...]:
 
 def is_quantization(variant: str) -> bool:
     """Whether `variant` is one technique that quantizes; by its name, for techniques called `pNN...` prune."""
-    return variant != BASELINE and "-" not in variant and not re.match(r"p\d", variant)
+    return variant != BASELINE and "-" not in variant and not is_pruning(variant)
+
+
+def is_pruning(variant: str) -> bool:
+    """Whether `variant` is one technique that prunes, by its name: `pNN...`."""
+    return "-" not in variant and named_as_pruning(variant)
+
+
+def is_chain(variant: str) -> bool:
+    """Whether `variant` is several techniques, one after another."""
+    return "-" in variant
 
 
 def models(study: pd.DataFrame) -> list[str]:
@@ -147,11 +180,16 @@ def devices(study: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(study["device"].dropna()))
 
 
+def whole(study: pd.DataFrame, *metrics: str) -> pd.DataFrame:
+    """The rows of `metrics` that stand for a whole variant, not for one input, class or kind of channel."""
+    unlabelled = study["label"].isna() | study["metric"].isin(_WHOLE_THOUGH_LABELLED)
+    return study[study["metric"].isin(metrics) & unlabelled]
+
+
 def select(study: pd.DataFrame, *metrics: str, dequantization: str) -> pd.DataFrame:
-    """The rows of `metrics` that stand for a whole variant, not for one input or class, on the table's first device,
-    under one mode of dequantization; rows without device or mode (sizes, accuracies) are kept."""
-    whole = study["label"].isna() | study["metric"].isin(_WHOLE_THOUGH_LABELLED)
-    rows = study[study["metric"].isin(metrics) & whole]
+    """The rows of `metrics` that stand for a whole variant, on the table's first device, under one mode of
+    dequantization; rows without device or mode (sizes, accuracies) are kept."""
+    rows = whole(study, *metrics)
     rows = rows[rows["device"].isna() | rows["device"].isin(devices(study)[:1])]
     return rows[rows["dequantization"].isna() | (rows["dequantization"] == dequantization)]
 

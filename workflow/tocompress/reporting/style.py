@@ -23,15 +23,22 @@ SMALL, NORMAL = 7.0, 8.0  # points
 
 INK, MUTED, FAINT = "#1a1a1a", "#6b6b6b", "#d9d9d9"
 
-# Okabe and Ito's palette: told apart under every common colour blindness, and in grey by its lightness.
+# Okabe and Ito's palette: told apart under every common colour blindness, and in grey by its lightness. But for the
+# cuts: they go from green over yellow to dark red as they grow; a random one, the control, is grey.
 _TECHNIQUES = {
     "q16": "#56b4e9",
     "q8": "#0072b2",
     "q6": "#d55e00",
     "p05": "#009e73",
+    "p15": "#a3a500",
+    "p30": "#e69f00",
+    "p50": "#b5480f",
+    "p75": "#771f4e",
+    "p50_random": "#8c8c8c",
     "q8-p05": "#cc79a7",
+    "p05-q8": "#7f3c8d",
 }
-_FURTHER = ("#e69f00", "#7f3c8d", "#117733", "#8c564b", "#b8a800", "#44aa99", "#882255", "#5d69b1")
+_FURTHER = ("#117733", "#8c564b", "#44aa99", "#5d69b1", "#d4b106", "#3b3f8f", "#e07b91", "#4d6b6b")
 
 _SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine

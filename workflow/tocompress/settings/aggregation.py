@@ -15,6 +15,7 @@ class StudyModel(Settings):
     trained: bool
     benchmarked: bool
     variants: tuple[str, ...]
+    pruned: tuple[str, ...]  # those of them that have lost filters or units
 
 
 class StudyDevice(Settings):

@@ -10,15 +10,17 @@ from typing import Any
 from pydantic import Field, ValidationError, model_validator
 
 from tocompress.errors import StudyError
-from tocompress.reporting.names import FIGURES
+from tocompress.reporting.names import FIGURES, named_as_pruning
 from tocompress.settings.base import Name, Settings
 from tocompress.settings.benchmark import Benchmark, Device
 from tocompress.settings.compression import Technique
 from tocompress.settings.data import DataSettings, Glyphs
 from tocompress.settings.evaluation import Evaluation
 from tocompress.settings.model import ImageModel, ModelSettings
+from tocompress.settings.pruning import Prune
 from tocompress.settings.reporting import Plot, Report
-from tocompress.settings.training import Training
+from tocompress.settings.sensitivity import Sensitivity
+from tocompress.settings.training import Retraining, Training
 
 BASELINE = "fp32"
 
@@ -48,6 +50,8 @@ class Study(Settings):
     evaluation: Evaluation = Evaluation()
     plot: Plot = Plot()
     report: Report = Report()
+    sensitivity: Sensitivity = Sensitivity()
+    retraining: dict[Name, Retraining] = Field({}, description="how each model is retrained after pruning")
     zoo: dict[Name, Training] = Field({}, description="models that `snakemake zoo` trains")
 
     @model_validator(mode="after")
@@ -58,8 +62,12 @@ class Study(Settings):
         _known("study.figures", self.study.figures, FIGURES)
         _known("study.variants", self.study.variants, [*self.models, "default"])
         _known("zoo", self.zoo, self.models)
+        _known("retraining", self.retraining, self.models)
         if BASELINE in self.techniques:
             raise ValueError(f"techniques: '{BASELINE}' is the uncompressed model; give the technique another name")
+        for name, technique in self.techniques.items():
+            if named_as_pruning(name) != (technique.method == "prune"):
+                raise ValueError(f"techniques.{name}: what prunes, and nothing else, is called 'p' and a number")
         for name, model in self.models.items():
             _known(f"models.{name}.data", [model.data], self.data)
             data = self.data[model.data]
@@ -79,11 +87,36 @@ class Study(Settings):
         methods = [self.techniques[name].method for name in techniques]
         if len(set(methods)) < len(methods):
             raise ValueError(f"{where} applies the same method twice; a chain takes each method once, as in 'q8-p05'")
+        chosen = [self.techniques[name] for name in techniques]
+        on_data = any(isinstance(technique, Prune) and technique.criterion == "taylor" for technique in chosen)
+        if on_data and not self.models[model].trained:
+            raise ValueError(f"{where} ranks initial weights by 'taylor', which says nothing; take criterion 'l1'")
+        retrained = any(isinstance(technique, Prune) and technique.retrain for technique in chosen)
+        if retrained and self.models[model].trained:
+            self._check_retraining(where, model)
+
+    def _check_retraining(self, where: str, model: str) -> None:
+        if model not in self.retraining:
+            raise ValueError(f"{where} is retrained, but 'retraining' does not say how: add 'retraining.{model}'")
+        data = self.models[model].data
+        asked, available = self.retraining[model].examples, self.data[data].train
+        if asked is not None and asked > available:
+            raise ValueError(f"retraining.{model}.examples: {asked}, but 'data.{data}.train' is {available}")
 
     def variants(self, model: str) -> tuple[str, ...]:
         """The variants of `model` in this study, the uncompressed baseline first."""
         chosen = self.study.variants.get(model, self.study.variants.get("default", ()))
         return (BASELINE, *dict.fromkeys(variant for variant in chosen if variant != BASELINE))
+
+    def techniques_of(self, method: str) -> tuple[str, ...]:
+        """The techniques of a method."""
+        return tuple(name for name, technique in self.techniques.items() if technique.method == method)
+
+    def pruned_parent(self, variant: str) -> str:
+        """The chain up to its pruning, itself included; empty where nothing is pruned."""
+        techniques = variant.split("-")
+        pruned = [number for number, name in enumerate(techniques, 1) if name in self.techniques_of("prune")]
+        return "-".join(techniques[: pruned[0]]) if pruned else ""
 
     @property
     def benchmarked(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The config's `zoo`: how the checkpoints in zoo/ are trained."""
+"""How networks are trained: the checkpoints in zoo/ (the config's `zoo`), and what pruning left of a network."""
 
 from __future__ import annotations
 
@@ -9,18 +9,34 @@ from tocompress.settings.data import DataSettings
 from tocompress.settings.model import ModelSettings
 
 
-class Training(Settings):
+class Optimization(Settings):
     """AdamW with warm-up and a cosine schedule to zero."""
 
     epochs: Count
     batch_size: Count = 64
-    learning_rate: float = Field(2e-3, gt=0, description="at its peak")
+    learning_rate: float = Field(gt=0, description="at its peak")
     warmup_epochs: float = Field(1.0, ge=0)
     weight_decay: float = Field(1e-4, ge=0, description="of kernels; decoupled")
     dropout: float = Field(0.2, ge=0, lt=1, description="of the inputs of gnmt's cells")
     guidance: float = Field(0.0, ge=0, description="weight of gnmt's guided attention in the loss")
     clip_norm: float = Field(1.0, gt=0, description="of the gradient of all weights together")
     seed: int = Field(1, ge=0)
+
+
+class Training(Optimization):
+    """From initial weights."""
+
+    learning_rate: float = Field(2e-3, gt=0, description="at its peak")
+
+
+class Retraining(Optimization):
+    """From the weights that a cut left."""
+
+    warmup_epochs: float = Field(0.1, ge=0)
+    examples: Count | None = Field(None, description="how many of the training set, drawn at random; null takes all")
+    patience: Count = Field(
+        3, description="epochs without a lower loss on the calibration set that end it, with the best epoch's weights"
+    )
 
 
 class TrainingInputs(Settings):

@@ -1,68 +1,152 @@
-"""What training images and training sentences have in common: optimizer, schedule, history, resumption."""
+"""What all training has in common: optimizer, schedule, history, early stop, and going on after a stop."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import random
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 import pandas as pd
 
-from tocompress.settings.training import Training
+from tocompress.errors import StudyError
+from tocompress.settings.training import Optimization
+from tocompress.tables import replace_on_success
+
+Row = dict[str, float]  # of an epoch: its number, from 1, and its metrics
 
 
 def fit(
     network: keras.Model,
-    training: Training,
+    settings: Optimization,
     batches: keras.utils.PyDataset,
     validation: Any,
     *,
     resume_folder: Path,
     report: Callable[[str], None],
+    patience: int | None = None,
 ) -> pd.DataFrame:
     """Train `network` in place on logits and integer labels; returns its history (schema 'history').
 
-    State is kept in `resume_folder` after each epoch; the same call goes on from there after a stop.
+    With `patience`, it ends after that many epochs without a lower validation loss, with the best epoch's weights.
+    State is kept in `resume_folder` after each epoch; the same call goes on from there after a stop, and ends as it
+    would have without. Metric `seconds` is an epoch's wall time, validation included.
     """
     network.compile(
-        optimizer(training, len(batches)),
+        optimizer(settings, len(batches)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        weighted_metrics=["accuracy"],
+        # By its class: by its name it would be made, and the step traced once more, only when the first step runs.
+        weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         # XLA on a CPU makes TensorFlow's depthwise convolutions ten times slower; JAX is nothing without it.
         jit_compile=keras.config.backend() == "jax",
     )
-
-    def tell(epoch: int, values: dict[str, float]) -> None:
-        report(f"epoch {epoch + 1}/{training.epochs}: " + ", ".join(f"{k} {v:.4f}" for k, v in values.items()))
-
-    resume_folder.mkdir(parents=True, exist_ok=True)
-    log = resume_folder / "history.csv"
+    network.optimizer.build(network.trainable_variables)
+    progress = _Progress(network, resume_folder, settings.epochs, patience, report)
+    for _ in progress.rows:
+        batches.on_epoch_end()
     network.fit(
         batches,
         validation_data=validation,
-        epochs=training.epochs,
+        epochs=settings.epochs,
+        initial_epoch=settings.epochs if progress.ended else len(progress.rows),
         verbose=0,
-        callbacks=[
-            keras.callbacks.CSVLogger(str(log), append=True),
-            keras.callbacks.BackupAndRestore(str(resume_folder / "state")),
-            keras.callbacks.LambdaCallback(on_epoch_end=tell),
-        ],
+        callbacks=[progress],
     )
-    # A run stopped between an epoch's log and its state has done that epoch twice.
-    history = pd.read_csv(log).drop_duplicates("epoch", keep="last").assign(epoch=lambda table: table["epoch"] + 1)
-    return history.melt("epoch", var_name="metric", value_name="value")
+    if patience is not None:
+        progress.restore_best()
+    return pd.DataFrame(progress.rows).melt("epoch", var_name="metric", value_name="value")
 
 
-def optimizer(training: Training, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+def optimizer(settings: Optimization, steps_per_epoch: int) -> keras.optimizers.Optimizer:
     """AdamW whose rate rises linearly during warm-up, then falls to zero along a cosine."""
-    warmup_steps = round(training.warmup_epochs * steps_per_epoch)
+    warmup_steps = round(settings.warmup_epochs * steps_per_epoch)
     rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup_steps else training.learning_rate,
-        decay_steps=max(1, training.epochs * steps_per_epoch - warmup_steps),
-        warmup_target=training.learning_rate if warmup_steps else None,
+        initial_learning_rate=0.0 if warmup_steps else settings.learning_rate,
+        decay_steps=max(1, settings.epochs * steps_per_epoch - warmup_steps),
+        warmup_target=settings.learning_rate if warmup_steps else None,
         warmup_steps=warmup_steps,
     )
-    chosen = keras.optimizers.AdamW(rate, weight_decay=training.weight_decay, global_clipnorm=training.clip_norm)
+    chosen = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, global_clipnorm=settings.clip_norm)
     chosen.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     return chosen
+
+
+class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
+    """The history of a training, its state on disk after each epoch, and its early stop.
+
+    Keras' own BackupAndRestore and EarlyStopping forget the seeds of dropout, the order of the batches (which Keras
+    shuffles once more, by Python's `random`), and for how long nothing has improved.
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        folder: Path,
+        epochs: int,
+        patience: int | None,
+        report: Callable[[str], None],
+    ) -> None:
+        super().__init__()
+        self._weights = network.variables  # batch norm statistics and the seeds of dropout included
+        self._state = [*network.variables, *network.optimizer.variables]
+        self._state_file, self._best_file = folder / "state.npz", folder / "best.npz"
+        self._epochs, self._patience, self._report = epochs, patience, report
+        self._start = 0.0
+        kept = _load(self._state_file, self._state) if self._state_file.exists() else {}
+        self.rows: list[Row] = kept.get("rows", [])
+        self._random: list[Any] | None = kept.get("random")
+
+    @property
+    def ended(self) -> bool:
+        """Whether no epoch is to follow."""
+        if len(self.rows) == self._epochs:
+            return True
+        return self._patience is not None and len(self.rows) - self._best_epoch >= self._patience
+
+    def restore_best(self) -> None:
+        """Give the network the weights it had after its best epoch."""
+        _load(self._best_file, self._weights)
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        if self._random is not None:
+            version, words, gauss = self._random
+            random.setstate((version, tuple(words), gauss))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        metrics = {**(logs or {}), "seconds": time.perf_counter() - self._start}
+        if not np.isfinite(metrics["loss"]):
+            raise StudyError(f"training diverged in epoch {epoch + 1}, loss {metrics['loss']}; lower learning_rate")
+        self.rows.append({"epoch": epoch + 1, **metrics})
+        if self._patience is not None and self._best_epoch == len(self.rows):
+            _save(self._best_file, self._weights)
+        _save(self._state_file, self._state, rows=self.rows, random=random.getstate())
+        self.model.stop_training = self.ended
+        self._report(f"epoch {epoch + 1}/{self._epochs}: " + ", ".join(f"{k} {v:.4f}" for k, v in metrics.items()))
+
+    @property
+    def _best_epoch(self) -> int:
+        """The number of the epoch with the lowest validation loss; 0 before the first."""
+        losses = [row["val_loss"] for row in self.rows]
+        return 1 + losses.index(min(losses)) if losses else 0
+
+
+def _save(file: Path, variables: Sequence[keras.Variable], **notes: Any) -> None:
+    arrays = {str(index): keras.ops.convert_to_numpy(variable) for index, variable in enumerate(variables)}
+    with replace_on_success(file) as temporary:
+        np.savez(temporary, notes=np.array(json.dumps(notes)), **arrays)
+
+
+def _load(file: Path, variables: Sequence[keras.Variable]) -> dict[str, Any]:
+    """Give variables the values that `_save` kept; returns the notes kept with them."""
+    with np.load(file, allow_pickle=False) as kept:
+        for index, variable in enumerate(variables):
+            variable.assign(kept[str(index)])
+        notes: dict[str, Any] = json.loads(str(kept["notes"]))
+    return notes

@@ -1,4 +1,4 @@
-"""Train a convolutional network from its initial weights, under whichever backend Keras runs on."""
+"""Train a convolutional network, under whichever backend Keras runs on."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from tocompress.data.preprocessing import preprocess
 from tocompress.models.registry import NETWORKS, build
 from tocompress.settings.model import ImageModel
-from tocompress.settings.training import Training
+from tocompress.settings.training import Optimization, Training
 from tocompress.training.fit import fit
 
 Examples = tuple[np.ndarray, np.ndarray]  # uint8 [N, H, W, 3], int32 [N]
@@ -46,6 +46,14 @@ def network_input(images: np.ndarray, model: ImageModel) -> np.ndarray:
     return preprocess(images, model.input_size, preprocessing)
 
 
+def training_data(
+    model: ImageModel, settings: Optimization, examples: Examples, validation: Examples
+) -> tuple[Batches, Examples]:
+    """What `fit` takes: batches of the examples, and the validation set as the network takes it."""
+    held_out = network_input(validation[0], model), validation[1]
+    return Batches(examples, model, settings.batch_size, settings.seed), held_out
+
+
 def train(
     model: ImageModel,
     training: Training,
@@ -55,9 +63,8 @@ def train(
     resume_folder: Path,
     report: Callable[[str], None] = print,
 ) -> tuple[keras.Model, pd.DataFrame]:
-    """The trained network and its history; see `fit`."""
+    """The network trained from its initial weights, and its history; see `fit`."""
     keras.utils.set_random_seed(training.seed)
     network = build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
-    batches = Batches(examples, model, training.batch_size, training.seed)
-    held_out = network_input(validation[0], model), validation[1]
-    return network, fit(network, training, batches, held_out, resume_folder=resume_folder, report=report)
+    data = training_data(model, training, examples, validation)
+    return network, fit(network, training, *data, resume_folder=resume_folder, report=report)

@@ -6,24 +6,15 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypedDict
+from typing import Any
 
 import pandas as pd
 
-from tocompress.artifacts.feeds import read_subwords
 from tocompress.checkpoints import tensorflow_checkpoint
-from tocompress.data.sets import read_images, read_sentences
 from tocompress.models import registry
-from tocompress.settings.data import NumberPhrases
-from tocompress.settings.model import ImageModel, TranslationModel
+from tocompress.settings.model import ImageModel
 from tocompress.settings.training import TrainingInputs
-
-
-class Course(TypedDict):
-    """How a training goes on, and tells of it."""
-
-    resume_folder: Path
-    report: Callable[[str], None]
+from tocompress.training.examples import read_examples
 
 
 def train(
@@ -40,23 +31,19 @@ def train(
 
     `examples` and `validation` are files of the dataset's splits. A stopped run goes on from `resume_folder`.
     """
-    model, data = inputs.model, inputs.data
-    course: Course = {"resume_folder": resume_folder, "report": report}
+    model = inputs.model
+    sets = (read_examples(path, model, inputs.data) for path in (examples, validation))
+    course: dict[str, Any] = {"resume_folder": resume_folder, "report": report}
     if isinstance(model, ImageModel):
         from tocompress.models.variables import named_variables
         from tocompress.training import images
 
-        network, history = images.train(
-            model, inputs.training, read_images(examples), read_images(validation), **course
-        )
+        network, history = images.train(model, inputs.training, *sets, **course)
         variables = named_variables(network)
     else:
         from tocompress.training import sentences
 
-        assert isinstance(data, NumberPhrases)
-        network, history = sentences.train(
-            model, inputs.training, _pairs(examples, model, data), _pairs(validation, model, data), **course
-        )
+        network, history = sentences.train(model, inputs.training, *sets, **course)
         variables = registry.module(model.network).named_variables(network)
     with tempfile.TemporaryDirectory() as folder:
         prefix = Path(folder, f"{name}.ckpt")
@@ -64,12 +51,3 @@ def train(
         tensorflow_checkpoint.archive(prefix, checkpoint)
     shutil.rmtree(resume_folder, ignore_errors=True)
     return history
-
-
-def _pairs(path: str | Path, model: TranslationModel, data: NumberPhrases) -> list[tuple[list[int], list[int]]]:
-    """Source and target ids of a split."""
-    subwords, table = read_subwords(model, data), read_sentences(path)
-    return [
-        (subwords.source_ids(source), subwords.target_ids(reference))
-        for source, reference in zip(table["source"], table["reference"], strict=True)
-    ]

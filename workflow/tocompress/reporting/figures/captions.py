@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from tocompress.reporting import thresholds
 from tocompress.reporting.study import BASELINE, devices
 from tocompress.reporting.style import DEQUANTIZATION_NAMES, METRIC_NAMES, model_name
+
+#: What a pruned variant's name says.
+_THRESHOLD = (
+    "The number in pNN is the share of prunable filters (units and embedding dimensions in GNMT) to remove, in percent:"
+    " one reading of the paper's threshold."
+)
 
 
 def compose(*sentences: str) -> str:
@@ -32,6 +39,30 @@ def measured_on(study: pd.DataFrame) -> str:
     facts = ", ".join([*rows["processor"].dropna().unique(), *rows["runtime"].dropna().unique()])
     others = f"; {listing(found[1:])} not shown" if found[1:] else ""
     return f"Device: {found[0]}" + (f" ({facts})" if facts else "") + others + "."
+
+
+def without(family: str, chosen: Sequence[str]) -> str:
+    """That the study lacks what the figure is about, where no variant is `chosen`."""
+    return "" if chosen else f"{family} is not part of this study."
+
+
+def set_up_for(dequantization: str) -> str:
+    """How the runtime treats models without quantized weights, for they share its session with those that have some."""
+    return f"The runtime is set up as for weights {DEQUANTIZATION_NAMES[dequantization]}."
+
+
+def removed(study: pd.DataFrame, chosen: Sequence[str]) -> str:
+    """What a threshold means, and what the chosen variants have lost in all its readings."""
+    if not chosen:
+        return ""
+    lost = thresholds.removed(study).dropna(axis="columns", how="all")
+    phrases = [
+        f"{variant} {', '.join(_percent_span(shares[name].dropna()) for name in lost)}"
+        for variant, shares in lost.groupby("variant")
+        if variant in chosen
+    ]
+    shares = listing(METRIC_NAMES.get(name, name) for name in lost)
+    return compose(_THRESHOLD, f"Removed of {shares}, in percent: {'; '.join(phrases)}." if shares and phrases else "")
 
 
 def weights_are(dequantization: str) -> str:
@@ -94,6 +125,13 @@ def _in_processes(counts: pd.Series[int]) -> str:
     if counts.empty:
         return ""
     return f" in {_span(counts)} {'process' if counts.max() == 1 else 'processes'}"
+
+
+def _percent_span(shares: pd.Series[float]) -> str:
+    if shares.empty:
+        return "n/a"
+    low, high = f"{100 * shares.min():.0f}", f"{100 * shares.max():.0f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _span(counts: pd.Series[int]) -> str:

@@ -74,7 +74,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
     return captions.compose(
         "Share of the operation time of uncompressed models by class of operation, in percent. Classes under 1 % of a"
         " model's time are a dot, classes that it does not have are blank.",
-        f"The runtime is set up as for weights {style.DEQUANTIZATION_NAMES[plot.dequantization]}.",
+        captions.set_up_for(plot.dequantization),
         captions.measured_on(study),
         captions.observations(values),
         "Intervals are in the table only." if values["low"].notna().any() else "",

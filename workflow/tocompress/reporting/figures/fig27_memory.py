@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
-from tocompress.reporting.study import BASELINE, select, variants
+from tocompress.reporting.study import BASELINE, is_pruning, select, variants
+from tocompress.reporting.thresholds import mildest
 from tocompress.settings.reporting import Plot
 
 # Inches: the column of fp32 values, the edge; the key, the title, the axis.
@@ -15,28 +16,39 @@ _VALUES, _MARGIN = 0.5, 0.05
 _KEY, _TITLE, _AXIS = 0.22, 0.2, 0.38
 
 
+def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
+    """Memory, of pruning alone only the mildest: the paper's, and larger cuts have a figure of their own."""
+    hidden = [variant for variant in variants(study) if is_pruning(variant) and variant != mildest(study)]
+    return select(study[~study["variant"].isin(hidden)], "memory", dequantization=plot.dequantization)
+
+
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     """One panel; models are rows, variants are colours."""
-    values = select(study, "memory", dequantization=plot.dequantization)
-    compared = [variant for variant in variants(study) if variant != BASELINE]
-    colours = {variant: style.colours(study)[variant] for variant in compared}
-    rows = panels.arrange(style.measured_models(study, values), pitch=max(0.26, 0.08 * len(compared)))
+    values = table(study, plot)
+    colours = {variant: style.colours(study)[variant] for variant in variants(values) if variant != BASELINE}
+    rows = panels.arrange(style.measured_models(study, values), pitch=max(0.26, 0.08 * len(colours)))
 
     left = _MARGIN + rows.label_width
-    figure = style.figure(style.SINGLE, _KEY + _TITLE + rows.height + _AXIS)
-    panels.key(figure, _MARGIN, _KEY / 2, panels.variant_entries(colours, values))
+    entries = panels.wrap(panels.variant_entries(colours, values), style.SINGLE - 2 * _MARGIN)
+    above = _KEY * len(entries) + _TITLE
+    figure = style.figure(style.SINGLE, above + rows.height + _AXIS)
+    for number, line in enumerate(entries):
+        panels.key(figure, _MARGIN, (number + 0.5) * _KEY, line)
     width = style.SINGLE - left - _VALUES - _MARGIN
-    axes = panels.panel(figure, rows, left, _KEY + _TITLE, width, "runtime memory", names=True)
+    axes = panels.panel(figure, rows, left, above, width, "runtime memory", names=True)
     panels.ratio_dots(axes, rows, values, colours, {"memory": "o"})
     panels.baseline_column(axes, rows, values, ["memory"])
     return figure, values
 
 
 def caption(study: pd.DataFrame, plot: Plot) -> str:
-    values = select(study, "memory", dequantization=plot.dequantization)
+    values = table(study, plot)
     return captions.compose(
         "Runtime memory of each variant relative to the uncompressed model: the peak of a fresh process while it infers"
         " (from the second inference on), above that of a control process without a model.",
+        "Of pruning alone the smallest cut is shown, as in the paper; Figure 24 shows the others."
+        if mildest(study)
+        else "",
         captions.weights_are(plot.dequantization),
         captions.measured_on(study),
         captions.intervals(values),

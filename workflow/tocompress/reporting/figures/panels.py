@@ -18,6 +18,7 @@ from tocompress.reporting.figures.captions import is_unconverged
 from tocompress.reporting.study import ACCURACY, BASELINE
 
 _HEADING = 0.19  # inches that a group's heading takes
+_EMPTY = 0.6  # inches, for the reason why there are no rows
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def arrange(models: Sequence[style.ShownModel], pitch: float) -> Rows:
             below += _HEADING
         centres[model.name] = below + pitch / 2
         below += pitch
-    return Rows(tuple(models), centres, tuple(headings), pitch, below)
+    return Rows(tuple(models), centres, tuple(headings), pitch, max(below, _EMPTY))
 
 
 def panel(figure: Figure, rows: Rows, left: float, top: float, width: float, title: str, *, names: bool) -> Axes:
@@ -110,9 +111,9 @@ def ratio_dots(
             y += (number - (len(group) - 1) / 2) * step / max(len(group), 2)
             if (bars is None or row.metric in bars) and not pd.isna(row.low) and not pd.isna(row.high):
                 _bar(axes, row.low, row.high, y, colours[variant])
-            axes.plot(row.middle, y, **_dot(markers[row.metric], colours[variant], hollow=bool(hollow[row.Index])))
+            axes.plot(row.middle, y, **dot(markers[row.metric], colours[variant], hollow=bool(hollow[row.Index])))
     _bands(axes, rows, values, shown)
-    axes.set_xticks(_ticks(axes.get_xlim(), baseline))
+    axes.set_xticks(_ticks(axes.get_xlim(), baseline, most=4 if _width(axes) > 1.15 else 2))
     axes.xaxis.set_major_formatter(FuncFormatter(percent if change else multiple))
     axes.grid(axis="x")
     axes.axhspan(0, _HEADING, facecolor="white", zorder=1.5)  # keeps lines out of the headings
@@ -136,11 +137,16 @@ def _limits(shown: pd.DataFrame, baseline: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _ticks(limits: tuple[float, float], baseline: float) -> list[float]:
+def _width(axes: Axes) -> float:
+    """Inches."""
+    return float(axes.get_position().width * style.figure_of(axes).get_size_inches()[0])
+
+
+def _ticks(limits: tuple[float, float], baseline: float, most: int) -> list[float]:
     """Round numbers, and the baseline in place of those too near to it."""
     low, high = limits
     steps = [1, 2, 5, 10] if baseline == 0 else [1, 2.5, 5, 10]
-    ticks = [tick for tick in MaxNLocator(4, steps=steps).tick_values(low, high) if low <= tick <= high]
+    ticks = [tick for tick in MaxNLocator(most, steps=steps).tick_values(low, high) if low <= tick <= high]
     return sorted([baseline, *(tick for tick in ticks if abs(tick - baseline) > 0.15 * (high - low))])
 
 
@@ -153,7 +159,8 @@ def _bar(axes: Axes, low: float, high: float, y: float, colour: str) -> None:
             axes.plot(edge, y, arrow, markersize=3, color=colour, clip_on=False)
 
 
-def _dot(marker: str, colour: str, *, hollow: bool) -> dict[str, Any]:
+def dot(marker: str, colour: str, *, hollow: bool) -> dict[str, Any]:
+    """How a value is drawn; hollow where its interval did not reach its target width."""
     return {
         "marker": marker,
         "markersize": 3.6 if marker == "o" else 3.0,
@@ -211,9 +218,8 @@ def explain(axes: Axes, reason: str) -> None:
     axes.set_xticks([])
     axes.set_facecolor("#f8f8f8")
     axes.spines[["left", "bottom"]].set_visible(False)
-    width = axes.get_position().width * style.figure_of(axes).get_size_inches()[0]
     axes.text(
-        0.5, 0.5, textwrap.fill(reason, max(8, int(width * 72 / (0.6 * style.SMALL)))), transform=axes.transAxes,
+        0.5, 0.5, textwrap.fill(reason, max(8, int(_width(axes) * 72 / (0.6 * style.SMALL)))), transform=axes.transAxes,
         ha="center", va="center", color=style.MUTED, style="italic", linespacing=1.4,
     )  # fmt: skip
 
@@ -228,15 +234,29 @@ def why_missing(values: pd.DataFrame) -> str:
     return "nothing to compare with fp32"
 
 
+def wrap(entries: Sequence[Entry], width: float) -> list[list[Entry]]:
+    """The entries of a key in lines of at most `width` inches."""
+    lines: list[list[Entry]] = [[]]
+    used = 0.0
+    for entry in entries:
+        if lines[-1] and used + entry.width > width:
+            lines.append([])
+            used = 0.0
+        lines[-1].append(entry)
+        used += entry.width + entry.space
+    return lines
+
+
 def key(figure: Figure, left: float, top: float, entries: Sequence[Entry]) -> None:
     """A line of markers and what they mean, at that place in inches."""
     width, height = figure.get_size_inches()
     for entry in entries:
-        dot = _dot(entry.marker, entry.colour, hollow=entry.hollow)
-        figure.add_artist(Line2D([left / width + 0.03 / width], [1 - top / height], **dot))
-        weight = "bold" if entry.bold else "normal"
-        style.write(figure, left + 0.09, top + 0.005, entry.text, color=entry.colour, va="center", fontweight=weight)
-        left += 0.09 + style.text_width(entry.text, weight=weight) + (0.2 if entry.bold else 0.09)
+        mark = dot(entry.marker, entry.colour, hollow=entry.hollow)
+        figure.add_artist(Line2D([left / width + 0.03 / width], [1 - top / height], **mark))
+        style.write(
+            figure, left + 0.09, top + 0.005, entry.text, color=entry.colour, va="center", fontweight=entry.weight
+        )
+        left += entry.width + entry.space
 
 
 @dataclass(frozen=True)
@@ -248,6 +268,20 @@ class Entry:
     colour: str = style.MUTED
     hollow: bool = False
     bold: bool = False
+
+    @property
+    def weight(self) -> str:
+        return "bold" if self.bold else "normal"
+
+    @property
+    def width(self) -> float:
+        """Inches of marker and text."""
+        return 0.09 + style.text_width(self.text, weight=self.weight)
+
+    @property
+    def space(self) -> float:
+        """Inches to the next one."""
+        return 0.2 if self.bold else 0.09
 
 
 def variant_entries(colours: Mapping[str, str], values: pd.DataFrame) -> list[Entry]:

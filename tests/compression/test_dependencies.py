@@ -1,0 +1,127 @@
+"""What must go together is found in the graph of any network."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import pytest
+
+from tocompress.compression.channels import FIXED, Channels
+from tocompress.compression.dependencies import trace
+from tocompress.errors import StudyError
+from tocompress.models.layers import Scope, image_input
+from tocompress.models.registry import build
+
+
+def traced(network: str, width: float = 0.05, input_size: int = 32, folded: bool = False) -> Channels:
+    with keras.StatelessScope(initialize_variables=False):
+        return trace(build(network, width=width, input_size=input_size, classes=5, folded=folded))
+
+
+def producers_of(channels: Channels, group: str) -> list[str]:
+    (first, *_) = channels.groups[group]
+    return [name for name, axis in channels.producers.items() if first in channels.variables[name][axis]]
+
+
+def test_a_residual_block_goes_together_and_its_inner_convolutions_each_alone() -> None:
+    channels = traced("resnet_v1_50")
+    block = "resnet_v1_50/block1/unit_{}/bottleneck_v1/{}/weights"
+    assert producers_of(channels, "resnet_v1_50/block1/unit_1/bottleneck_v1/shortcut") == [
+        block.format(1, "shortcut"),
+        *(block.format(unit, "conv3") for unit in (1, 2, 3)),
+    ]
+    assert producers_of(channels, "resnet_v1_50/block1/unit_1/bottleneck_v1/conv1") == [block.format(1, "conv1")]
+    assert len(channels.groups) == 1 + 4 + 2 * (3 + 4 + 6 + 3)
+
+
+def test_depthwise_convolutions_go_with_what_they_read() -> None:
+    channels = traced("mobilenet_v1")
+    scope = "MobilenetV1/Conv2d_{}"
+    assert [*channels.groups] == [scope.format(0), *(scope.format(f"{number}_pointwise") for number in range(1, 14))]
+    assert producers_of(channels, scope.format(0)) == [
+        scope.format("0/weights"),
+        scope.format("1_depthwise/depthwise_weights"),
+    ]
+    assert producers_of(channels, scope.format("13_pointwise")) == [scope.format("13_pointwise/weights")]
+    (gamma,) = channels.variables[scope.format("1_depthwise/BatchNorm/gamma")]
+    assert gamma.tolist() == channels.groups[scope.format(0)].tolist()
+
+
+def test_a_concatenation_is_read_in_the_order_of_its_branches() -> None:
+    channels = traced("inception_v1")
+    assert all(len(producers_of(channels, group)) == 1 for group in channels.groups)
+    module, reader = "InceptionV1/Mixed_3b", "InceptionV1/Mixed_3c/Branch_0/Conv2d_0a_1x1"
+    branches = ("0/Conv2d_0a_1x1", "1/Conv2d_0b_3x3", "2/Conv2d_0b_3x3", "3/Conv2d_0b_1x1")
+    expected = np.concatenate([channels.groups[f"{module}/Branch_{branch}"] for branch in branches])
+    assert channels.variables[f"{reader}/weights"][2].tolist() == expected.tolist()
+
+
+def test_a_separable_convolution_of_an_image_is_prunable_in_its_pointwise_part() -> None:
+    channels = traced("inception_v2")
+    scope = "InceptionV2/Conv2d_1a_7x7"
+    assert producers_of(channels, scope) == [f"{scope}/pointwise_weights"]
+    *_, multiplied, made = channels.variables[f"{scope}/pointwise_weights"]
+    assert (multiplied == FIXED).all()
+    assert made.tolist() == channels.groups[scope].tolist()
+
+
+def test_the_folded_form_has_the_same_channels() -> None:
+    training, folded = traced("mobilenet_v1"), traced("mobilenet_v1", folded=True)
+    assert {name: ids.tolist() for name, ids in training.groups.items()} == {
+        name: ids.tolist() for name, ids in folded.groups.items()
+    }
+    assert training.producers == folded.producers
+
+
+def test_flattening_and_a_depthwise_multiplier_repeat_channels() -> None:
+    scope = Scope("N", width=1.0, minimum_depth=1, folded=False)
+    image = image_input(4)
+    x = scope.convolution(image, "a", 2, 3, stride=2)
+    x = keras.layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2, name="b")(x)
+    x = keras.layers.Dense(3, activation="relu", name="c")(keras.layers.Flatten()(x))
+    model = keras.Model(image, keras.layers.Dense(2, activation="softmax", name="d")(x))
+    channels = trace(model)
+    assert {name: ids.tolist() for name, ids in channels.groups.items()} == {"N/a": [0, 1], "c": [2, 3, 4]}
+    assert channels.producers == {"N/a/weights": 3, "b/depthwise_weights": 2, "c/weights": 1}
+    assert channels.variables["b/depthwise_weights"][2].tolist() == [0, 1]
+    assert channels.variables["b/biases"][0].tolist() == [0, 0, 1, 1]
+    assert channels.variables["c/weights"][0].tolist() == [0, 0, 1, 1] * 4
+    assert channels.variables["d/weights"][1].tolist() == [FIXED, FIXED]
+
+
+def test_what_is_added_to_the_image_or_seen_by_a_softmax_always_stays() -> None:
+    image = image_input(4)
+    bound = keras.layers.Conv2D(3, 1, name="bound")(image)
+    x = keras.layers.Concatenate()([keras.layers.Add()([image, bound]), keras.layers.Conv2D(2, 1, name="free")(image)])
+    x = keras.layers.Conv2D(4, 1, activation="softmax", name="mixed")(x)
+    channels = trace(keras.Model(image, keras.layers.Conv2D(2, 1, name="logits")(x)))
+    assert {name: ids.tolist() for name, ids in channels.groups.items()} == {"free": [0, 1]}
+    assert channels.variables["mixed/weights"][2].tolist() == [FIXED] * 3 + [0, 1]
+
+
+def test_layers_partly_bound_to_one_producer_form_groups_of_their_own() -> None:
+    image = image_input(4)
+    whole, left, right = (
+        keras.layers.Conv2D(count, 1, name=name)(image) for name, count in {"whole": 4, "left": 2, "right": 2}.items()
+    )
+    whole = keras.layers.ReLU()(keras.layers.Dropout(0.1)(whole))  # further from the output, so the first layer
+    x = keras.layers.Add()([whole, keras.layers.Concatenate()([left, right])])
+    channels = trace(keras.Model(image, keras.layers.Conv2D(2, 1, name="logits")(x)))
+    assert {name: ids.tolist() for name, ids in channels.groups.items()} == {"whole": [0, 1], "whole#2": [2, 3]}
+
+
+def test_what_cannot_be_traced_is_named() -> None:
+    image = image_input(4)
+    shared = keras.layers.Conv2D(3, 1, name="twice")
+    with pytest.raises(StudyError, match=r"logits: .* second call"):
+        trace(keras.Model(image, keras.layers.Conv2D(2, 1, name="logits")(shared(shared(image)))))
+    with pytest.raises(StudyError, match=r"normal: .*LayerNormalization"):
+        trace(keras.Model(image, keras.layers.LayerNormalization(name="normal")(image)))
+    with pytest.raises(StudyError, match=r"grouped: .* 3 groups"):
+        trace(keras.Model(image, keras.layers.Conv2D(3, 1, groups=3, name="grouped")(image)))
+    with pytest.raises(StudyError, match=r"rows: .*last axis"):
+        trace(keras.Model(image, keras.layers.BatchNormalization(axis=1, name="rows")(image)))

@@ -1,0 +1,96 @@
+"""A pruned model is smaller by the share that was asked for, and what was quantized still is."""
+
+import numpy as np
+import pytest
+
+from tocompress.checkpoints.acquire import initial
+from tocompress.compression.pruning import prune
+from tocompress.compression.quantization import quantize_weights
+from tocompress.compression.ranking import channels_of
+from tocompress.errors import StudyError
+from tocompress.settings.data import Glyphs
+from tocompress.settings.model import ImageModel, TranslationModel
+from tocompress.settings.pruning import Prune, PruningInputs
+from tocompress.settings.training import Retraining
+from tocompress.weights import QuantizedTensor
+
+CNN = ImageModel(network="mobilenet_v1", build="initial", width=0.1, input_size=32, classes=10, data="glyphs")
+GNMT = TranslationModel(
+    network="gnmt", build="initial", width=8 / 1024, source_vocabulary=20, target_vocabulary=20, data="phrases"
+)
+DATA = Glyphs(kind="glyphs")
+RETRAINING = Retraining(epochs=1, batch_size=16, learning_rate=1e-3)
+
+
+def inputs(model, retraining=None, **technique):
+    return PruningInputs(technique=Prune(method="prune", **technique), model=model, data=DATA, retraining=retraining)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    random = np.random.default_rng(1)
+    images = random.integers(0, 256, (64, 32, 32, 3)).astype(np.uint8)
+    return images, np.arange(64, dtype=np.int32) % 10
+
+
+@pytest.mark.parametrize("model", [CNN, GNMT], ids=["mobilenet_v1", "gnmt"])
+@pytest.mark.parametrize("rounds", [1, 3])
+def test_the_share_of_channels_is_removed_whatever_the_number_of_cuts(model, rounds, tmp_path):
+    weights = initial(model)
+    whole = channels_of(model, weights).count
+    pruned = prune(weights, inputs(model, share=0.5, rounds=rounds), None, None, resume_folder=tmp_path)
+    assert pruned.removed["channels"].sum() == whole
+    assert pruned.removed["removed"].sum() == whole - channels_of(model, pruned.weights).count == round(0.5 * whole)
+    assert pruned.history.empty
+
+
+def test_what_was_quantized_is_retrained_and_quantized_again(pictures, tmp_path):
+    quantized, _ = quantize_weights(initial(CNN), 8, "channel", 256)
+    pruned = prune(quantized, inputs(CNN, RETRAINING, share=0.3), pictures, pictures, resume_folder=tmp_path)
+    assert pruned.weights.keys() == quantized.keys()
+    for name, tensor in quantized.items():
+        assert isinstance(pruned.weights[name], QuantizedTensor) == isinstance(tensor, QuantizedTensor)
+        if isinstance(tensor, QuantizedTensor):
+            assert (pruned.weights[name].bits, pruned.weights[name].axis) == (8, tensor.axis)
+    assert "val_loss" in set(pruned.history["metric"])
+
+
+def test_each_cut_is_retrained_and_a_stop_in_the_second_changes_nothing(pictures, tmp_path):
+    def stopping(line):
+        if line.startswith("cut 2/2"):
+            raise KeyboardInterrupt
+
+    weights, asked = initial(CNN), inputs(CNN, RETRAINING, share=0.3, rounds=2)
+    whole = prune(weights, asked, pictures, pictures, resume_folder=tmp_path / "whole")
+    assert whole.history["epoch"].unique().tolist() == [1, 2]
+    with pytest.raises(KeyboardInterrupt):
+        prune(weights, asked, pictures, pictures, resume_folder=tmp_path / "stopped", report=stopping)
+    resumed = prune(weights, asked, pictures, pictures, resume_folder=tmp_path / "stopped")
+    assert all(np.array_equal(tensor, resumed.weights[name]) for name, tensor in whole.weights.items())
+
+
+def test_a_share_that_removes_nothing_is_refused(tmp_path):
+    with pytest.raises(StudyError, match=r"a share of 0\.0001 of \d+ filters or units removes none"):
+        prune(initial(CNN), inputs(CNN, share=0.0001), None, None, resume_folder=tmp_path)
+
+
+def test_what_is_known_to_matter_stays(tmp_path):
+    weights = initial(CNN)
+    channels = channels_of(CNN, weights)
+    last = list(channels.groups)[-1]
+    importance = np.ones(channels.count)
+    importance[channels.groups[last]] = 0
+    share = (len(channels.groups[last]) - 2) / channels.count
+    pruned = prune(weights, inputs(CNN, share=share), None, None, resume_folder=tmp_path, importance=importance)
+    lost = pruned.removed.set_index("group")["removed"]
+    assert lost[last] == len(channels.groups[last]) - 2  # all but its floor
+    assert not lost.drop(last).any()
+
+
+def test_taylor_ranks_on_the_calibration_set_and_says_so_without(pictures, tmp_path):
+    weights = initial(CNN)
+    asked = inputs(CNN, share=0.3, criterion="taylor")
+    pruned = prune(weights, asked, None, pictures, resume_folder=tmp_path)
+    assert not pruned.removed.equals(prune(weights, inputs(CNN, share=0.3), None, None, resume_folder=tmp_path).removed)
+    with pytest.raises(StudyError, match="calibration set"):
+        prune(weights, asked, None, None, resume_folder=tmp_path)

@@ -1,0 +1,89 @@
+"""Retraining learns, gives the same bits twice and after a stop, and keeps to its parent's grids."""
+
+import keras
+import numpy as np
+import pytest
+
+from tocompress.data.glyphs import render
+from tocompress.errors import StudyError
+from tocompress.models import gnmt, registry
+from tocompress.models.variables import named_variables
+from tocompress.settings.model import ImageModel, TranslationModel
+from tocompress.settings.training import Retraining
+from tocompress.training.fake_quantization import Grid
+from tocompress.training.retrain import retrain
+
+SILENT = {"report": lambda line: None}
+IMAGES = ImageModel(network="mobilenet_v1", build="initial", width=0.05, input_size=32, classes=100, data="glyphs")
+SENTENCES = TranslationModel(
+    network="gnmt", build="initial", width=8 / 1024, source_vocabulary=20, target_vocabulary=20, data="phrases"
+)
+CNN = Retraining(epochs=2, learning_rate=0.01, examples=96, batch_size=32, patience=2)
+RNN = Retraining(epochs=3, learning_rate=0.01, guidance=1.0)
+POINTWISE = "MobilenetV1/Conv2d_13_pointwise/weights"
+
+
+def _images(width_of_last=8):
+    """Weights of a network whose last layer has lost filters, its examples and its validation set."""
+    keras.utils.set_random_seed(1)
+    network = registry.build("mobilenet_v1", width=0.05, input_size=32, classes=100)
+    weights = {name: variable.numpy() for name, variable in named_variables(network).items()}
+    for name, tensor in weights.items():
+        if name.startswith("MobilenetV1/Conv2d_13_pointwise"):
+            weights[name] = tensor[..., :width_of_last]
+    logits = "MobilenetV1/Logits/Conv2d_1c_1x1/weights"
+    weights[logits] = weights[logits][:, :, :width_of_last]
+    return weights, render("train", 128, seed=1), render("calibration", 40, seed=1)
+
+
+def _sentences():
+    keras.utils.set_random_seed(1)
+    weights = {name: variable.numpy() for name, variable in gnmt.GNMT(gnmt.shapes(20, 20, 8)).named.items()}
+    random = np.random.default_rng(1)
+    pairs = [
+        (list(random.integers(3, 20, source)), list(random.integers(3, 20, target)))
+        for source, target in random.integers(1, 7, (150, 2))
+    ]
+    return weights, pairs[:130], pairs[130:]
+
+
+@pytest.mark.parametrize(
+    ("model", "retraining", "data", "kernel"),
+    [(IMAGES, CNN, _images, POINTWISE), (SENTENCES, RNN, _sentences, gnmt.QUERY_KERNEL)],
+    ids=["image", "translation"],
+)
+def test_a_stopped_retraining_ends_as_one_that_is_not(model, retraining, data, kernel, tmp_path):
+    weights, examples, validation = data()
+    arguments = (weights, model, retraining, examples, validation, {kernel: Grid(8)})
+    expected, history = retrain(*arguments, resume_folder=tmp_path / "whole", **SILENT)
+    assert list(expected) == list(weights)
+    assert all(np.isfinite(tensor).all() and tensor.shape == weights[name].shape for name, tensor in expected.items())
+    assert (expected[kernel] != weights[kernel]).all()
+    assert set(history["metric"]) == {"accuracy", "loss", "val_accuracy", "val_loss", "seconds"}
+    loss = history[history["metric"] == "loss"]["value"].to_list()
+    assert loss[-1] < loss[0]
+
+    class Stopped(Exception):
+        pass
+
+    def stop(line: str) -> None:
+        raise Stopped
+
+    with pytest.raises(Stopped):
+        retrain(*arguments, resume_folder=tmp_path / "stopped", report=stop)
+    resumed, resumed_history = retrain(*arguments, resume_folder=tmp_path / "stopped", **SILENT)
+    for name, tensor in expected.items():
+        np.testing.assert_array_equal(resumed[name], tensor, err_msg=name)
+    measured = [table[table["metric"] != "seconds"].reset_index(drop=True) for table in (history, resumed_history)]
+    assert measured[0].equals(measured[1])
+
+
+def test_weights_of_another_network_and_too_few_examples_are_named(tmp_path):
+    weights, examples, validation = _sentences()
+    with pytest.raises(StudyError, match="examples is 500, but the training set holds 130"):
+        few = Retraining(epochs=1, learning_rate=0.01, examples=500)
+        retrain(weights, SENTENCES, few, examples, validation, {}, resume_folder=tmp_path)
+    weights, examples, validation = _images()
+    with pytest.raises(StudyError, match="do not have the same variables: extra"):
+        odd = {**weights, "extra": np.zeros(1, np.float32)}
+        retrain(odd, IMAGES, CNN, examples, validation, {}, resume_folder=tmp_path)

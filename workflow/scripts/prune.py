@@ -1,0 +1,40 @@
+"""Prune a variant's parent, and retrain what is left."""
+
+import hashlib
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tocompress.compression.pruning import prune
+from tocompress.job import job, use_threads
+from tocompress.schemas.pruning import IMPORTANCE, PRUNING
+from tocompress.schemas.training import HISTORY
+from tocompress.settings.pruning import PruningInputs
+from tocompress.tables import read_table, write_table
+from tocompress.training.examples import read_examples
+from tocompress.weights import read_weights, write_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    use_threads(snakemake.threads)
+    # A stopped run is resumed by one that does the same, not by one with other settings, code or parent.
+    parents = [snakemake.input.parent, *snakemake.input.importance]
+    same = hashlib.sha256("".join(snakemake.params).encode() + b"".join(Path(file).read_bytes() for file in parents))
+    inputs = PruningInputs.model_validate_json(snakemake.params.settings)
+    weights, metadata = read_weights(snakemake.input.parent)
+    train, calibration = (
+        read_examples(files[0], inputs.model, inputs.data) if files else None
+        for files in (snakemake.input.train, snakemake.input.calibration)
+    )
+    ranking = snakemake.input.importance
+    importance = read_table(ranking[0], IMPORTANCE)["importance"].to_numpy() if ranking else None
+    resume_folder = Path(f"{snakemake.output.weights}.{same.hexdigest()[:8]}.resume")
+    pruned = prune(weights, inputs, train, calibration, resume_folder=resume_folder, importance=importance)
+    write_weights(snakemake.output.weights, pruned.weights, replace(metadata, variant=snakemake.wildcards.variant))
+    write_table(snakemake.output.removed, PRUNING, pruned.removed)
+    write_table(snakemake.output.history, HISTORY, pruned.history)
+    for finished_or_outdated in resume_folder.parent.glob(f"{Path(snakemake.output.weights).name}.*.resume"):
+        shutil.rmtree(finished_or_outdated, ignore_errors=True)

@@ -1,0 +1,23 @@
+"""Score the filters and units of a variant by their effect on the loss."""
+
+from typing import TYPE_CHECKING
+
+from tocompress.compression.ranking import channels_of, float_weights, ranked, scores_on_data
+from tocompress.job import job, use_threads
+from tocompress.schemas.pruning import IMPORTANCE
+from tocompress.settings.pruning import RankingInputs
+from tocompress.tables import write_table
+from tocompress.training.examples import read_examples
+from tocompress.weights import read_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    use_threads(snakemake.threads)
+    inputs = RankingInputs.model_validate_json(snakemake.params.settings)
+    weights = float_weights(read_weights(snakemake.input.weights)[0])
+    calibration = read_examples(snakemake.input.calibration, inputs.model, inputs.data)
+    channels = channels_of(inputs.model, weights)
+    scores = scores_on_data(inputs.model, weights, channels, calibration)
+    write_table(snakemake.output[0], IMPORTANCE, ranked(scores, channels))

@@ -1,0 +1,21 @@
+"""Scan the accuracy that is left of a model when each layer alone loses filters or units."""
+
+from typing import TYPE_CHECKING
+
+from tocompress.compression.sensitivity import scan
+from tocompress.job import job, use_threads
+from tocompress.schemas.sensitivity import SENSITIVITY
+from tocompress.settings.sensitivity import SensitivityInputs
+from tocompress.tables import write_table
+from tocompress.training.examples import read_examples
+from tocompress.weights import read_weights
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    use_threads(snakemake.threads)
+    inputs = SensitivityInputs.model_validate_json(snakemake.params.settings)
+    weights, _ = read_weights(snakemake.input.weights)
+    calibration = read_examples(snakemake.input.calibration, inputs.model, inputs.data)
+    write_table(snakemake.output[0], SENSITIVITY, scan(weights, inputs, calibration))

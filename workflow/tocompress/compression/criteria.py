@@ -1,0 +1,86 @@
+"""How much each channel matters: the criteria that pruning ranks by. Imports no framework.
+
+A criterion scores every filter of a producer and makes scores of different layers comparable; a channel that several
+producers make, such as the partners of a residual addition, has the mean of its filters' scores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tocompress.compression.channels import FIXED, Channels, Ids
+
+Criterion = Literal["l1", "l2", "random"]  # of weights alone; `taylor` needs data, see training/taylor.py
+Scores = NDArray[np.float64]
+
+_POWER = {"l1": 1, "l2": 2}
+
+
+def importance(
+    criterion: Criterion, weights: Mapping[str, NDArray[np.float32]], channels: Channels, seed: int
+) -> Scores:
+    """A score float64 [N] for each channel: the higher, the more it matters.
+
+    `l1` and `l2`: the norm of the filter over the mean of its layer's (H. Li and others, 2017, arXiv 1608.08710, rank
+    within a layer; the mean is what lets layers compare). `random`: uniform by `seed`, the control.
+    """
+    if criterion == "random":
+        return np.random.default_rng(seed).random(channels.count)
+    power = _POWER[criterion]
+    norms = {
+        name: sum_filters(np.abs(weights[name]) ** power, name, channels) ** (1 / power) for name in channels.producers
+    }
+    return _mean_over_producers({name: _over(norm, norm.mean()) for name, norm in norms.items()}, channels)
+
+
+def taylor_importance(responses: Mapping[str, Scores], channels: Channels) -> Scores:
+    """A score float64 [N] for each channel, from the sum of gradient x activation of each batch and filter.
+
+    `responses`: for each producer [batches, filters], filters as in `made_by`. Their mean size over batches is
+    divided by its L2 norm over the layer (P. Molchanov and others, 2017, arXiv 1611.06440, section 2.2).
+    """
+    sizes = {name: np.abs(of_batches).mean(axis=0) for name, of_batches in responses.items()}
+    return _mean_over_producers({name: _over(size, np.linalg.norm(size)) for name, size in sizes.items()}, channels)
+
+
+def made_by(producer: str, channels: Channels) -> Ids:
+    """The channels that a producer makes, sorted: one for each of its filters."""
+    ids = _ids(producer, channels)
+    return np.unique(ids[ids != FIXED])
+
+
+def sum_filters(entries: NDArray[np.floating], producer: str, channels: Channels) -> Scores:
+    """The sum over each filter, float64 in the order of `made_by`, of what is given for each entry of a producer.
+
+    The four gates of an LSTM's unit are one filter.
+    """
+    axis, ids = channels.producers[producer], _ids(producer, channels)
+    across = tuple(other for other in range(entries.ndim) if other != axis)
+    sums = entries.sum(axis=across, dtype=np.float64)
+    made = ids != FIXED
+    of_channels = np.bincount(ids[made], sums[made], minlength=channels.count).astype(np.float64)
+    return of_channels[made_by(producer, channels)]
+
+
+def _ids(producer: str, channels: Channels) -> Ids:
+    ids = channels.variables[producer][channels.producers[producer]]
+    assert ids is not None
+    return ids
+
+
+def _over(scores: Scores, measure: np.floating) -> Scores:
+    """Scores in units of a measure of their layer; a layer that is all zero stays so."""
+    return scores / (measure or 1.0)
+
+
+def _mean_over_producers(scores: Mapping[str, Scores], channels: Channels) -> Scores:
+    total, producers = np.zeros(channels.count), np.zeros(channels.count)
+    for producer, of_filters in scores.items():
+        made = made_by(producer, channels)
+        total[made] += of_filters
+        producers[made] += 1
+    return total / producers

@@ -1,0 +1,127 @@
+"""How much accuracy a network loses with each of its layers alone, without retraining: what a cut may take where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+
+from tocompress.compression.channels import Channels, Ids
+from tocompress.compression.criteria import Scores, importance
+from tocompress.compression.ranking import channels_of, kind_of, scores_on_data
+from tocompress.compression.surgery import silenced
+from tocompress.errors import StudyError
+from tocompress.measurement.statistics import LEVEL
+from tocompress.schemas.sensitivity import SENSITIVITY
+from tocompress.settings.model import ImageModel, ModelSettings
+from tocompress.settings.sensitivity import Sensitivity, SensitivityInputs
+from tocompress.settings.training import Optimization
+from tocompress.training import images, sentences
+from tocompress.training.retrain import Arrays, Examples, network_of
+from tocompress.weights import Weights
+
+SHARES = tuple(tenths / 10 for tenths in range(1, 10))
+
+_NOT_TRAINED = Optimization(epochs=1, batch_size=100, learning_rate=1.0, dropout=0.0)
+
+#: Inputs, the classes or tokens to be found, and for tokens their weights, 0 for padding.
+Batch = tuple[Any, ...]
+Row = dict[str, Any]
+
+
+def scan(
+    weights: Arrays, inputs: SensitivityInputs, examples: Examples, report: Callable[[str], None] = print
+) -> pd.DataFrame:
+    """Schema 'sensitivity' of the network with these weights: each group of channels in turn loses each of SHARES.
+
+    The least important go, but never the last one. One network is run throughout: what goes is silenced wherever it
+    is read, which equals cutting it. Raises StudyError where there are fewer examples than asked for.
+    """
+    model, settings = inputs.model, inputs.sensitivity
+    channels = channels_of(model, weights)
+    scores = _scores(weights, inputs, channels, examples)
+    network, variables = network_of(model, weights, _NOT_TRAINED)
+    batches = _batches(examples, model, settings)
+    whole = _accuracy(network, batches)
+    metric = "top1" if isinstance(model, ImageModel) else "next_token"
+    rows: list[Row] = [{"channels": channels.count, "removed": 0, "share": 0.0, **whole}]
+    for number, (group, ids) in enumerate(channels.groups.items(), 1):
+        report(f"layer {number} of {len(channels.groups)}: {group}")
+        measured = {0: whole}  # by the number of channels that went: small groups lose as many for several shares
+        for share, gone in _cuts(ids[np.argsort(scores[ids], kind="stable")]):
+            if len(gone) not in measured:
+                _assign(variables, _without(gone, weights, channels))
+                measured[len(gone)] = _accuracy(network, batches)
+            counts = {"channels": len(ids), "removed": len(gone), "share": share}
+            rows.append({"group": group, "kind": kind_of(group, model), **counts, **measured[len(gone)]})
+        _assign(variables, _holding(ids, weights, channels))
+    return pd.DataFrame(rows, columns=SENSITIVITY.names).assign(metric=metric)
+
+
+def _scores(weights: Arrays, inputs: SensitivityInputs, channels: Channels, examples: Examples) -> Scores:
+    settings = inputs.sensitivity
+    if settings.criterion == "taylor":
+        return scores_on_data(inputs.model, weights, channels, examples)
+    return importance(settings.criterion, weights, channels, settings.seed)
+
+
+def _without(gone: Ids, weights: Arrays, channels: Channels) -> Weights:
+    """The weights that hold any of the channels `gone`, silenced where they read them."""
+    keep = np.ones(channels.count, np.bool_)
+    keep[gone] = False
+    return silenced(_holding(gone, weights, channels), channels, keep)
+
+
+def _holding(some: Ids, weights: Arrays, channels: Channels) -> Weights:
+    return {
+        name: array
+        for name, array in weights.items()
+        if any(ids is not None and np.isin(ids, some).any() for ids in channels.variables[name])
+    }
+
+
+def _cuts(lowest_first: Ids) -> Iterator[tuple[float, Ids]]:
+    """Each share, and the channels that go for it."""
+    for share in SHARES:
+        yield share, lowest_first[: min(round(share * len(lowest_first)), len(lowest_first) - 1)]
+
+
+def _assign(variables: Mapping[str, keras.Variable], weights: Weights) -> None:
+    for name, values in weights.items():
+        variables[name].assign(values)
+
+
+def _accuracy(network: keras.Model, batches: Sequence[Batch]) -> Row:
+    """The share of classes or tokens found, with Wilson's interval, and how many there are."""
+    hits = np.concatenate([_hits(network, *batch) for batch in batches])
+    found = binomtest(int(hits.sum()), len(hits))
+    interval = found.proportion_ci(LEVEL, "wilson")
+    return {"value": hits.mean(), "low": float(interval.low), "high": float(interval.high), "n": len(hits)}
+
+
+def _hits(network: keras.Model, inputs: Any, truth: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
+    hits: np.ndarray = network.predict_on_batch(inputs).argmax(axis=-1) == truth
+    return hits if weight is None else hits[weight > 0]
+
+
+def _batches(examples: Any, model: ModelSettings, settings: Sensitivity) -> list[Batch]:
+    """As the network takes them, made once."""
+    batches: images.Batches | sentences.Batches
+    if isinstance(model, ImageModel):
+        pictures, labels = examples
+        rows = _drawn(len(labels), settings)
+        batches = images.Batches((pictures[rows], labels[rows]), model, _NOT_TRAINED.batch_size, _NOT_TRAINED.seed)
+    else:
+        pairs = [examples[row] for row in _drawn(len(examples), settings)]
+        batches = sentences.Batches(pairs, _NOT_TRAINED.batch_size, _NOT_TRAINED.seed)
+    return [batches[index] for index in range(len(batches))]
+
+
+def _drawn(available: int, settings: Sensitivity) -> np.ndarray:
+    if settings.examples > available:
+        raise StudyError(f"sensitivity: examples is {settings.examples}, but the calibration set holds {available}")
+    return np.sort(np.random.default_rng(settings.seed).choice(available, settings.examples, replace=False))

@@ -1,0 +1,81 @@
+"""Removing channels from weights: a smaller dense network. Imports no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tocompress.compression.channels import Channels, Ids, Mask, kept
+from tocompress.errors import StudyError
+from tocompress.weights import QuantizedTensor, Weights
+
+#: Variables that act on a channel where it is made: one that is removed may keep them, since nobody reads it.
+_NOT_READING = ("biases", "bias", "attention_b", "gamma", "beta", "moving_mean", "moving_variance")
+
+
+def cut(weights: Weights, channels: Channels, keep: Mask) -> Weights:
+    """The weights of the network that has only the channels of `keep`: smaller arrays of the same type, contiguous.
+
+    Raises StudyError for a quantized tensor, and for one that is not the network's.
+    """
+    smaller: Weights = {}
+    for name, tensor in weights.items():
+        values = _values(name, tensor)
+        for axis, ids in enumerate(_axes(name, values.shape, channels, keep)):
+            if ids is not None:
+                values = values.compress(kept(ids, keep), axis)
+        smaller[name] = np.asarray(values, order="C")
+    return smaller
+
+
+def cut_shapes(shapes: Mapping[str, tuple[int, ...]], channels: Channels, keep: Mask) -> dict[str, tuple[int, ...]]:
+    """The shapes that `cut` leaves of arrays of these `shapes`. Raises StudyError as `cut` does."""
+    return {
+        name: tuple(
+            length if ids is None else int(np.count_nonzero(kept(ids, keep)))
+            for length, ids in zip(shape, _axes(name, shape, channels, keep), strict=True)
+        )
+        for name, shape in shapes.items()
+    }
+
+
+def silenced(weights: Weights, channels: Channels, keep: Mask) -> Weights:
+    """The weights with zero wherever one reads a channel that `keep` lacks: same shapes, and what `cut` must equal.
+
+    Raises StudyError as `cut` does.
+    """
+    silent: Weights = {}
+    for name, tensor in weights.items():
+        values = _values(name, tensor)
+        axes = _axes(name, values.shape, channels, keep)
+        for axis, ids in enumerate(axes):
+            if ids is not None and _reads(name, axis, channels):
+                others = tuple(other for other in range(values.ndim) if other != axis)
+                values = np.where(np.expand_dims(kept(ids, keep), others), values, 0)
+        silent[name] = values
+    return silent
+
+
+def _reads(name: str, axis: int, channels: Channels) -> bool:
+    return channels.producers.get(name) != axis and name.rpartition("/")[2] not in _NOT_READING
+
+
+def _values(name: str, tensor: NDArray[np.floating] | QuantizedTensor) -> NDArray[np.floating]:
+    if isinstance(tensor, QuantizedTensor):
+        raise StudyError(f"{name}: quantized to {tensor.bits} bits; channels are removed from float values only")
+    return tensor
+
+
+def _axes(name: str, shape: tuple[int, ...], channels: Channels, keep: Mask) -> tuple[Ids | None, ...]:
+    """The channels along the axes of a variable, which fit its shape."""
+    if len(keep) != channels.count:
+        raise StudyError(f"a mask of {len(keep)} channels for a network with {channels.count} that can be pruned")
+    if name not in channels.variables:
+        raise StudyError(f"{name}: the network whose channels are known has no such variable")
+    axes = channels.variables[name]
+    fitting = tuple(length if ids is None else len(ids) for length, ids in zip(shape, axes, strict=False))
+    if len(shape) != len(axes) or fitting != tuple(shape):
+        raise StudyError(f"{name}: shape {list(shape)}, but its network's channels fit {list(fitting)}")
+    return axes

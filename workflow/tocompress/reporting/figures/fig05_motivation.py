@@ -1,0 +1,55 @@
+"""Figure 5: one technique saves storage, the other time; the paper's motivation."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tocompress.reporting import style
+from tocompress.reporting.figures import captions, comparison
+from tocompress.reporting.study import BASELINE, models
+from tocompress.reporting.thresholds import mildest
+from tocompress.settings.reporting import Plot
+
+_NETWORKS = ("vgg_16", "resnet_v1_50")  # the paper's examples
+_QUANTIZED = "q8"  # saves the 75 % of the size that the paper names
+_PANELS = (
+    comparison.SIZE,
+    comparison.LATENCY,
+    comparison.ENERGY,
+    comparison.Panel("top-1 accuracy", {"top1": "o"}, change=True),
+)
+
+
+def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
+    """The rows of all panels for VGG 16 and ResNet 50, each with its panel's letter."""
+    own = study[study["network"].isin(_NETWORKS)]
+    return comparison.table(own[own["variant"].isin([BASELINE, _QUANTIZED, mildest(own)])], _PANELS, plot)
+
+
+def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
+    """Four panels beside each other; models are rows, the two techniques are colours."""
+    values = table(study, plot)
+    shown = [model for model in style.shown_models(study) if model.name in models(values)]
+    return comparison.draw(study, values, _PANELS, shown, pitch=0.34, columns=len(_PANELS)), values
+
+
+def caption(study: pd.DataFrame, plot: Plot) -> str:
+    rows = table(study, plot)
+    own = study[study["network"].isin(_NETWORKS)]
+    threshold = mildest(own)
+    return captions.compose(
+        "The paper's motivation: quantization to 8 bits and pruning with the smallest threshold of the study, on VGG 16"
+        " and ResNet 50, relative to the uncompressed model.",
+        captions.without("Any model of these networks", models(rows)),
+        captions.without("Quantization to 8 bits (q8)", [_QUANTIZED] if _QUANTIZED in set(own["variant"]) else []),
+        captions.without("Pruning", [threshold] if threshold else []),
+        captions.removed(own, [threshold] if threshold else []),
+        "Accuracy is judged on trained models only.",
+        captions.weights_are(plot.dequantization),
+        captions.measured_on(study),
+        captions.intervals(rows),
+        captions.observations(rows),
+        captions.unconverged(rows),
+        captions.unavailable(rows),
+    )

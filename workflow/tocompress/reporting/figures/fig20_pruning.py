@@ -1,0 +1,50 @@
+"""Figure 20: what pruning does to size, time, accuracy, power and energy."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tocompress.reporting import style
+from tocompress.reporting.figures import captions, comparison
+from tocompress.reporting.study import BASELINE, is_pruning, models, variants
+from tocompress.settings.reporting import Plot
+
+_VARIANT = 0.1  # inches of a model's row for each variant
+
+
+def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
+    """The rows of all panels for the pruned models, each with its panel's letter."""
+    chosen = pruned(study)
+    own = study["model"].isin(models(study[study["variant"].isin(chosen)]))
+    return comparison.table(study[own & study["variant"].isin([BASELINE, *chosen])], comparison.ALL, plot)
+
+
+def pruned(study: pd.DataFrame) -> list[str]:
+    """The variants that pruning alone made."""
+    return [variant for variant in variants(study) if is_pruning(variant)]
+
+
+def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
+    """Two rows of three panels; pruned models are rows, thresholds are colours."""
+    values = table(study, plot)
+    shown = [model for model in style.shown_models(study) if model.name in models(values)]
+    pitch = max(0.3, _VARIANT * len(pruned(study)))
+    return comparison.draw(study, values, comparison.ALL, shown, pitch=pitch, columns=3), values
+
+
+def caption(study: pd.DataFrame, plot: Plot) -> str:
+    rows = table(study, plot)
+    return captions.compose(
+        "Pruning by threshold, relative to the uncompressed model: file size, inference time, accuracy (top-1 and"
+        " top-5, BLEU for GNMT), peak power, energy an inference, and precision, recall and F1 (macro averages).",
+        captions.without("Pruning", pruned(study)),
+        captions.removed(study, pruned(study)),
+        "Accuracy is judged on trained models only.",
+        captions.set_up_for(plot.dequantization),
+        captions.measured_on(study),
+        captions.intervals(rows, "; those of precision and recall are in the table only"),
+        captions.observations(rows),
+        captions.unconverged(rows),
+        captions.unavailable(rows),
+    )

@@ -1,0 +1,221 @@
+"""Figure 24: every metric against the threshold of pruning, in the paper's three readings of the word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from tocompress.reporting import style
+from tocompress.reporting.figures import captions, panels
+from tocompress.reporting.figures.captions import is_unconverged
+from tocompress.reporting.study import BASELINE, is_pruning, models, select, variants
+from tocompress.reporting.thresholds import BUDGET, LargestCut, largest_cuts, removed, sweep
+from tocompress.settings.reporting import Plot
+
+# Column: its title, its metrics (a model has one of them), and whether it shows changes or multiples.
+_COLUMNS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
+    ("accuracy", ("top1", "bleu"), True),
+    ("inference time", ("latency",), False),
+    ("runtime memory", ("memory",), False),
+    ("file size", ("size",), False),
+    ("energy", ("energy",), False),
+)
+_READINGS = {"filters": "filters_removed", "parameters": "parameters"}
+_BY_VALUE = panels.Entry("by the value", marker="o", colour=style.INK, hollow=True)
+_BY_BOUND = panels.Entry("by the lower end of its interval", marker="s", colour=style.INK, hollow=True)
+_SHAPES = ("o", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+_DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+_TICKS = (-100, -50, -20, -10, -5, 0, 5)  # %, of the accuracy
+_LOSS = 100 * BUDGET
+# Inches: the first axis, between panels, right of the last, at the edge; a line of the key, a title, a panel, an axis.
+_LEFT, _GAP, _RIGHT, _MARGIN = 0.52, 0.43, 0.19, 0.1
+_KEY, _TITLE, _HEIGHT, _AXIS = 0.2, 0.22, 1.45, 0.4
+_LINE = 0.17  # inches, of the list of largest cuts
+
+
+def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
+    """The rows of all panels, and those of what was removed, for the pruned models."""
+    pruned = _pruned(study)
+    own = study["model"].isin(models(study[study["variant"].isin(pruned)]))
+    metrics = [*_READINGS.values(), *(metric for _, metrics, _ in _COLUMNS for metric in metrics)]
+    shown = study[own & study["variant"].isin([BASELINE, *pruned])]
+    return select(shown, *metrics, dequantization=plot.dequantization).reset_index(drop=True)
+
+
+def _pruned(study: pd.DataFrame) -> list[str]:
+    return [variant for variant in variants(study) if is_pruning(variant)]
+
+
+def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
+    """A line of panels over each share removed, a curve a model; below, the largest cuts within the budget."""
+    values = table(study, plot)
+    shown = [model for model in style.shown_models(study) if model.name in models(values)]
+    cuts = largest_cuts(values)
+    colours = {variant: style.colours(study)[variant] for variant in _pruned(study)}
+    shapes = dict(zip((model.name for model in shown), cycle(_SHAPES), strict=False))
+    entries = [
+        [panels.Entry(model.label, shapes[model.name]) for model in shown],
+        panels.variant_entries(colours, values),
+    ]
+    lines = [line for some in entries for line in panels.wrap(some, style.DOUBLE - _LEFT - _MARGIN) if line]
+    above, line_height = _KEY * len(lines), _TITLE + _HEIGHT + _AXIS
+    below = above + len(_READINGS) * line_height
+    figure = style.figure(style.DOUBLE, below + (len(cuts) + 1) * _LINE + _MARGIN)
+    for number, line in enumerate(lines):
+        panels.key(figure, _LEFT, (number + 0.5) * _KEY, line)
+    for number, reading in enumerate(_READINGS):
+        _draw_line(figure, above + number * line_height + _TITLE, values, reading, colours, shapes)
+    _list_cuts(figure, below + _LINE / 2, values, cuts, shown)
+    return figure, values
+
+
+def _draw_line(
+    figure: Figure,
+    top: float,
+    values: pd.DataFrame,
+    reading: str,
+    colours: Mapping[str, str],
+    shapes: Mapping[str, str],
+) -> None:
+    """The metrics over the share of `reading` removed."""
+    width = (style.DOUBLE - _LEFT - _RIGHT - (len(_COLUMNS) - 1) * _GAP) / len(_COLUMNS)
+    first = list(_READINGS).index(reading) * len(_COLUMNS)
+    for column, (title, metrics, change) in enumerate(_COLUMNS):
+        axes = style.axes(figure, _LEFT + column * (width + _GAP), top, width, _HEIGHT)
+        axes.set_title(f"({'abcdefghij'[first + column]}) {title}", loc="left", fontweight="bold", pad=3)
+        points = _points(values, metrics, reading, change)
+        if column == 0:
+            style.write(figure, _MARGIN, top + _HEIGHT / 2, "change from fp32 (%)", rotation=90, va="center", ha="left")
+        if points["variant"].isin(list(colours)).any():
+            _set_axes(axes, points, f"{reading} removed (%)", change)
+            _curves(axes, points, colours, shapes)
+            if change:
+                _mark_cuts(axes, points, largest_cuts(values))
+        else:
+            axes.set_yticks([])
+            panels.explain(axes, _why_none(values, metrics, reading))
+
+
+def _points(values: pd.DataFrame, metrics: Sequence[str], reading: str, change: bool) -> pd.DataFrame:
+    """Columns model, variant, x (percent removed), low, middle, high (multiples, or changes in percent), hollow.
+
+    Sorted by what was removed, from fp32 on.
+    """
+    own = values[values["metric"].isin(metrics)]
+    lost = removed(values)[reading].rename("x")
+    points = own[["model", "variant"]].join(lost, on=["model", "variant"])
+    points["x"] = 100 * points["x"].mask(points["variant"] == BASELINE, 0.0)
+    ratios = own[["ratio_low", "ratio", "ratio_high"]].astype(float).mask(own["variant"] == BASELINE, 1.0)
+    points[["low", "middle", "high"]] = 100 * (ratios - 1) if change else ratios
+    points["hollow"] = is_unconverged(own) & own["variant"].ne(BASELINE)
+    return points.dropna(subset=["x", "middle"]).sort_values("x", kind="stable")
+
+
+def _why_none(values: pd.DataFrame, metrics: Sequence[str], reading: str) -> str:
+    """Why there is no point: the metric is missing, or else what was removed."""
+    own = values[values["metric"].isin(metrics)]
+    compared = own["ratio"].notna() & own["variant"].ne(BASELINE)
+    return panels.why_missing(values[values["metric"] == _READINGS[reading]] if compared.any() else own)
+
+
+def _set_axes(axes: Axes, points: pd.DataFrame, label: str, change: bool) -> None:
+    """Multiples from nothing or near the curves; changes on a scale that is logarithmic beyond the budget."""
+    axes.set_xlim(-3, points["x"].max() + 5)
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.set_xlabel(label)
+    axes.grid()
+    if change:
+        axes.set_yscale("symlog", linthresh=_LOSS, linscale=1)
+        low, high = points[["low", "middle"]].min(axis=None), points[["middle", "high"]].max(axis=None)
+        axes.set_ylim(max(min(1.1 * low, -1.5 * _LOSS), -100), max(high, 1) + 0.5)
+        axes.yaxis.set_major_locator(FixedLocator(_TICKS))
+        axes.yaxis.set_minor_locator(NullLocator())
+        axes.axhline(-_LOSS, color=style.INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+    else:
+        low, high = panels.reach(points["low"], points["middle"], points["high"])
+        margin = 0.05 * (high - low)
+        axes.set_ylim(0 if low < 0.5 else low - margin, high + margin)
+        axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
+    axes.axhline(0 if change else 1, color=style.INK, linewidth=0.7, zorder=1)
+    axes.yaxis.set_major_formatter(FuncFormatter(panels.percent if change else panels.multiple))
+
+
+def _curves(axes: Axes, points: pd.DataFrame, colours: Mapping[str, str], shapes: Mapping[str, str]) -> None:
+    """A curve a model through the sweep; controls are dots beside it."""
+    connected = [BASELINE, *sweep(points)]
+    for number, (model, shape) in enumerate(shapes.items()):
+        own = points[points["model"] == model]
+        curve = own[own["variant"].isin(connected)]
+        axes.plot(curve["x"], curve["middle"], color="#9a9a9a", linestyle=_DASHES[number % len(_DASHES)], zorder=2)
+        for row in own[own["variant"] != BASELINE].itertuples():
+            colour = colours[row.variant]
+            axes.plot([row.x, row.x], [row.low, row.high], color=colour, linewidth=0.9, solid_capstyle="butt")
+            axes.plot(row.x, row.middle, **panels.dot(shape, colour, hollow=row.hollow))
+
+
+def _mark_cuts(axes: Axes, points: pd.DataFrame, cuts: Mapping[str, LargestCut]) -> None:
+    """A ring around the largest cut of each model."""
+    places = points.set_index(["model", "variant"])
+    for model, cut in cuts.items():
+        for variant, entry in ((cut.by_value, _BY_VALUE), (cut.by_bound, _BY_BOUND)):
+            if (model, variant) in places.index:
+                x, y = places.loc[(model, variant), ["x", "middle"]]
+                axes.plot(
+                    x, y, entry.marker, markersize=7.5, color=style.INK, markerfacecolor="none", markeredgewidth=0.7,
+                    zorder=4, clip_on=False,
+                )  # fmt: skip
+
+
+def _list_cuts(
+    figure: Figure, top: float, values: pd.DataFrame, cuts: Mapping[str, LargestCut], shown: Sequence[style.ShownModel]
+) -> None:
+    """The largest cuts in words, a model a line."""
+    title = f"Largest cut within {_LOSS:g} % accuracy loss"
+    judged = [model for model in shown if model.name in cuts]
+    if not judged:
+        style.write(figure, _MARGIN, top, f"{title}: nothing to judge it on", va="center", color=style.MUTED)
+        return
+    first = _MARGIN + max(style.text_width(title, weight="bold"), *(style.text_width(m.label) for m in judged)) + 0.15
+    second = first + (style.DOUBLE - first) / 2
+    style.write(figure, _MARGIN, top, title, va="center", fontweight="bold")
+    panels.key(figure, first, top, [_BY_VALUE])
+    panels.key(figure, second, top, [_BY_BOUND])
+    for number, model in enumerate(judged, start=1):
+        y, cut = top + number * _LINE, cuts[model.name]
+        style.write(figure, _MARGIN, y, model.label, va="center")
+        style.write(figure, first, y, _in_words(values, model.name, cut.by_value), va="center")
+        style.write(figure, second, y, _in_words(values, model.name, cut.by_bound), va="center")
+
+
+def _in_words(values: pd.DataFrame, model: str, variant: str | None) -> str:
+    if variant is None:
+        return "none"
+    lost = removed(values).loc[(model, variant)]
+    shares = captions.listing(f"{100 * lost[name]:.0f} % of {name}" for name in _READINGS if not pd.isna(lost[name]))
+    return f"{variant}: {shares}"
+
+
+def caption(study: pd.DataFrame, plot: Plot) -> str:
+    values = table(study, plot)
+    return captions.compose(
+        "Pruning by threshold in all of the paper's readings, relative to the uncompressed model: metrics over the"
+        " share of filters removed (above) and over the share of parameters removed (below); and the largest cut"
+        f" measured that loses at most {_LOSS:g} % of the accuracy (top-1, BLEU for GNMT): dashed line, rings and list."
+        f" The axis of accuracy is logarithmic beyond {_LOSS:g} %. Shapes are models, colours are variants;"
+        " curves join the sweep, variants with a name after their number stand apart.",
+        captions.without("Pruning", _pruned(study)),
+        captions.removed(study, _pruned(study)),
+        "Accuracy is judged on trained models only.",
+        captions.set_up_for(plot.dequantization),
+        captions.measured_on(study),
+        captions.intervals(values, "; cut off where they leave a panel"),
+        captions.observations(values),
+        captions.unconverged(values),
+        captions.unavailable(values),
+    )

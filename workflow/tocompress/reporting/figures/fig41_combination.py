@@ -1,0 +1,59 @@
+"""Figure 41: quantization and pruning, each alone and one after the other."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from tocompress.reporting import style
+from tocompress.reporting.figures import captions, comparison
+from tocompress.reporting.study import BASELINE, is_chain, models, variant_rank, variants
+from tocompress.settings.reporting import Plot
+
+_VARIANT = 0.1  # inches of a model's row for each variant
+_PANELS = (
+    comparison.SIZE,
+    comparison.LATENCY,
+    comparison.ENERGY,
+    comparison.Panel("accuracy", {"top1": "o", "bleu": "s"}, change=True),
+)
+
+
+def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
+    """The rows of all panels for the models with a chain, each with its panel's letter."""
+    chains = [variant for variant in variants(study) if is_chain(variant)]
+    own = study["model"].isin(models(study[study["variant"].isin(chains)]))
+    shown = own & study["variant"].isin([BASELINE, *_compared(study)])
+    return comparison.table(study[shown], _PANELS, plot)
+
+
+def _compared(study: pd.DataFrame) -> list[str]:
+    """Every chain, and the techniques that it is made of."""
+    chains = [variant for variant in variants(study) if is_chain(variant)]
+    alone = {technique for chain in chains for technique in chain.split("-")}
+    return sorted({*chains, *alone}, key=variant_rank)
+
+
+def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
+    """Four panels beside each other; models are rows, techniques and their chains are colours."""
+    values = table(study, plot)
+    shown = [model for model in style.shown_models(study) if model.name in models(values)]
+    pitch = max(0.34, _VARIANT * len(_compared(study)))
+    return comparison.draw(study, values, _PANELS, shown, pitch=pitch, columns=len(_PANELS)), values
+
+
+def caption(study: pd.DataFrame, plot: Plot) -> str:
+    rows = table(study, plot)
+    return captions.compose(
+        "Quantization and pruning, each alone and combined, relative to the uncompressed model: file size, inference"
+        " time, energy an inference and accuracy (top-1, BLEU for GNMT). A chain's techniques are applied from left to"
+        " right; the paper quantizes first.",
+        captions.without("A combination of techniques", _compared(study)),
+        "Accuracy is judged on trained models only.",
+        captions.weights_are(plot.dequantization),
+        captions.measured_on(study),
+        captions.intervals(rows),
+        captions.observations(rows),
+        captions.unconverged(rows),
+        captions.unavailable(rows),
+    )

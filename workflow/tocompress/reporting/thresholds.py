@@ -1,0 +1,72 @@
+"""How much pruning removes, in the paper's three readings of "threshold".
+
+A share of the filters (the number in a variant's name), a share of the model's size, and the largest cut that keeps the
+accuracy within a budget.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tocompress.reporting.study import is_pruning, models, variants, whole
+
+#: The paper's budget: the share of its accuracy that a model may lose (IV-C).
+BUDGET = 0.05
+
+
+@dataclass(frozen=True)
+class LargestCut:
+    """The variant with the most filters removed among those that keep the accuracy within the budget.
+
+    `by_value` goes by the measured ratio to fp32, `by_bound` by the lower end of its interval; None where no cut does.
+    """
+
+    by_value: str | None
+    by_bound: str | None
+
+
+def sweep(study: pd.DataFrame) -> list[str]:
+    """The variants of the paper's sweep over thresholds, rising: `pNN`, without controls such as `p50_random`."""
+    return [variant for variant in variants(study) if re.fullmatch(r"p\d+", variant)]
+
+
+def mildest(study: pd.DataFrame) -> str | None:
+    """The smallest threshold of the sweep, which stands for pruning where the paper shows one (its 5 %)."""
+    return next(iter(sweep(study)), None)
+
+
+def removed(study: pd.DataFrame) -> pd.DataFrame:
+    """Shares of `filters`, `parameters` and `macs` that each pruned variant has lost, null where unknown.
+
+    Indexed by model and variant.
+    """
+    pruned = study[study["variant"].isin([variant for variant in variants(study) if is_pruning(variant)])]
+
+    def column(metric: str, name: str) -> pd.Series[float]:
+        return whole(pruned, metric).set_index(["model", "variant"])[name].astype(float)
+
+    return pd.DataFrame(
+        {
+            "filters": column("filters_removed", "value"),
+            "parameters": 1 - column("parameters", "ratio"),
+            "macs": 1 - column("macs", "ratio"),
+        }
+    )
+
+
+def largest_cuts(study: pd.DataFrame, budget: float = BUDGET) -> dict[str, LargestCut]:
+    """The largest cut of the sweep within the budget of top-1 or BLEU, for each model with a cut that can be judged."""
+    shares = removed(study)["filters"].rename("filters").reset_index()
+    accuracy = whole(study[study["variant"].isin(sweep(study))], "top1", "bleu")
+    judged = accuracy[accuracy["ratio"].notna()].merge(shares.dropna(), on=["model", "variant"]).sort_values("filters")
+
+    def last(model: str, column: str) -> str | None:
+        within = judged[(judged["model"] == model) & (judged[column] >= 1 - budget)]
+        return None if within.empty else str(within["variant"].iloc[-1])
+
+    return {
+        model: LargestCut(by_value=last(model, "ratio"), by_bound=last(model, "ratio_low")) for model in models(judged)
+    }
