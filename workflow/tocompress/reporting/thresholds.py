@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tocompress.reporting.study import is_pruning, models, variants, whole
+from tocompress.reporting.study import BASELINE, is_pruning, models, variants, whole
 
 #: The paper's budget: the share of its accuracy that a model may lose (IV-C).
 BUDGET = 0.05
@@ -26,6 +26,18 @@ class LargestCut:
 
     by_value: str | None
     by_bound: str | None
+
+
+def pruned(study: pd.DataFrame) -> list[str]:
+    """The variants that pruning alone made."""
+    return [variant for variant in variants(study) if is_pruning(variant)]
+
+
+def pruned_models(study: pd.DataFrame) -> pd.DataFrame:
+    """The rows of fp32 and of the pruned variants, of the models that have any."""
+    chosen = pruned(study)
+    own = study["model"].isin(models(study[study["variant"].isin(chosen)]))
+    return study[own & study["variant"].isin([BASELINE, *chosen])]
 
 
 def sweep(study: pd.DataFrame) -> list[str]:
@@ -43,10 +55,10 @@ def removed(study: pd.DataFrame) -> pd.DataFrame:
 
     Indexed by model and variant.
     """
-    pruned = study[study["variant"].isin([variant for variant in variants(study) if is_pruning(variant)])]
+    rows = study[study["variant"].isin(pruned(study))]
 
     def column(metric: str, name: str) -> pd.Series[float]:
-        return whole(pruned, metric).set_index(["model", "variant"])[name].astype(float)
+        return whole(rows, metric).set_index(["model", "variant"])[name].astype(float)
 
     return pd.DataFrame(
         {

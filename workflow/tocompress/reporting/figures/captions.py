@@ -41,6 +41,11 @@ def measured_on(study: pd.DataFrame) -> str:
     return f"Device: {found[0]}" + (f" ({facts})" if facts else "") + others + "."
 
 
+def measurements(study: pd.DataFrame, rows: pd.DataFrame, note: str = "") -> str:
+    """Where the rows of a figure that shows ratios were measured, how surely, and what is missing."""
+    return compose(measured_on(study), intervals(rows, note), observations(rows), unconverged(rows), unavailable(rows))
+
+
 def without(family: str, chosen: Sequence[str]) -> str:
     """That the study lacks what the figure is about, where no variant is `chosen`."""
     return "" if chosen else f"{family} is not part of this study."

@@ -47,9 +47,5 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         captions.removed(own, [threshold] if threshold else []),
         "Accuracy is judged on trained models only.",
         captions.weights_are(plot.dequantization),
-        captions.measured_on(study),
-        captions.intervals(rows),
-        captions.observations(rows),
-        captions.unconverged(rows),
-        captions.unavailable(rows),
+        captions.measurements(study, rows),
     )

@@ -33,9 +33,5 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         " top-5, BLEU for GNMT), peak power, energy an inference, and precision, recall and F1 (macro averages).",
         "Accuracy is judged on trained models only.",
         captions.weights_are(plot.dequantization),
-        captions.measured_on(study),
-        captions.intervals(rows, "; those of precision and recall are in the table only"),
-        captions.observations(rows),
-        captions.unconverged(rows),
-        captions.unavailable(rows),
+        captions.measurements(study, rows, "; those of precision and recall are in the table only"),
     )

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, comparison
-from tocompress.reporting.study import BASELINE, is_pruning, models, variants
+from tocompress.reporting.study import models
+from tocompress.reporting.thresholds import pruned, pruned_models
 from tocompress.settings.reporting import Plot
 
 _VARIANT = 0.1  # inches of a model's row for each variant
@@ -15,14 +16,7 @@ _VARIANT = 0.1  # inches of a model's row for each variant
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """The rows of all panels for the pruned models, each with its panel's letter."""
-    chosen = pruned(study)
-    own = study["model"].isin(models(study[study["variant"].isin(chosen)]))
-    return comparison.table(study[own & study["variant"].isin([BASELINE, *chosen])], comparison.ALL, plot)
-
-
-def pruned(study: pd.DataFrame) -> list[str]:
-    """The variants that pruning alone made."""
-    return [variant for variant in variants(study) if is_pruning(variant)]
+    return comparison.table(pruned_models(study), comparison.ALL, plot)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
@@ -42,9 +36,5 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         captions.removed(study, pruned(study)),
         "Accuracy is judged on trained models only.",
         captions.set_up_for(plot.dequantization),
-        captions.measured_on(study),
-        captions.intervals(rows, "; those of precision and recall are in the table only"),
-        captions.observations(rows),
-        captions.unconverged(rows),
-        captions.unavailable(rows),
+        captions.measurements(study, rows, "; those of precision and recall are in the table only"),
     )

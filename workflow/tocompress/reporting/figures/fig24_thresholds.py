@@ -14,8 +14,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
 from tocompress.reporting.figures.captions import is_unconverged
-from tocompress.reporting.study import BASELINE, is_pruning, models, select, variants
-from tocompress.reporting.thresholds import BUDGET, LargestCut, largest_cuts, removed, sweep
+from tocompress.reporting.study import BASELINE, models, select
+from tocompress.reporting.thresholds import BUDGET, LargestCut, largest_cuts, pruned, pruned_models, removed, sweep
 from tocompress.settings.reporting import Plot
 
 # Column: its title, its metrics (a model has one of them), and whether it shows changes or multiples.
@@ -41,15 +41,8 @@ _LINE = 0.17  # inches, of the list of largest cuts
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """The rows of all panels, and those of what was removed, for the pruned models."""
-    pruned = _pruned(study)
-    own = study["model"].isin(models(study[study["variant"].isin(pruned)]))
     metrics = [*_READINGS.values(), *(metric for _, metrics, _ in _COLUMNS for metric in metrics)]
-    shown = study[own & study["variant"].isin([BASELINE, *pruned])]
-    return select(shown, *metrics, dequantization=plot.dequantization).reset_index(drop=True)
-
-
-def _pruned(study: pd.DataFrame) -> list[str]:
-    return [variant for variant in variants(study) if is_pruning(variant)]
+    return select(pruned_models(study), *metrics, dequantization=plot.dequantization).reset_index(drop=True)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
@@ -57,7 +50,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     values = table(study, plot)
     shown = [model for model in style.shown_models(study) if model.name in models(values)]
     cuts = largest_cuts(values)
-    colours = {variant: style.colours(study)[variant] for variant in _pruned(study)}
+    colours = {variant: style.colours(study)[variant] for variant in pruned(study)}
     shapes = dict(zip((model.name for model in shown), cycle(_SHAPES), strict=False))
     entries = [
         [panels.Entry(model.label, shapes[model.name]) for model in shown],
@@ -209,13 +202,9 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         f" measured that loses at most {_LOSS:g} % of the accuracy (top-1, BLEU for GNMT): dashed line, rings and list."
         f" The axis of accuracy is logarithmic beyond {_LOSS:g} %. Shapes are models, colours are variants;"
         " curves join the sweep, variants with a name after their number stand apart.",
-        captions.without("Pruning", _pruned(study)),
-        captions.removed(study, _pruned(study)),
+        captions.without("Pruning", pruned(study)),
+        captions.removed(study, pruned(study)),
         "Accuracy is judged on trained models only.",
         captions.set_up_for(plot.dequantization),
-        captions.measured_on(study),
-        captions.intervals(values, "; cut off where they leave a panel"),
-        captions.observations(values),
-        captions.unconverged(values),
-        captions.unavailable(values),
+        captions.measurements(study, values, "; cut off where they leave a panel"),
     )

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
-from tocompress.reporting.study import BASELINE, is_pruning, select, variants
-from tocompress.reporting.thresholds import mildest
+from tocompress.reporting.study import BASELINE, select, variants
+from tocompress.reporting.thresholds import mildest, pruned
 from tocompress.settings.reporting import Plot
 
 # Inches: the column of fp32 values, the edge; the key, the title, the axis.
@@ -18,7 +18,7 @@ _KEY, _TITLE, _AXIS = 0.22, 0.2, 0.38
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """Memory, of pruning alone only the mildest: the paper's, and larger cuts have a figure of their own."""
-    hidden = [variant for variant in variants(study) if is_pruning(variant) and variant != mildest(study)]
+    hidden = [variant for variant in pruned(study) if variant != mildest(study)]
     return select(study[~study["variant"].isin(hidden)], "memory", dequantization=plot.dequantization)
 
 
@@ -50,9 +50,5 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         if mildest(study)
         else "",
         captions.weights_are(plot.dequantization),
-        captions.measured_on(study),
-        captions.intervals(values),
-        captions.observations(values),
-        captions.unconverged(values),
-        captions.unavailable(values),
+        captions.measurements(study, values),
     )

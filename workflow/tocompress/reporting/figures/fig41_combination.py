@@ -51,9 +51,5 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         captions.without("A combination of techniques", _compared(study)),
         "Accuracy is judged on trained models only.",
         captions.weights_are(plot.dequantization),
-        captions.measured_on(study),
-        captions.intervals(rows),
-        captions.observations(rows),
-        captions.unconverged(rows),
-        captions.unavailable(rows),
+        captions.measurements(study, rows),
     )
