@@ -19,8 +19,9 @@ from tocompress.errors import StudyError
 from tocompress.schemas.training import HISTORY
 from tocompress.settings.model import ModelSettings
 from tocompress.settings.pruning import PruningInputs
+from tocompress.training.examples import Examples
 from tocompress.training.fake_quantization import Grid
-from tocompress.training.retrain import Examples, retrain
+from tocompress.training.retrain import retrain
 from tocompress.weights import QuantizedTensor, Weights
 
 

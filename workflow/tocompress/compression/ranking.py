@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import numpy as np
 import pandas as pd
@@ -19,9 +17,9 @@ from tocompress.models.resize import resized
 from tocompress.settings.model import ImageModel, ModelSettings
 from tocompress.settings.pruning import Prune
 from tocompress.settings.training import Optimization
-from tocompress.training import images, sentences
+from tocompress.training.examples import Examples, shuffled_batches
 from tocompress.training.reproducible import reproducible
-from tocompress.training.retrain import Arrays, Examples, network_of
+from tocompress.training.retrain import Arrays, network_of
 from tocompress.training.taylor import taylor
 from tocompress.weights import QuantizedTensor, Weights
 
@@ -69,7 +67,7 @@ def scores_on_data(model: ModelSettings, arrays: Arrays, channels: Channels, cal
     """Criterion `taylor`: a score float64 [N] for each channel, from a fixed sample of the calibration set."""
     with reproducible(_TAYLOR.seed):
         network, variables = network_of(model, arrays, _TAYLOR)
-        batches = _batches(model, calibration)
+        batches = shuffled_batches(calibration, model, _TAYLOR)
         return taylor(network, variables, (batches[row] for row in range(min(len(batches), _TAYLOR_BATCHES))), channels)
 
 
@@ -79,9 +77,3 @@ def ranked(scores: Scores, channels: Channels) -> pd.DataFrame:
     for name, ids in channels.groups.items():
         groups[ids] = name
     return pd.DataFrame({"channel": np.arange(channels.count), "group": groups, "importance": scores})
-
-
-def _batches(model: ModelSettings, examples: Any) -> images.Batches | sentences.Batches:
-    if isinstance(model, ImageModel):
-        return images.Batches(examples, model, _TAYLOR.batch_size, _TAYLOR.seed)
-    return sentences.Batches(examples, _TAYLOR.batch_size, _TAYLOR.seed)

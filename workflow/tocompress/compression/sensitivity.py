@@ -14,14 +14,13 @@ from tocompress.compression.channels import Channels, Ids
 from tocompress.compression.criteria import Scores, importance
 from tocompress.compression.ranking import channels_of, kind_of, scores_on_data
 from tocompress.compression.surgery import silenced
-from tocompress.errors import StudyError
 from tocompress.measurement.statistics import LEVEL
 from tocompress.schemas.sensitivity import SENSITIVITY
-from tocompress.settings.model import ImageModel, ModelSettings
-from tocompress.settings.sensitivity import Sensitivity, SensitivityInputs
+from tocompress.settings.model import ImageModel
+from tocompress.settings.sensitivity import SensitivityInputs
 from tocompress.settings.training import Optimization
-from tocompress.training import images, sentences
-from tocompress.training.retrain import Arrays, Examples, network_of
+from tocompress.training.examples import Examples, drawn, shuffled_batches
+from tocompress.training.retrain import Arrays, network_of
 from tocompress.weights import Weights
 
 SHARES = tuple(tenths / 10 for tenths in range(1, 10))
@@ -45,7 +44,9 @@ def scan(
     channels = channels_of(model, weights)
     scores = _scores(weights, inputs, channels, examples)
     network, variables = network_of(model, weights, _NOT_TRAINED)
-    batches = _batches(examples, model, settings)
+    chosen = drawn(examples, model, settings.examples, settings.seed, section="sensitivity", split="calibration")
+    order = shuffled_batches(chosen, model, _NOT_TRAINED)
+    batches = [order[index] for index in range(len(order))]
     whole = _accuracy(network, batches)
     metric = "top1" if isinstance(model, ImageModel) else "next_token"
     rows: list[Row] = [{"channels": channels.count, "removed": 0, "share": 0.0, **whole}]
@@ -106,22 +107,3 @@ def _accuracy(network: keras.Model, batches: Sequence[Batch]) -> Row:
 def _hits(network: keras.Model, inputs: Any, truth: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     hits: np.ndarray = network.predict_on_batch(inputs).argmax(axis=-1) == truth
     return hits if weight is None else hits[weight > 0]
-
-
-def _batches(examples: Any, model: ModelSettings, settings: Sensitivity) -> list[Batch]:
-    """As the network takes them, made once."""
-    batches: images.Batches | sentences.Batches
-    if isinstance(model, ImageModel):
-        pictures, labels = examples
-        rows = _drawn(len(labels), settings)
-        batches = images.Batches((pictures[rows], labels[rows]), model, _NOT_TRAINED.batch_size, _NOT_TRAINED.seed)
-    else:
-        pairs = [examples[row] for row in _drawn(len(examples), settings)]
-        batches = sentences.Batches(pairs, _NOT_TRAINED.batch_size, _NOT_TRAINED.seed)
-    return [batches[index] for index in range(len(batches))]
-
-
-def _drawn(available: int, settings: Sensitivity) -> np.ndarray:
-    if settings.examples > available:
-        raise StudyError(f"sensitivity: examples is {settings.examples}, but the calibration set holds {available}")
-    return np.sort(np.random.default_rng(settings.seed).choice(available, settings.examples, replace=False))

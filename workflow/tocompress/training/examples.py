@@ -5,11 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tocompress.artifacts.feeds import read_subwords
 from tocompress.data.sets import read_images, read_sentences
 from tocompress.errors import StudyError
 from tocompress.settings.data import DataSettings, Glyphs
 from tocompress.settings.model import ImageModel, ModelSettings
+from tocompress.settings.training import Optimization
+from tocompress.training import images, sentences
+
+Examples = images.Examples | sentences.Pairs
+
+
+def drawn(examples: Any, model: ModelSettings, count: int, seed: int, *, section: str, split: str) -> Any:
+    """So many examples, drawn at random, in their order. StudyError where the split has fewer than a section asks for."""
+    available = len(examples[1]) if isinstance(model, ImageModel) else len(examples)
+    if count > available:
+        raise StudyError(f"{section}: examples is {count}, but the {split} set holds {available}")
+    rows = np.sort(np.random.default_rng(seed).choice(available, count, replace=False))
+    if isinstance(model, ImageModel):
+        pictures, labels = examples
+        return pictures[rows], labels[rows]
+    return [examples[row] for row in rows]
+
+
+def shuffled_batches(examples: Any, model: ModelSettings, settings: Optimization) -> images.Batches | sentences.Batches:
+    """The examples in batches, as the model's network takes them."""
+    if isinstance(model, ImageModel):
+        return images.Batches(examples, model, settings.batch_size, settings.seed)
+    return sentences.Batches(examples, settings.batch_size, settings.seed)
 
 
 def read_examples(path: str | Path, model: ModelSettings, data: DataSettings) -> Any:

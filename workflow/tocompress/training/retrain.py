@@ -17,12 +17,12 @@ from tocompress.models.variables import named_variables
 from tocompress.settings.model import ImageModel, ModelSettings
 from tocompress.settings.training import Optimization, Retraining
 from tocompress.training import images, sentences
+from tocompress.training.examples import Examples, drawn
 from tocompress.training.fake_quantization import FakeQuantized, Grid
 from tocompress.training.fit import fit
 from tocompress.training.reproducible import reproducible
 
 Arrays = dict[str, np.ndarray]  # float32, by variable name
-Examples = images.Examples | sentences.Pairs
 
 
 def retrain(
@@ -86,18 +86,8 @@ def _load(variables: Mapping[str, keras.Variable], weights: Arrays) -> None:
 def _training_data(
     model: ModelSettings, retraining: Retraining, examples: Any, validation: Any
 ) -> tuple[keras.utils.PyDataset, Any]:
+    if retraining.examples is not None:
+        examples = drawn(examples, model, retraining.examples, retraining.seed, section="retraining", split="training")
     if isinstance(model, ImageModel):
-        pictures, labels = examples
-        rows = _drawn(len(labels), retraining)
-        return images.training_data(model, retraining, (pictures[rows], labels[rows]), validation)
-    pairs = [examples[row] for row in _drawn(len(examples), retraining)]
-    return sentences.training_data(retraining, pairs, validation)
-
-
-def _drawn(available: int, retraining: Retraining) -> np.ndarray:
-    """The rows of the training set that are trained on, in its order."""
-    if retraining.examples is None:
-        return np.arange(available)
-    if retraining.examples > available:
-        raise StudyError(f"retraining: examples is {retraining.examples}, but the training set holds {available}")
-    return np.sort(np.random.default_rng(retraining.seed).choice(available, retraining.examples, replace=False))
+        return images.training_data(model, retraining, examples, validation)
+    return sentences.training_data(retraining, examples, validation)
