@@ -24,7 +24,7 @@ from tocompress.compression.ranking import channels_of, scores_on_data
 from tocompress.evaluation.bootstrap import interval, resample
 from tocompress.settings.pruning import Prune, PruningInputs
 from tocompress.settings.study import Study, load
-from tocompress.settings.training import Optimization, Retraining
+from tocompress.settings.training import Retraining
 from tocompress.training.examples import read_examples
 from tocompress.training.images import network_input
 from tocompress.training.retrain import Arrays, network_of, retrain
@@ -50,7 +50,7 @@ class Judge:
 
     def hits(self, weights: Arrays) -> np.ndarray:
         """Whether each test image is recognised, bool [N]."""
-        network, _ = network_of(self.model, weights, Optimization(epochs=1, learning_rate=1.0))
+        network, _ = network_of(self.model, weights)
         images, labels = self.test
         return network.predict(network_input(images, self.model), 250, verbose=0).argmax(-1) == labels
 

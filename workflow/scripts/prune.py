@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 with job(snakemake):
     use_threads(snakemake.threads)
     # A stopped run is resumed by one that does the same, not by one with other settings, code or parent.
-    parents = [snakemake.input.parent, *snakemake.input.importance]
-    same = hashlib.sha256("".join(snakemake.params).encode() + b"".join(Path(file).read_bytes() for file in parents))
+    same = hashlib.sha256("".join(snakemake.params).encode())
+    for file in (snakemake.input.parent, *snakemake.input.importance):
+        same.update(Path(file).read_bytes())
     inputs = PruningInputs.model_validate_json(snakemake.params.settings)
     weights, metadata = read_weights(snakemake.input.parent)
     train, calibration = (

@@ -220,10 +220,7 @@ class Plan:
 
     def ranking_settings(self, wildcards: Wildcards) -> str:
         """What the ranking of channels on data depends on."""
-        data = self.study.data[self.study.models[wildcards.model].data].model_dump(
-            mode="json", exclude={"train", "test"}
-        )
-        return _canonical(model=self._untrained(wildcards), data=data)
+        return _canonical(model=self._untrained(wildcards), data=self._examples(wildcards))
 
     def pruning_settings(self, wildcards: Wildcards) -> str:
         """The last technique of a variant, and what retraining depends on."""
@@ -257,13 +254,13 @@ class Plan:
 
     def _with_data(self, wildcards: Wildcards, **more: Any) -> str:
         """What a set's examples look like to a model."""
-        model = self.study.models[wildcards.model]
-        data = self.study.data[model.data]
-        return _canonical(
-            model=model.model_dump(mode="json", exclude={"checkpoint": {"mirrors"}}),
-            data=data.model_dump(mode="json", exclude={"train", "calibration", "test", "seed"}),
-            **more,
-        )
+        model = self.study.models[wildcards.model].model_dump(mode="json", exclude={"checkpoint": {"mirrors"}})
+        return _canonical(model=model, data=self._examples(wildcards), **more)
+
+    def _examples(self, wildcards: Wildcards) -> dict[str, Any]:
+        """What a model's data are, but for how many and which: a job's inputs tell that."""
+        data = self.study.data[self.study.models[wildcards.model].data]
+        return data.model_dump(mode="json", exclude={"train", "calibration", "test", "seed"})
 
     @property
     def aggregate_settings(self) -> str:
@@ -295,10 +292,9 @@ class Plan:
 
     def sensitivity_settings(self, wildcards: Wildcards) -> str:
         """What a model's network and its examples are, and how it is scanned."""
-        model = self.study.models[wildcards.model]
         return _canonical(
             model=self._untrained(wildcards),
-            data=self.study.data[model.data].model_dump(mode="json", exclude={"train", "calibration", "test", "seed"}),
+            data=self._examples(wildcards),
             sensitivity=self.study.sensitivity,
         )
 

@@ -16,7 +16,6 @@ from tocompress.models import registry
 from tocompress.models.resize import resized
 from tocompress.settings.model import ImageModel, ModelSettings
 from tocompress.settings.pruning import Prune
-from tocompress.settings.training import Optimization
 from tocompress.training.examples import Examples, shuffled_batches
 from tocompress.training.reproducible import reproducible
 from tocompress.training.retrain import Arrays, network_of
@@ -24,8 +23,7 @@ from tocompress.training.taylor import taylor
 from tocompress.weights import QuantizedTensor, Weights
 
 #: What `taylor` sees of the calibration set: effects of either sign cancel within a batch, so batches are small.
-_TAYLOR = Optimization(epochs=1, batch_size=16, learning_rate=1.0, dropout=0.0)
-_TAYLOR_BATCHES = 64
+_BATCHES, _BATCH_SIZE, _SEED = 64, 16, 1
 
 
 def float_weights(weights: Weights) -> Arrays:
@@ -65,10 +63,10 @@ def scores(
 
 def scores_on_data(model: ModelSettings, arrays: Arrays, channels: Channels, calibration: Examples) -> Scores:
     """Criterion `taylor`: a score float64 [N] for each channel, from a fixed sample of the calibration set."""
-    with reproducible(_TAYLOR.seed):
-        network, variables = network_of(model, arrays, _TAYLOR)
-        batches = shuffled_batches(calibration, model, _TAYLOR)
-        return taylor(network, variables, (batches[row] for row in range(min(len(batches), _TAYLOR_BATCHES))), channels)
+    with reproducible(_SEED):
+        network, variables = network_of(model, arrays)
+        batches = shuffled_batches(calibration, model, _BATCH_SIZE, _SEED)
+        return taylor(network, variables, (batches[row] for row in range(min(len(batches), _BATCHES))), channels)
 
 
 def ranked(scores: Scores, channels: Channels) -> pd.DataFrame:

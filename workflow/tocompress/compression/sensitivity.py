@@ -18,14 +18,13 @@ from tocompress.measurement.statistics import LEVEL
 from tocompress.schemas.sensitivity import SENSITIVITY
 from tocompress.settings.model import ImageModel
 from tocompress.settings.sensitivity import SensitivityInputs
-from tocompress.settings.training import Optimization
 from tocompress.training.examples import Examples, drawn, shuffled_batches
 from tocompress.training.retrain import Arrays, network_of
 from tocompress.weights import Weights
 
 SHARES = tuple(tenths / 10 for tenths in range(1, 10))
 
-_NOT_TRAINED = Optimization(epochs=1, batch_size=100, learning_rate=1.0, dropout=0.0)
+_BATCH_SIZE = 100
 
 #: Inputs, the classes or tokens to be found, and for tokens their weights, 0 for padding.
 Batch = tuple[Any, ...]
@@ -43,9 +42,9 @@ def scan(
     model, settings = inputs.model, inputs.sensitivity
     channels = channels_of(model, weights)
     scores = _scores(weights, inputs, channels, examples)
-    network, variables = network_of(model, weights, _NOT_TRAINED)
+    network, variables = network_of(model, weights)
     chosen = drawn(examples, model, settings.examples, settings.seed, section="sensitivity", split="calibration")
-    order = shuffled_batches(chosen, model, _NOT_TRAINED)
+    order = shuffled_batches(chosen, model, _BATCH_SIZE, settings.seed)
     batches = [order[index] for index in range(len(order))]
     whole = _accuracy(network, batches)
     metric = "top1" if isinstance(model, ImageModel) else "next_token"

@@ -12,14 +12,13 @@ from tocompress.data.sets import read_images, read_sentences
 from tocompress.errors import StudyError
 from tocompress.settings.data import DataSettings, Glyphs
 from tocompress.settings.model import ImageModel, ModelSettings
-from tocompress.settings.training import Optimization
 from tocompress.training import images, sentences
 
 Examples = images.Examples | sentences.Pairs
 
 
 def drawn(examples: Any, model: ModelSettings, count: int, seed: int, *, section: str, split: str) -> Any:
-    """So many examples, drawn at random, in their order. StudyError where the split has fewer than a section asks for."""
+    """So many examples, drawn at random, in their order. StudyError where the split has fewer than `section` asks."""
     available = len(examples[1]) if isinstance(model, ImageModel) else len(examples)
     if count > available:
         raise StudyError(f"{section}: examples is {count}, but the {split} set holds {available}")
@@ -30,11 +29,11 @@ def drawn(examples: Any, model: ModelSettings, count: int, seed: int, *, section
     return [examples[row] for row in rows]
 
 
-def shuffled_batches(examples: Any, model: ModelSettings, settings: Optimization) -> images.Batches | sentences.Batches:
+def shuffled_batches(examples: Any, model: ModelSettings, size: int, seed: int) -> images.Batches | sentences.Batches:
     """The examples in batches, as the model's network takes them."""
     if isinstance(model, ImageModel):
-        return images.Batches(examples, model, settings.batch_size, settings.seed)
-    return sentences.Batches(examples, settings.batch_size, settings.seed)
+        return images.Batches(examples, model, size, seed)
+    return sentences.Batches(examples, size, seed)
 
 
 def read_examples(path: str | Path, model: ModelSettings, data: DataSettings) -> Any:

@@ -58,9 +58,12 @@ def retrain(
 
 
 def network_of(
-    model: ModelSettings, weights: Arrays, settings: Optimization
+    model: ModelSettings, weights: Arrays, settings: Optimization | None = None
 ) -> tuple[keras.Model, dict[str, keras.Variable]]:
-    """The network that has these weights, and its variables by name. StudyError where they are not the network's."""
+    """The network that has these weights, and its variables by name; `settings` where it is to learn.
+
+    StudyError where the weights are not the network's.
+    """
     shapes = {name: tensor.shape for name, tensor in weights.items()}
     if isinstance(model, ImageModel):
         whole = registry.build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
@@ -68,7 +71,7 @@ def network_of(
         variables = named_variables(network)
     else:
         gnmt = registry.module(model.network)
-        network = gnmt.GNMT(shapes, settings.dropout, settings.guidance, settings.seed)
+        network = gnmt.GNMT(shapes, *([settings.dropout, settings.guidance, settings.seed] if settings else []))
         variables = gnmt.named_variables(network)
     _load(variables, weights)
     return network, variables
