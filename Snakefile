@@ -17,6 +17,11 @@ STUDY = plan(config)
 PATHS = STUDY.paths
 
 
+# One job at a time measures. Here, for a profile's resources are gone once the command line names any.
+if "board" not in workflow.global_resources:
+    workflow.register_resource("board", 1)
+
+
 include: "rules/common.smk"
 include: "rules/acquire.smk"
 include: "rules/compress.smk"
@@ -27,6 +32,7 @@ include: "rules/aggregate.smk"
 include: "rules/plot.smk"
 include: "rules/sensitivity.smk"
 include: "rules/zoo.smk"
+include: "rules/devices.smk"
 
 
 rule all:

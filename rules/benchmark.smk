@@ -23,7 +23,7 @@ rule inputs:
 
 
 rule benchmark:
-    """Measure time, memory and operations; on this machine nothing else runs meanwhile."""
+    """Measure time, memory, operations and power; on this machine nothing else runs meanwhile."""
     input:
         artifacts=STUDY.artifacts,
         inputs=PATHS.inputs,
@@ -33,7 +33,9 @@ rule benchmark:
         PATHS.log("benchmark", "device", "model"),
     conda:
         "../envs/environment.yaml"
-    threads: workflow.cores
+    threads: STUDY.benchmark_threads
+    resources:
+        board=1,
     params:
         settings=STUDY.benchmark_settings,
         code=code_digest("benchmark.py", "tocompress.devices.agent"),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import fcntl
+import hashlib
 import os
 import shutil
 import signal
@@ -14,13 +16,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from processes import children, end
 
 from tocompress.devices.local import AGENT, LocalAgent
+from tocompress.errors import StudyError
+from tocompress.measurement.verification import values
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")
 
 WEIGHTS = np.arange(12, dtype=np.uint8).reshape(4, 3)
 SCALE = np.float32(0.5)
+FILES = ("network.pb", "translation.pb", "broken.pb", "images.npz", "sentences.npz")
 
 
 @pytest.fixture(scope="module")
@@ -48,17 +54,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def agent(folder: Path) -> Iterator[LocalAgent]:
     with LocalAgent(folder / "agent.log") as agent:
+        for name in FILES:
+            agent.send(folder / name, sha256(folder / name))
         yield agent
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def block(folder: Path, **changes: Any) -> dict[str, Any]:
     command = {
         "command": "block",
         "kind": "latency",
-        "artifact": str(folder / "network.pb"),
-        "inputs": str(folder / "images.npz"),
+        "artifact": sha256(folder / "network.pb"),
+        "inputs": sha256(folder / "images.npz"),
         "input_ids": ["image0", "image1", "image2"],
         "dequantization": "every_inference",
+        "processor": "cpu",
         "threads": 1,
         "warmup_runs": 2,
         "warmup_seconds": 0.0,
@@ -66,6 +79,8 @@ def block(folder: Path, **changes: Any) -> dict[str, Any]:
         "minimum_runs": 4,
         "maximum_runs": 100,
         "profiled_runs": 2,
+        "idle_seconds": 0.1,
+        "tail_seconds": 0.05,
         "timeout_seconds": 60,
     }
     return command | changes
@@ -80,7 +95,9 @@ def records(agent: LocalAgent, command: dict[str, Any], kind: str) -> list[dict[
 def test_hello_says_what_machine_and_runtime_it_is(agent: LocalAgent) -> None:
     assert agent.hello["cores"] == os.cpu_count()
     assert agent.hello["tensorflow"].startswith(("1.", "2."))
-    assert {"python", "numpy", "kernel", "machine", "processor_name", "load", "governor"} <= agent.hello.keys()
+    assert {"python", "numpy", "kernel", "machine", "processor_name", "boot_id", "rails"} <= agent.hello.keys()
+    assert agent.hello["agent_sha256"] == sha256(AGENT)
+    assert agent.hello["process"] == agent.process
 
 
 def test_every_input_is_timed_equally_often_in_whole_rotations(agent: LocalAgent, folder: Path) -> None:
@@ -108,8 +125,8 @@ def test_each_process_and_dequantization_gives_the_same_outputs(agent: LocalAgen
 def test_tokens_are_the_length_of_an_integer_output(agent: LocalAgent, folder: Path) -> None:
     command = block(
         folder,
-        artifact=str(folder / "translation.pb"),
-        inputs=str(folder / "sentences.npz"),
+        artifact=sha256(folder / "translation.pb"),
+        inputs=sha256(folder / "sentences.npz"),
         input_ids=["s2", "s5"],
         warmup_runs=1,
         minimum_runs=2,
@@ -145,9 +162,11 @@ def test_dequantization_runs_in_every_inference_or_once(agent: LocalAgent, folde
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ({"command": "dance"}, "malformed command: neither a block nor quit"),
+        ({"command": "dance"}, "malformed command: 'command' is one of block, has, put, state, clean, quit"),
         ({"command": "block"}, "malformed command: the block lacks 'kind'"),
-        (["block"], "malformed command: neither a block nor quit"),
+        ({"command": "has", "sha256": ["../../etc/passwd"]}, "malformed command: '../../etc/passwd' is not a SHA-256"),
+        ({"command": "has", "sha256": 5}, "malformed command: 'int' object is not iterable"),
+        ({"command": "put", "sha256": "0" * 64, "bytes": -1}, "malformed command: 'bytes' cannot be -1"),
     ],
 )
 def test_a_malformed_command_is_one_line_and_not_the_end(agent: LocalAgent, command: Any, message: str) -> None:
@@ -161,7 +180,9 @@ def test_a_malformed_command_is_one_line_and_not_the_end(agent: LocalAgent, comm
         ({"kind": "guess"}, "'kind' is one of"),
         ({"dequantization": None}, "'dequantization' is one of"),
         ({"input_ids": ["image9"]}, "has no input image9"),
-        ({"artifact": "absent.pb"}, "absent.pb"),
+        ({"artifact": "0" * 64}, "the artifact 0000000000000000... is not on this machine: put it first"),
+        ({"artifact": "/etc/passwd"}, "'/etc/passwd' is not a SHA-256"),
+        ({"processor": "gpu"}, "this TensorFlow finds no GPU; set the device's processor to cpu"),
     ],
 )
 def test_a_block_that_cannot_run_says_why(agent: LocalAgent, folder: Path, changes: Any, message: str) -> None:
@@ -171,7 +192,7 @@ def test_a_block_that_cannot_run_says_why(agent: LocalAgent, folder: Path, chang
 
 
 def test_a_file_that_is_no_graph_is_one_line(agent: LocalAgent, folder: Path) -> None:
-    last = list(agent.run(block(folder, artifact=str(folder / "broken.pb"))))[-1]
+    last = list(agent.run(block(folder, artifact=sha256(folder / "broken.pb"))))[-1]
     assert last["record"] == "error"
     assert "\n" not in last["error"]
 
@@ -181,14 +202,82 @@ def test_a_worker_that_dies_or_hangs_is_reported_and_the_agent_lives_on(agent: L
     for record in agent.run(block(folder, seconds=50, maximum_runs=10**9)):
         answer.append(record)
         if record.get("phase") == "first":
-            parent = agent._process.pid
-            worker = int(Path(f"/proc/{parent}/task/{parent}/children").read_text())
+            (worker,) = children(agent.process)
             os.kill(worker, signal.SIGKILL)
     assert answer[-1] == {"record": "error", "error": "the worker was ended by signal 9"}
 
     late = list(agent.run(block(folder, seconds=50, maximum_runs=10**9, timeout_seconds=1.5)))
     assert late[-1] == {"record": "error", "error": "the worker ran past its time limit"}
 
+    assert list(agent.run(block(folder)))[-1]["record"] == "end"
+
+
+def test_outputs_are_told_in_full(agent: LocalAgent, folder: Path) -> None:
+    found = values(agent.run(block(folder, kind="outputs")))
+    assert list(found) == ["image0", "image1", "image2"]
+    np.testing.assert_array_equal(found["image2"], np.full((1, 4), 2, np.float32) @ (WEIGHTS * SCALE))
+
+
+def test_a_power_block_idles_before_and_after_its_inferences(agent: LocalAgent, folder: Path) -> None:
+    (windows,) = records(agent, block(folder, kind="power", seconds=0.2), "windows")
+    assert windows["runs"] % 3 == 0
+    (idle_begin, idle_end), (begin, end_), (tail_begin, tail_end) = (
+        windows[phase] for phase in ("idle_before", "block", "idle_after")
+    )
+    assert idle_end - idle_begin >= 0.1
+    assert idle_end <= begin
+    assert end_ - begin >= 0.2
+    assert tail_begin - end_ >= 0.05
+    assert tail_end - tail_begin >= 0.1
+
+
+def test_a_state_tells_what_may_change(agent: LocalAgent) -> None:
+    state, _ = agent.run({"command": "state"})
+    assert state["disk_free"] > 0
+    assert state["memory_available"] > 0
+    assert {"load", "unix_s", "monotonic_s", "clock", "celsius", "cooling", "sensor"} <= state.keys()
+
+
+def test_files_are_kept_by_their_digest_and_only_whole(agent: LocalAgent, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(b"content\n" * 1000)
+    digest, other = sha256(file), "0" * 64
+    put = {"command": "put", "bytes": file.stat().st_size}
+    connection = agent._connection
+
+    def has(*digests: str) -> list[str]:
+        answer, _ = agent.run({"command": "has", "sha256": digests})
+        return answer["sha256"]
+
+    assert has(digest) == []
+    refused = list(connection.run(put | {"sha256": other}, file))
+    assert refused == [{"record": "error", "error": f"a file came with the SHA-256 {digest}, not {other}"}]
+    assert list(connection.run(put | {"sha256": digest}, file))[-1]["record"] == "end"
+    assert has(other, digest) == [digest]
+
+
+def test_a_lock_that_is_held_keeps_an_agent_away(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with lock.open("a+") as holder:
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        holder.write("somebody (process 1)")
+        holder.flush()
+        with pytest.raises(StudyError, match=r"in use by somebody \(process 1\)"), LocalAgent(lock=lock):
+            pass
+
+
+def test_an_agent_and_its_worker_end_with_their_host(agent: LocalAgent, folder: Path) -> None:
+    left = []
+    for record in agent.run(block(folder, seconds=50, maximum_runs=10**9)):
+        if record.get("phase") == "first":
+            left = [agent.process, *children(agent.process)]
+            assert agent._connection.process.stdin
+            agent._connection.process.stdin.close()
+            break
+    assert len(left) == 2
+    agent._connection.process.wait(10)
+    assert end(*left)
+    agent.reconnect()
     assert list(agent.run(block(folder)))[-1]["record"] == "end"
 
 

@@ -6,7 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import alive, end
 
+from tocompress.devices import ConnectionLost, connection
 from tocompress.devices.local import LocalAgent
 from tocompress.errors import StudyError
 
@@ -49,14 +51,35 @@ def test_nothing_of_the_agent_is_left_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), LocalAgent(interpreter=lasting) as agent:
         assert alive(agent.hello["worker"])
         raise KeyboardInterrupt
-    assert not alive(agent.hello["worker"])
-    assert not alive(agent._process.pid)
+    assert end(agent.hello["worker"], agent.process)
 
 
-def alive(process: int) -> bool:
-    """Whether a process runs; one that has ended may stay in the table until its parent looks."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text()
-    except OSError:
-        return False
-    return "State:\tZ" not in status
+def test_what_the_process_says_must_be_records(tmp_path: Path) -> None:
+    talkative = interpreter(tmp_path, "echo Welcome")
+    with pytest.raises(ConnectionLost, match="not a record of the agent: 'Welcome'"), LocalAgent(interpreter=talkative):
+        pass
+
+
+def test_an_agent_that_hangs_is_waited_for_no_longer_than_it_may_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_SECONDS_TO_ANSWER", 0.1)
+    hanging = interpreter(tmp_path, """echo '{"record": "hello"}'; sleep 600""")
+    with (
+        pytest.raises(ConnectionLost, match="no answer for 0 s; is the machine still running"),
+        LocalAgent(interpreter=hanging) as agent,
+    ):
+        list(agent.run({"command": "state"}))
+    assert not alive(agent.process)
+
+
+def test_a_connection_is_made_again_by_another_process(tmp_path: Path) -> None:
+    dying = interpreter(tmp_path, """echo '{"record": "hello"}'; read command; echo '{"record": "end"}'""")
+    with LocalAgent(interpreter=dying) as agent:
+        first = agent.process
+        assert list(agent.run({"command": "state"})) == [{"record": "end"}]
+        with pytest.raises(ConnectionLost):
+            list(agent.run({"command": "state"}))
+        agent.reconnect()
+        assert agent.process != first
+        assert list(agent.run({"command": "state"})) == [{"record": "end"}]

@@ -1,4 +1,4 @@
-"""A session's order of blocks, and the tables a real agent's session yields."""
+"""A session's order of blocks, when it measures more or again, and the tables a real agent's session yields."""
 
 from __future__ import annotations
 
@@ -11,16 +11,31 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tocompress.devices import ConnectionLost
 from tocompress.devices.local import LocalAgent
 from tocompress.errors import StudyError
-from tocompress.measurement.session import BenchmarkPlan, blocks, measure
+from tocompress.measurement.session import Subject, measure, outputs_of, round_blocks
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows
 from tocompress.schemas.benchmark import TABLES
+from tocompress.settings.benchmark import Benchmark
+from tocompress.settings.device import LocalDevice
 from tocompress.tables import read_table, write_table
+
+HOST = LocalDevice(transport="local", threads=1)
+QUICK = Benchmark(
+    processes=2,
+    maximum_processes=2,
+    block_seconds=0.001,
+    warmup_seconds=0.0,
+    minimum_runs=20,
+    maximum_runs=50,
+    profiled_runs=2,
+)
+CONDITIONS = [(variant, mode) for variant in ("fp32", "q8") for mode in ("every_inference", "once")]
 
 
 @pytest.fixture(scope="module")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkPlan:
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     import tensorflow.compat.v1 as tf
 
     folder = tmp_path_factory.mktemp("session")
@@ -36,65 +51,108 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> BenchmarkPlan:
             tf.identity(tf.nn.relu(tf.matmul(image, weights)), "output")
         (folder / f"{variant}.pb").write_bytes(graph.as_graph_def().SerializeToString())
     np.savez(folder / "inputs.npz", **{f"image{i}/input": np.full((1, 4), i, np.float32) for i in range(2)})
-    return BenchmarkPlan(
-        model="tiny",
-        artifacts={variant: folder / f"{variant}.pb" for variant in ("fp32", "q8")},
-        inputs=folder / "inputs.npz",
-        threads=1,
-        processes=2,
-        block_seconds=0.0,
-        warmup_seconds=0.0,
-        minimum_runs=20,
-        maximum_runs=50,
-        profiled_runs=2,
-    )
+    return Subject("tiny", {variant: folder / f"{variant}.pb" for variant in ("fp32", "q8")}, folder / "inputs.npz")
 
 
-def test_each_round_holds_every_variant_and_dequantization_once_and_a_control(plan: BenchmarkPlan) -> None:
-    sequence = list(blocks(replace(plan, processes=6)))
-    everything = {(v, d) for v in ("fp32", "q8") for d in ("every_inference", "once")}
-    orders = []
-    for number in range(1, 7):
-        part = [block for block in sequence if block.round == number]
-        conditions = [(block.variant, block.dequantization) for block in part]
-        assert len(conditions) == 5
-        assert set(conditions) == everything | {("control", None)}
-        assert [block.order for block in part] == list(range(5))
-        orders.append(conditions)
-    assert any(order != orders[0] for order in orders)  # shuffled anew in each round
-    assert {(b.variant, b.dequantization) for b in sequence[30:]} == everything
-    assert [block.kind for block in sequence[30:]] == ["operations"] * 4
-    assert sequence == list(blocks(replace(plan, processes=6)))  # by the seed alone
-    assert sequence != list(blocks(replace(plan, processes=6, seed=2)))
+class ScriptedAgent:
+    """Answers every block at once: q8's time differs from process to process by half, fp32's is the same always."""
+
+    def __init__(self, subject: Subject, lost: int = 0, rails: tuple[str, ...] = (), failing: bool = False) -> None:
+        self.hello: dict[str, Any] = {"record": "hello", "rails": list(rails)}
+        self.commands: list[dict[str, Any]] = []
+        self.reconnections = 0
+        self._lost = lost
+        self._failing = failing
+        self._variants = {subject.digests[f"artifact/{variant}"]: variant for variant in subject.artifacts}
+
+    def send(self, file: Path, sha256: str) -> None: ...
+
+    def reconnect(self) -> None:
+        self.reconnections += 1
+
+    def run(self, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if command["command"] == "state":
+            clock = {"cpu0/cpufreq/scaling_min_freq": "100", "cpu0/cpufreq/scaling_max_freq": "200"}
+            yield {"record": "state", "load": 0.0, "monotonic_s": 0.0, "clock": clock}
+        else:
+            self.commands.append(command)
+            if self._failing:
+                yield {"record": "error", "error": "the worker was ended by signal 9"}
+                return
+            yield from self._block(command)
+        yield {"record": "end", "load": 0.0}
+
+    def _block(self, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        if command["kind"] == "latency":
+            number, inputs = len(self.commands), command["input_ids"] * 20
+            noisy = self._variants[command["artifact"]] == "q8" and number % 2
+            samples = {"start_s": [float(number)] * len(inputs), "duration_s": [1.5 if noisy else 1.0] * len(inputs)}
+            flags = {"tokens": [None] * len(inputs), "warmup": [False] * len(inputs)}
+            yield {"record": "samples", "input_id": inputs, **samples, **flags}
+            if self._lost:
+                self._lost -= 1
+                raise ConnectionLost("agent: ended with exit code 255: broken pipe")
+        elif command["kind"] == "control":
+            pass
+        elif command["kind"] == "operations":
+            yield {"record": "operations", "operation": ["a"], "type": ["MatMul"], "duration_s": [1.0], "run": 1}
+        elif command["kind"] == "power":
+            windows = {"idle_before": [0.0, 1.0], "block": [1.0, 2.0], "idle_after": [3.0, 4.0]}
+            yield {"record": "windows", "runs": 10, **windows}
+            rails = {rail: {"time_s": [0.5, 1.5], "watt": [1.0, 2.0], "failed": 0} for rail in self.hello["rails"]}
+            yield {"record": "power", "period_s": 0.001, "realtime": True, "rails": rails}
+
+
+def facts(tables: dict[str, Any]) -> dict[str, str]:
+    return dict(tables["session"].itertuples(index=False, name=None))
+
+
+def test_a_round_holds_every_condition_once_and_a_control_in_an_order_of_its_own() -> None:
+    random = np.random.default_rng(1)
+    rounds = [round_blocks(random, "latency", number, CONDITIONS, control=True) for number in range(1, 7)]
+    for number, blocks in enumerate(rounds, 1):
+        assert {(block.variant, block.dequantization) for block in blocks} == {*CONDITIONS, ("control", None)}
+        assert [block.order for block in blocks] == list(range(5))
+        assert {block.process for block in blocks} == {number}
+    orders = [[(block.variant, block.dequantization) for block in blocks] for blocks in rounds]
+    assert any(order != orders[0] for order in orders)
+    again = round_blocks(np.random.default_rng(1), "latency", 1, CONDITIONS, control=True)
+    assert again == rounds[0]  # by the seed alone
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")
-def test_a_session_yields_the_declared_tables(plan: BenchmarkPlan, tmp_path: Path) -> None:
+def test_a_session_yields_the_declared_tables(subject: Subject, tmp_path: Path) -> None:
     progress: list[tuple[int, int]] = []
     with LocalAgent(tmp_path / "agent.log") as agent:
-        tables = measure(agent, plan, lambda done, total, _: progress.append((done, total)))
+        expected = outputs_of(agent, subject, HOST, QUICK)
+        tables = measure(
+            agent, subject, HOST, QUICK, lambda done, total, _: progress.append((done, total)), reference=expected
+        )
 
     assert progress == [(done, 14) for done in range(15)]
-    for name in ("latency", "memory", "power", "operations", "session"):
-        write_table(tmp_path / name, TABLES[name], tables[name])
-        assert list(read_table(tmp_path / name, TABLES[name]).columns) == TABLES[name].names
+    for name, schema in TABLES.items():
+        write_table(tmp_path / name, schema, tables[name])
+        assert list(read_table(tmp_path / name, schema).columns) == schema.names
 
     timed = tables["latency"][~tables["latency"]["warmup"]]
     counts = timed.groupby(["variant", "dequantization", "process", "input_id"]).size()
     assert len(counts) == 2 * 2 * 2 * 2
-    assert set(counts) == {10}
+    assert min(counts) >= 10
     assert set(tables["memory"]["variant"]) == {"fp32", "q8", "control"}
-    assert tables["power"].empty
+    assert len(tables["diagnostics"]) == 4 * (1 + 2)  # all inputs, and each of two
 
-    session = tables["session"].set_index("key")["value"]
+    session = facts(tables)
     assert session["outputs_agree"] == "true"
     assert session["output/fp32/once/image1"] == session["output/q8/every_inference/image1"]
-    assert session["plan/dequantizations"] == "every_inference,once"
+    assert session["settings/dequantization"] == "every_inference,once"
+    assert session["stopped"] == "at 2 processes"
+    assert session["difference/q8"] == "0.0"
     assert len(session["sha256/artifact/q8"]) == 64
+    assert {"begin/load", "end/load", "end/disk_free", "device/kernel", "device/agent_sha256"} <= session.keys()
 
     latency = latency_rows(tables["latency"])
     assert (latency["value"] > 0).all()
-    assert len(latency) == 4 * 3  # all inputs, and each of two
+    assert len(latency) == 4 * 3
     assert (memory_rows(tables["memory"])["value"] > 0).all()
     shares = operation_rows(tables["operations"])
     dequantization = shares[shares["label"] == "dequantization"].set_index(["variant", "dequantization"])["value"]
@@ -102,21 +160,80 @@ def test_a_session_yields_the_declared_tables(plan: BenchmarkPlan, tmp_path: Pat
     assert "other" not in set(shares["label"])
 
 
-class FailingAgent:
-    """An agent whose every block fails."""
+def test_what_is_not_settled_is_measured_on_together_with_its_baseline(subject: Subject) -> None:
+    settings = QUICK.model_copy(
+        update={"processes": 6, "maximum_processes": 9, "dequantization": ("once",), "minimum_samples": 1}
+    )
+    steady = replace(subject, artifacts={"fp32": subject.artifacts["fp32"]})
+    tables = measure(ScriptedAgent(steady), steady, HOST, settings)
+    assert tables["latency"]["process"].max() == 6
+    assert facts(tables)["stopped"] == "all times settled"
 
-    hello: dict[str, Any] = {"record": "hello"}  # noqa: RUF012
+    noisy = replace(subject, artifacts=subject.artifacts | {"q6": subject.inputs})
+    tables = measure(ScriptedAgent(noisy), noisy, HOST, settings)
+    processes = tables["latency"].groupby("variant")["process"].nunique()
+    assert processes.to_dict() == {"fp32": 9, "q8": 9, "q6": 6}
+    assert facts(tables)["stopped"] == "at 9 processes"
 
-    def run(self, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        yield {"record": "error", "error": "the worker was ended by signal 9"}
+
+def test_rounds_end_when_their_time_is_up(subject: Subject) -> None:
+    settings = QUICK.model_copy(update={"maximum_processes": 9, "maximum_seconds": 1e-9})
+    tables = measure(ScriptedAgent(subject), subject, HOST, settings)
+    assert tables["latency"]["process"].max() == 2
+    assert facts(tables)["stopped"] == "after 1e-09 seconds"
 
 
-def test_a_block_that_fails_ends_the_session_in_one_line(plan: BenchmarkPlan) -> None:
+def test_a_block_whose_connection_was_lost_is_repeated_and_counts_once(subject: Subject) -> None:
+    agent = ScriptedAgent(subject, lost=2)
+    tables = measure(agent, subject, HOST, QUICK)
+    assert agent.reconnections == 2
+    assert facts(tables)["reconnections"] == "2"
+    assert set(tables["latency"].groupby(["variant", "dequantization", "process"]).size()) == {40}
+
+    with pytest.raises(ConnectionLost, match="broken pipe"):
+        measure(ScriptedAgent(subject, lost=3), subject, HOST, QUICK)
+
+
+def test_a_block_that_fails_ends_the_session_in_one_line(subject: Subject) -> None:
     with pytest.raises(StudyError, match=r"^benchmark of tiny: round 1: .*: the worker was ended by signal 9$"):
-        measure(FailingAgent(), plan)
+        measure(ScriptedAgent(subject, failing=True), subject, HOST, QUICK)
 
 
-def test_an_absent_artifact_is_found_before_anything_runs(plan: BenchmarkPlan, tmp_path: Path) -> None:
-    absent = replace(plan, artifacts={**plan.artifacts, "q6": tmp_path / "q6.pb"})
+def test_moving_clocks_refuse_a_session_that_wants_them_locked(subject: Subject) -> None:
+    locked = HOST.model_copy(update={"clocks": "locked"})
+    with pytest.raises(StudyError, match=r"^benchmark of tiny: the clocks of cpu0 are not locked; "):
+        measure(ScriptedAgent(subject), subject, locked, QUICK)
+
+
+def test_other_outputs_than_the_reference_refuse_the_session(subject: Subject, tmp_path: Path) -> None:
+    with LocalAgent(tmp_path / "agent.log") as agent:
+        expected = outputs_of(agent, subject, HOST, QUICK)
+        expected["q8"] = {name: 1.01 * output for name, output in expected["q8"].items()}
+        with pytest.raises(StudyError, match=r"^benchmark of tiny: q8: computes something else than this machine"):
+            measure(agent, subject, HOST, QUICK, reference=expected)
+
+
+def test_power_is_sampled_where_there_is_a_sensor(subject: Subject) -> None:
+    agent = ScriptedAgent(subject, rails=("0-0041/VDD_IN", "0-0041/VDD_SYS_CPU"))
+    tables = measure(agent, subject, HOST, QUICK)
+    assert set(tables["windows"].groupby(["variant", "dequantization", "process"]).size()) == {3}
+    assert len(tables["windows"]) == 4 * 5 * 3
+    assert set(tables["power"]["rail"]) == {"0-0041/VDD_IN", "0-0041/VDD_SYS_CPU"}
+    assert "power/unavailable" not in facts(tables)
+
+
+def test_without_a_sensor_the_session_says_so_and_samples_no_power(subject: Subject) -> None:
+    agent = ScriptedAgent(subject)
+    assert facts(measure(agent, subject, HOST, QUICK))["power/unavailable"] == "no power sensor"
+    assert "power" not in {command["kind"] for command in agent.commands}
+    unknown = ScriptedAgent(subject, rails=("1-0040/VDD_MYSTERY",))
+    assert "VDD_MYSTERY" in facts(measure(unknown, subject, HOST, QUICK))["power/unavailable"]
+    chosen = HOST.model_copy(update={"rails": ("VDD_OTHER",)})
+    with pytest.raises(StudyError, match="VDD_OTHER"):
+        measure(unknown, subject, chosen, QUICK)
+
+
+def test_an_absent_artifact_is_found_before_anything_runs(subject: Subject, tmp_path: Path) -> None:
+    absent = replace(subject, artifacts={**subject.artifacts, "q6": tmp_path / "q6.pb"})
     with pytest.raises(StudyError, match=r"q6\.pb: tiny's artifact/q6 is not readable"):
-        measure(FailingAgent(), absent)
+        measure(ScriptedAgent(subject), absent, HOST, QUICK)

@@ -27,7 +27,6 @@ def latency() -> pd.DataFrame:
             "process": process,
             "block": process,
             "order": 0,
-            "start_s": 0.0,
             "duration_s": 1e-3 * length * process * (2 if (variant, mode) == ("q8", "every_inference") else 1) * noise,
             "tokens": length,
             "warmup": noise > 50,
@@ -38,7 +37,7 @@ def latency() -> pd.DataFrame:
         for length in (2, 6)
         for noise in (99.0, 1.0, 1.0, 1.0)
     ]
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows).assign(start_s=lambda table: 1000.0 * table["block"] + table.index)
 
 
 def row(rows: pd.DataFrame, **where: str | None) -> pd.Series:
@@ -56,6 +55,7 @@ def test_latency_is_the_mean_of_process_medians_and_its_ratio_is_paired(latency:
     assert (overall["unit"], overall["n"], overall["processes"], overall["basis"]) == ("ms", 18, 3, "measured")
     assert overall["low"] == pytest.approx(16.0 - 4.302653 * 8 / np.sqrt(3))
     assert not overall["converged"]
+    assert overall["reason"] == "not stationary: 102 % slower at the end of the session"
     # The slow-down of the machine is in both, so the ratio is sharp where the value is not.
     assert overall[["ratio", "ratio_low", "ratio_high"]].tolist() == pytest.approx([2.0] * 3)
     longest = row(rows, metric="latency", label="s6", variant="fp32", dequantization="once")
@@ -78,6 +78,22 @@ def test_one_process_gives_a_value_without_an_interval(latency: pd.DataFrame) ->
     assert rows["value"].notna().all()
     assert rows[["low", "high", "ratio_low", "ratio_high"]].isna().to_numpy().all()
     assert not rows["converged"].any()
+
+
+def test_a_row_that_did_not_converge_says_why_and_the_others_say_nothing(latency: pd.DataFrame) -> None:
+    levels = pd.Series({1: 0.97, 2: 1.06, 3: 0.97})
+    steady = latency.assign(duration_s=1e-3 * latency["tokens"] * latency["process"].map(levels))
+    for metric in ("latency", "latency_per_token"):
+        rows = latency_rows(steady, target=0.2)
+        overall = row(rows, metric=metric, label=None, variant="q8", dequantization="once")
+        assert overall["converged"]
+        assert pd.isna(overall["reason"])
+        wide = row(latency_rows(steady), metric=metric, label=None, variant="q8", dequantization="once")
+        assert not wide["converged"]
+        assert wide["reason"] == "interval of ±12.9 % after 3 processes"
+    few = steady.groupby(["variant", "dequantization", "input_id", "process"]).head(2)
+    of_input = row(latency_rows(few, target=0.2), metric="latency", label="s2", variant="q8", dequantization="once")
+    assert of_input["reason"] == "no interval of the median by ranks after 3 samples"
 
 
 def test_without_fp32_there_is_no_ratio(latency: pd.DataFrame) -> None:

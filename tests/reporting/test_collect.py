@@ -1,11 +1,13 @@
 """Each row of the study's table is of the model, variant and device whose files it comes from."""
 
+import numpy as np
 import pandas as pd
+import pytest
 
 from tocompress.evaluation.metrics import CLASSIFICATION, TRANSLATION
 from tocompress.reporting.collect import collect
 from tocompress.schemas.artifact import ARTIFACT
-from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS
+from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS, POWER, SESSION, WINDOWS
 from tocompress.schemas.evaluation import METRICS
 from tocompress.schemas.pruning import PRUNING
 from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
@@ -16,6 +18,7 @@ _VGG = StudyModel(
     name="vgg", network="vgg_16", build="own", data="d", trained=True, benchmarked=True,
     variants=("fp32", "q8", "p50-q8"), pruned=("p50-q8",),
 )  # fmt: skip
+BENCHMARK = ("latency", "memory", "power", "windows", "operations", "session")
 _FURTHER = {"variants": ("fp32",), "pruned": ()}
 MODELS = (
     _VGG,
@@ -27,7 +30,7 @@ DEVICES = tuple(StudyDevice(name=name, processor="cpu", runtime="tensorflow") fo
 
 
 def test_rows_are_of_the_files_they_come_from(tmp_path):
-    files = {table: [] for table in ("artifacts", "metrics", "pruning", "latency", "memory", "operations")}
+    files = {table: [] for table in ("artifacts", "metrics", "pruning", *BENCHMARK)}
 
     def add(table, schema, rows):
         path = tmp_path / f"{table}{len(files[table])}.parquet"
@@ -44,10 +47,15 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
     for variant in (variant for model in MODELS for variant in model.pruned):
         assert variant == "p50-q8"
         add("pruning", PRUNING, _removed({"a": (6, 2), "b": (2, 2)}))
-    for number, (_, model) in enumerate((device, model) for device in DEVICES for model in BENCHMARKED):
+    for number, (device, model) in enumerate((device, model) for device in DEVICES for model in BENCHMARKED):
         add("latency", LATENCY, _latency(model.variants, 0.001 * (1 + number)))
         add("memory", MEMORY, _memory(model.variants))
         add("operations", OPERATIONS, _operations(model.variants))
+        sensor = device.name == "tx2"
+        add("power", POWER, _power(model.variants) if sensor else POWER.empty_table().to_pandas())
+        add("windows", WINDOWS, _windows(model.variants) if sensor else WINDOWS.empty_table().to_pandas())
+        told = {"kernel": "6"} if sensor else {"power/unavailable": "no power sensor"}
+        add("session", SESSION, pd.DataFrame({"key": told.keys(), "value": told.values()}))
 
     study = collect(Aggregation(models=MODELS, devices=DEVICES, level=0.95, target=0.05), **files)
     assert dict(zip(*_of(study, "size", ["model", "variant"]), strict=True)) == {
@@ -64,6 +72,12 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
         for i, device in enumerate(DEVICES)
         for j, model in enumerate(BENCHMARKED)
     }
+    energy = study[study["metric"].eq("energy") & study["model"].eq("vgg") & study["variant"].eq("q8")]
+    by_device = energy.set_index("device")[["value", "reason"]]
+    assert by_device.loc["tx2", "value"] == pytest.approx(
+        2.0 * 10 / 5, rel=1e-3
+    )  # 2 W above idle for 10 s, 5 inferences
+    assert by_device.loc["host", "reason"] == "host: no power sensor"
     assert dict(zip(*_of(study, "filters_removed", ["model", "variant"]), strict=True)) == {("vgg", "p50-q8"): 0.5}
     unavailable = study[study["model"].eq("alone") & study["metric"].eq("top1")]
     assert unavailable["reason"].tolist() == ["no trained weights"]
@@ -100,12 +114,38 @@ def _memory(variants):
     return pd.DataFrame(
         [
             {"variant": v, "dequantization": None if v == "control" else "once", "process": p, "phase": phase,
-             "vm_hwm": 10, "rss": 10, "pss": 10, "uss": 10}
+             "vm_hwm": 10, "rss": 10, "pss": 10, "uss": 10, "nvmap": None}
             for v in ("control", *variants)
             for p in (1, 2)
             for phase in ("start", "loaded", "first", "last")
         ]
-    )  # fmt: skip
+    ).astype({"nvmap": "Int64"})  # fmt: skip
+
+
+_PHASES = {"idle_before": (0.0, 2.0), "block": (2.0, 12.0), "idle_after": (13.0, 15.0)}
+
+
+def _windows(variants):
+    rows = [
+        {"variant": v, "dequantization": "once", "process": p, "phase": phase, "start_s": start, "end_s": end,
+         "runs": 5 if phase == "block" else None}
+        for v in variants
+        for p in (1, 2)
+        for phase, (start, end) in _PHASES.items()
+    ]  # fmt: skip
+    return pd.DataFrame(rows).astype({"runs": "Int64"})
+
+
+def _power(variants):
+    """3 W, and 5 W while inferring."""
+    seconds = np.arange(0, 15, 0.001)
+    watts = np.where((seconds >= 2) & (seconds < 12), 5.0, 3.0)
+    parts = [
+        pd.DataFrame({"time_s": seconds, "watt": watts}).assign(variant=v, dequantization="once", process=p)
+        for v in variants
+        for p in (1, 2)
+    ]
+    return pd.concat(parts).assign(rail="0-0041/VDD_IN")
 
 
 def _operations(variants):

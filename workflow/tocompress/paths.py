@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-BENCHMARK_TABLES = ("latency", "memory", "power", "operations", "session")
+BENCHMARK_TABLES = ("latency", "memory", "power", "windows", "operations", "diagnostics", "session")
 FIGURE_FORMATS = ("png", "pdf", "csv")
 
 
@@ -55,6 +55,11 @@ class Paths:
     @property
     def inputs(self) -> str:
         return f"{self.root}/benchmarks/inputs/{{model}}.npz"
+
+    @property
+    def check(self) -> str:
+        """Of a device, whichever study asks for it."""
+        return "results/devices/{device}/check.txt"
 
     def benchmark(self, table: str) -> str:
         return f"{self.root}/benchmarks/{{device}}/{{model}}/{table}.parquet"

@@ -28,6 +28,8 @@ from tocompress.settings.training import Retraining
 #: Keys of a dataset that name files.
 FILES = ("codes", "source_vocabulary", "target_vocabulary")
 
+_ALL_CORES = 10_000
+
 Wildcards = Any
 Parameter = Callable[[Wildcards], str]
 
@@ -241,10 +243,24 @@ class Plan:
 
     def benchmark_settings(self, wildcards: Wildcards) -> str:
         return _canonical(
+            name=wildcards.device,
             device=self.study.devices[wildcards.device],
-            benchmark=self.study.benchmark.model_dump(mode="json", exclude={"inputs", "level", "target"}),
+            benchmark=self.study.benchmark.model_dump(mode="json", exclude={"inputs"}),
             variants=self.study.variants(wildcards.model),
         )
+
+    def device_settings(self, wildcards: Wildcards) -> str:
+        return self.study.devices[wildcards.device].canonical()
+
+    @property
+    def boards_settings(self) -> str:
+        """The devices of the study that are reached by ssh."""
+        devices = {name: self.study.devices[name] for name in self.study.study.devices}
+        return _canonical(**{name: device for name, device in devices.items() if device.transport == "ssh"})
+
+    def benchmark_threads(self, wildcards: Wildcards) -> int:
+        """All cores, to be alone on this machine; Snakemake cuts the number to what it was given."""
+        return _ALL_CORES if self.study.devices[wildcards.device].transport == "local" else 1
 
     def prediction_settings(self, wildcards: Wildcards) -> str:
         return self._with_data(wildcards, prediction=self.study.evaluation.prediction)
@@ -283,7 +299,7 @@ class Plan:
                 for name, model in models.items()
             ),
             devices=tuple(
-                StudyDevice(name=name, processor=device.processor, runtime=device.runtime)
+                StudyDevice(name=name, processor=device.processor, runtime=device.runtime, rails=device.rails)
                 for name, device in devices.items()
             ),
             level=study.benchmark.level,

@@ -8,6 +8,9 @@ from typing import Any
 import pandas as pd
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
+from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
+from tensorflow.python.framework.meta_graph import strip_graph_default_valued_attrs
+from tensorflow.python.grappler import tf_optimizer
 
 from tocompress.artifacts.graph import OUTPUT, WEIGHTS, reachable
 from tocompress.errors import StudyError
@@ -29,15 +32,19 @@ def trace(metadata: ModelMetadata, shapes: Shapes, beam_width: int = 1) -> Graph
     CNN: `input` float32 [None, size, size, 3], preprocessed, to `output` float32 [None, classes], logits.
     GNMT: `source` int32 [B, T], `source_length` int32 [B], `maximum_length` int32 [], `forced` bool [] to `output`
     int32 [B, L], token ids: decoded greedily, or the best of `beam_width` beams.
+
+    TensorFlow 1.15 runs it too: its loops are of operations, not of functions, and it names no attribute that an older
+    runtime may not know.
     """
-    with tf.Graph().as_default() as graph:
+    with tf.Graph().as_default():
         output = (
             _trace_translation(metadata, shapes, beam_width)
             if metadata.network == "gnmt"
             else _trace_images(metadata, shapes)
         )
         tf.identity(output, name=OUTPUT)
-    return reachable(graph.as_graph_def())
+        graph = tf.compat.v1.train.export_meta_graph()
+    return _portable(reachable(_with_loops_taken_apart(graph)))
 
 
 def multiply_accumulates(metadata: ModelMetadata, shapes: Shapes) -> pd.DataFrame:
@@ -49,6 +56,29 @@ def multiply_accumulates(metadata: ModelMetadata, shapes: Shapes) -> pd.DataFram
 
         macs = operations.multiply_accumulates(_folded(metadata, shapes))
     return pd.DataFrame({"macs": [macs]})
+
+
+def _with_loops_taken_apart(graph: MetaGraphDef) -> GraphDef:
+    """The graph with operations in place of functions, as TensorFlow 2 makes it of every graph before it runs it.
+
+    That leaves many operations that only pass a value on; without them a small file is smaller.
+    """
+    results = graph.collection_def["train_op"].node_list.value
+    results.extend(f"{node.name}:0" for node in graph.graph_def.node if node.op == "Placeholder" or node.name == OUTPUT)
+    config = tf.compat.v1.ConfigProto()
+    config.graph_options.rewrite_options.optimizers.extend(["function", "dependency"])
+    config.graph_options.rewrite_options.min_graph_nodes = -1  # small graphs too
+    return tf_optimizer.OptimizeGraph(config, graph)
+
+
+def _portable(graph: GraphDef) -> GraphDef:
+    """The graph without attributes that older runtimes may not know: those at their defaults, and private hints."""
+    stripped = MetaGraphDef(graph_def=graph)
+    strip_graph_default_valued_attrs(stripped)
+    for node in stripped.graph_def.node:
+        for name in [name for name in node.attr if name.startswith("_")]:
+            del node.attr[name]
+    return stripped.graph_def
 
 
 def _trace_images(metadata: ModelMetadata, shapes: Shapes) -> Tensor:

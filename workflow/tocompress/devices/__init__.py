@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Protocol
+
+from tocompress.errors import StudyError
 
 Record = dict[str, Any]
 
 
+class ConnectionLost(StudyError):
+    """The agent or the way to it has ended, or nothing is heard of it; a new connection may work."""
+
+
 class Agent(Protocol):
-    """A running agent, however it is reached. Paths inside a command are paths on its machine."""
+    """A running agent, however it is reached."""
 
     #: The record the agent sent on start: what its machine and runtime are.
     hello: Record
 
+    def send(self, file: Path, sha256: str) -> None:
+        """Make the file available on the agent's machine, where blocks name it by its digest."""
+        ...
+
     def run(self, command: Record) -> Iterator[Record]:
-        """The records of one command, closed by one `end` or `error`."""
+        """The records of one command, closed by one `end` or `error`. Raises ConnectionLost."""
+        ...
+
+    def reconnect(self) -> None:
+        """Start anew on the same machine; raises StudyError where that is not possible or it is not the same."""
         ...

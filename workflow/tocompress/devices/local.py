@@ -2,58 +2,56 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import Self
 
 from tocompress.devices import Record
-from tocompress.errors import StudyError
+from tocompress.devices.connection import Connection
 
 AGENT = Path(__file__).with_name("agent.py")
 
-_SECONDS_TO_QUIT = 10
+#: What agents of this machine hold while they measure.
+LOCK = Path(tempfile.gettempdir()) / "tocompress.lock"
 
 
 class LocalAgent:
     """A running agent; a context manager, on whose exit the agent and its worker are gone.
 
-    `log` receives what the agent and the runtime write to stderr (appended). Raises StudyError when the agent dies.
+    `log` receives what the agent and the runtime write to stderr (appended). With a `lock` no other agent that takes
+    the same runs meanwhile; one that is in the way is waited for, `patience` seconds at most. `root` holds sys/, proc/
+    and etc/.
     """
 
     hello: Record
 
-    def __init__(self, log: Path | None = None, interpreter: str | Path = sys.executable) -> None:
-        self._log_path = log
-        self._interpreter = str(interpreter)
+    def __init__(
+        self,
+        log: Path | None = None,
+        interpreter: str | Path = sys.executable,
+        *,
+        name: str = "agent",
+        lock: Path | None = None,
+        patience: float = 0.0,
+        root: str | Path = "/",
+    ) -> None:
+        self._log = log
+        self._name = name
+        # -I: neither this folder nor PYTHONPATH may shadow a module of the runtime.
+        self._command = [str(interpreter), "-I", str(AGENT), "--root", str(root)]
+        if lock:
+            self._command += ["--lock", str(lock), "--patience", str(patience)]
 
     def __enter__(self) -> Self:
-        self._log: IO[bytes] = self._log_path.open("ab+") if self._log_path else tempfile.TemporaryFile()
-        self._log_start = self._log.seek(0, os.SEEK_END)
+        self._folder = tempfile.TemporaryDirectory(prefix="tocompress-")
         try:
-            # -I: neither this folder nor PYTHONPATH may shadow a module of the runtime.
-            self._process = subprocess.Popen(
-                [self._interpreter, "-I", str(AGENT)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._log,
-                text=True,
-                start_new_session=True,
-            )
-        except OSError as error:
-            self._log.close()
-            raise StudyError(f"agent: cannot start {self._interpreter}: {error.strerror}") from error
-        try:
-            self.hello = self._read()
+            self._connect()
         except BaseException:
-            self._stop()
+            self._folder.cleanup()
             raise
         return self
 
@@ -61,50 +59,29 @@ class LocalAgent:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is None:
-            with suppress(OSError, subprocess.TimeoutExpired):
-                self._write({"command": "quit"})
-                self._process.wait(_SECONDS_TO_QUIT)
-        self._stop()
+            self._connection.quit()
+        else:
+            self._connection.kill()
+        self._folder.cleanup()
+
+    def send(self, file: Path, sha256: str) -> None:
+        """Links suffice: the agent runs on the machine that holds the file."""
+        link = Path(self._folder.name, "files", sha256)
+        with suppress(FileExistsError):
+            link.symlink_to(file.resolve())
 
     def run(self, command: Record) -> Iterator[Record]:
-        """The records of one command, closed by one `end` or `error`."""
-        try:
-            self._write(command)
-        except OSError:
-            raise self._death() from None
-        while True:
-            record = self._read()
-            yield record
-            if record["record"] in ("end", "error"):
-                return
+        return self._connection.run(command)
 
-    def _write(self, command: Record) -> None:
-        assert self._process.stdin
-        self._process.stdin.write(json.dumps(command) + "\n")
-        self._process.stdin.flush()
+    def reconnect(self) -> None:
+        self._connection.kill()
+        self._connect()
 
-    def _read(self) -> Record:
-        assert self._process.stdout
-        line = self._process.stdout.readline()
-        if not line.endswith("\n"):
-            raise self._death()
-        record: Record = json.loads(line)
-        return record
+    @property
+    def process(self) -> int:
+        """The agent's process."""
+        return self._connection.process.pid
 
-    def _death(self) -> StudyError:
-        code = self._process.wait()
-        self._log.seek(self._log_start)
-        lines = self._log.read().decode(errors="replace").split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing on stderr")
-        return StudyError(f"agent: {self._interpreter} ended with exit code {code}: {last}")
-
-    def _stop(self) -> None:
-        """End the agent and any worker: they share a process group of their own."""
-        if self._process.poll() != 0:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout, self._log):
-            assert stream
-            with suppress(OSError):
-                stream.close()
+    def _connect(self) -> None:
+        self._connection = Connection(self._name, [*self._command, "--folder", self._folder.name], self._log)
+        self.hello = self._connection.hello

@@ -4,215 +4,336 @@ from __future__ import annotations
 
 import hashlib
 import platform
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tocompress.devices import Agent, Record
+from tocompress.devices import Agent, ConnectionLost, Record
+from tocompress.devices.clocks import unlocked
 from tocompress.errors import StudyError
-from tocompress.measurement.operations import classify
-from tocompress.schemas.benchmark import TABLES
+from tocompress.measurement import power
+from tocompress.measurement.records import CONTROL, Block, Kind, Recorder
+from tocompress.measurement.stopping import Condition, Rule, diagnose, unfinished
+from tocompress.measurement.verification import values, verify
+from tocompress.settings.benchmark import Benchmark
+from tocompress.settings.device import Device
 
-CONTROL = "control"
+BASELINE = "fp32"
 
-EVERY_INFERENCE, ONCE = "every_inference", "once"
+_VERIFIED_INPUTS = 3
+_TRIES = 3  # of a block whose connection was lost
+_TIMEOUT = 600.0  # seconds of a block beyond those it is asked to last
 
-#: done, total, what is being measured now
+#: done, total as far as known, what is being measured now
 Report = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
-class BenchmarkPlan:
-    """What to measure and for how long; times in seconds. Paths are the device's.
-
-    A block warms up for at least `warmup_runs` runs (the first inference among them) and `warmup_seconds`, then is
-    timed in whole rotations over the inputs until `block_seconds` and `minimum_runs` are reached, or one more rotation
-    would pass `maximum_runs`; one rotation is always run.
-    """
+class Subject:
+    """What is measured: the artifacts of a model's variants, over the inputs of an .npz file."""
 
     model: str
     artifacts: Mapping[str, Path]
     inputs: Path
-    threads: int
-    dequantizations: tuple[str, ...] = (EVERY_INFERENCE, ONCE)
-    processes: int = 5
-    block_seconds: float = 0.5
-    warmup_runs: int = 3
-    warmup_seconds: float = 0.2
-    minimum_runs: int = 10
-    maximum_runs: int = 400
-    profiled_runs: int = 5
-    timeout_seconds: float = 600.0
-    seed: int = 1
 
+    @cached_property
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every file by what it is; raises StudyError for an absent one."""
+        paths = {"inputs": self.inputs, **{f"artifact/{variant}": path for variant, path in self.artifacts.items()}}
+        return {name: self._digest(name, path) for name, path in paths.items()}
 
-@dataclass(frozen=True)
-class Block:
-    """One block of the session. A control worker has neither artifact nor dequantization."""
+    @cached_property
+    def input_ids(self) -> list[str]:
+        """The inputs' names in the file's order, from keys `{input_id}/{placeholder}`."""
+        with np.load(self.inputs, allow_pickle=False) as arrays:
+            names = list(dict.fromkeys(key.rpartition("/")[0] for key in arrays.files))
+        if not names or "" in names:
+            wanted = "its keys must be {input_id}/{placeholder}"
+            raise StudyError(f"{self.inputs}: not a file of benchmark inputs: {wanted}")
+        return names
 
-    kind: str
-    variant: str
-    dequantization: str | None
-    round: int
-    order: int
+    def send_to(self, agent: Agent) -> None:
+        """Make every file available to the agent."""
+        agent.send(self.inputs, self.digests["inputs"])
+        for variant, path in self.artifacts.items():
+            agent.send(path, self.digests[f"artifact/{variant}"])
 
-
-@dataclass
-class _Tables:
-    latency: list[pd.DataFrame] = field(default_factory=list)
-    memory: list[Record] = field(default_factory=list)
-    operations: list[pd.DataFrame] = field(default_factory=list)
-    digests: defaultdict[tuple[str, str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
-    loads: list[float] = field(default_factory=list)
-
-
-def blocks(plan: BenchmarkPlan) -> Iterator[Block]:
-    """The session's blocks in order: for each round a random permutation of every variant under every dequantization
-    and a control worker; after the rounds, one profiled block for each variant and dequantization."""
-    random = np.random.default_rng(plan.seed)
-    conditions = [(variant, mode) for variant in plan.artifacts for mode in plan.dequantizations]
-    members: list[tuple[str, str | None]] = [*conditions, (CONTROL, None)]
-    for number in range(1, plan.processes + 1):
-        for order, index in enumerate(random.permutation(len(members))):
-            variant, mode = members[index]
-            yield Block("control" if variant == CONTROL else "latency", variant, mode, number, order)
-    for order, index in enumerate(random.permutation(len(conditions))):
-        variant, mode = conditions[index]
-        yield Block("operations", variant, mode, plan.processes + 1, order)
+    def _digest(self, name: str, path: Path) -> str:
+        try:
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            raise StudyError(f"{path}: {self.model}'s {name} is not readable ({error.strerror})") from error
 
 
 def measure(
-    agent: Agent, plan: BenchmarkPlan, report: Report = lambda done, total, text: None
+    agent: Agent,
+    subject: Subject,
+    device: Device,
+    settings: Benchmark,
+    report: Report = lambda done, total, text: None,
+    reference: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Run the session; the tables `latency`, `memory`, `power` (empty), `operations` and `session`, as declared in
-    `tocompress.tables`.
+    """Run the session; its tables as declared in `schemas.benchmark`.
 
-    `process` numbers the fresh processes of a variant and dequantization from 1; here each round has one, so it equals
-    `block`, and rows of the same number may be paired across variants. Raises StudyError when a block fails.
+    Rounds hold a fresh process of every variant under every dequantization, in random order, and a control worker.
+    After `settings.processes` rounds there are more of those variants only whose times the stopping rule is not
+    content with, and of the uncompressed one they are compared with. Then come a profiled block and, on a device with
+    a sensor, rounds of blocks whose power is sampled. Rows of the same process number may be paired across variants.
+
+    `reference` holds the outputs of `outputs_of`, computed elsewhere: with others the session is refused. Raises
+    StudyError when a block fails; one whose connection was lost is repeated.
     """
-    identities = _check(plan)
-    input_ids = _input_ids(plan.inputs)
-    sequence = list(blocks(plan))
-    tables = _Tables()
-    for done, block in enumerate(sequence):
-        report(done, len(sequence), _describe(block))
-        for record in agent.run(_command(plan, block, input_ids)):
-            _collect(tables, plan, block, record)
-    report(len(sequence), len(sequence), "done")
-    return {
-        "latency": _table("latency", tables.latency),
-        "memory": _table("memory", [pd.DataFrame(tables.memory)]),
-        "power": _table("power", []),
-        "operations": _table("operations", tables.operations),
-        "session": _session_table(agent.hello, plan, identities, tables),
-    }
+    session = _Session(agent, subject, device, settings, report)
+    return session.run(reference)
 
 
-def _check(plan: BenchmarkPlan) -> dict[str, str]:
-    """SHA-256 of every file of the plan by what it is; an absent one is an error before anything is measured."""
-    paths = {"inputs": plan.inputs, **{f"artifact/{variant}": path for variant, path in plan.artifacts.items()}}
-    digests = {}
-    for name, path in paths.items():
+def outputs_of(agent: Agent, subject: Subject, device: Device, settings: Benchmark) -> dict[str, dict[str, np.ndarray]]:
+    """What each variant answers to the first inputs: variant -> input -> output."""
+    return _Session(agent, subject, device, settings, lambda done, total, text: None).outputs()
+
+
+def round_blocks(
+    random: np.random.Generator, kind: Kind, process: int, conditions: Sequence[Condition], *, control: bool
+) -> list[Block]:
+    """A block of every condition, and one of a control worker, in random order."""
+    members: list[tuple[str, str | None]] = [*conditions, *([(CONTROL, None)] if control else [])]
+    shuffled = [members[index] for index in random.permutation(len(members))]
+    return [
+        Block("control" if variant == CONTROL else kind, variant, mode, process, order)
+        for order, (variant, mode) in enumerate(shuffled)
+    ]
+
+
+class _Session:
+    """A session under way."""
+
+    def __init__(self, agent: Agent, subject: Subject, device: Device, settings: Benchmark, report: Report) -> None:
+        self._agent = agent
+        self._subject = subject
+        self._device = device
+        self._settings = settings
+        self._report = report
+        self._recorder = Recorder()
+        self._random = np.random.default_rng(settings.seed)
+        self._conditions: list[Condition] = [
+            (variant, mode) for variant in subject.artifacts for mode in settings.dequantization
+        ]
+        self._done = 0
+        self._reconnections = 0
+        self._facts: dict[str, Any] = {}
+        subject.send_to(agent)
+
+    def run(self, reference: Mapping[str, Mapping[str, np.ndarray]] | None) -> dict[str, pd.DataFrame]:
+        begin = self._state()
+        self._check_clocks(begin)
+        rails = self._rails()
+        if reference is not None:
+            self._verify(reference)
+        self._time()
+        for block in round_blocks(self._random, "operations", 1, self._conditions, control=False):
+            self._measure(block)
+        if rails:
+            self._sample_power()
+        end = self._state()
+        latency, windows = self._recorder.table("latency"), self._recorder.table("windows")
+        samples = self._recorder.table("power")
+        if self._device.meter and len(windows):
+            meter = power.read_meter(self._device.meter)
+            samples = pd.concat([samples, power.meter_samples(meter, windows, begin["offset_s"])], ignore_index=True)
+        self._report(self._done, self._done, "done")
+        return {
+            "latency": latency,
+            "memory": self._recorder.table("memory"),
+            "power": samples,
+            "windows": windows,
+            "operations": self._recorder.table("operations"),
+            "diagnostics": diagnose(latency, self._settings.level, self._settings.target),
+            "session": self._session_table(begin, end, samples),
+        }
+
+    def outputs(self) -> dict[str, dict[str, np.ndarray]]:
+        mode = self._settings.dequantization[0]
+        found = {}
+        for variant in self._subject.artifacts:
+            command = self._command("outputs", variant, mode) | {
+                "input_ids": self._subject.input_ids[:_VERIFIED_INPUTS]
+            }
+            found[variant] = values(self._records(command, f"outputs of {variant}"))
+        return found
+
+    # Parts of a session
+
+    def _check_clocks(self, state: Record) -> None:
+        if self._device.clocks == "locked" and (moving := unlocked(state["clock"])):
+            raise self._problem(
+                f"the clocks of {', '.join(moving)} are not locked; lock them (jetson_clocks on a Jetson, as root),"
+                " or set the device's `clocks: any`"
+            )
+
+    def _rails(self) -> list[str]:
+        """The rails whose sum is the device's power; none where nothing measures it, and why."""
+        names = [*self._agent.hello.get("rails", []), *([power.METER] if self._device.meter else [])]
+        if not names:
+            self._facts["power/unavailable"] = "no power sensor"
+            return []
         try:
-            with path.open("rb") as file:
-                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            raise StudyError(f"{path}: {plan.model}'s {name} is not readable ({error.strerror})") from error
-    return digests
+            return power.total_rails(names, self._device.rails)
+        except StudyError as error:
+            if self._device.rails is not None:
+                raise
+            self._facts["power/unavailable"] = str(error)
+            return []
+
+    def _verify(self, reference: Mapping[str, Mapping[str, np.ndarray]]) -> None:
+        for variant, found in self.outputs().items():
+            difference = verify(str(self._problem(variant)), found, dict(reference[variant]))
+            self._facts[f"difference/{variant}"] = difference
+
+    def _time(self) -> None:
+        settings = self._settings
+        begin, chosen = time.monotonic(), self._conditions
+        self._facts["stopped"] = f"at {settings.maximum_processes} processes"
+        for process in range(1, settings.maximum_processes + 1):
+            if process > settings.processes:
+                chosen = self._unsettled()
+                if not chosen:
+                    self._facts["stopped"] = "all times settled"
+                    return
+                if time.monotonic() - begin > settings.maximum_seconds:
+                    self._facts["stopped"] = f"after {settings.maximum_seconds:g} seconds"
+                    return
+            for block in round_blocks(self._random, "latency", process, chosen, control=True):
+                self._measure(block)
+
+    def _unsettled(self) -> list[Condition]:
+        """The conditions that need another process, each with the baseline that its ratio is paired with."""
+        settings = self._settings
+        rule = Rule(settings.level, settings.target, settings.processes, settings.minimum_samples)
+        open_ones = unfinished(self._recorder.table("latency"), rule)
+        baselines = {(BASELINE, mode) for _, mode in open_ones}
+        return [condition for condition in self._conditions if condition in open_ones | baselines]
+
+    def _sample_power(self) -> None:
+        settings = self._settings.power
+        if settings.rail_warmup_seconds:
+            self._report(self._done, self._done, f"reading the sensors for {settings.rail_warmup_seconds:g} s")
+            idle = {
+                "seconds": 0,
+                "minimum_runs": 0,
+                "tail_seconds": 0,
+                "idle_seconds": settings.rail_warmup_seconds / 2,
+            }
+            variant, mode = self._conditions[0]
+            self._records(self._command("power", variant, mode) | idle, "rail warm-up")
+        for process in range(1, settings.processes + 1):
+            for block in round_blocks(self._random, "power", process, self._conditions, control=False):
+                self._measure(block)
+
+    # Blocks
+
+    def _measure(self, block: Block) -> None:
+        self._report(self._done, max(self._total, self._done + 1), str(block))
+        command = self._command(block.kind, block.variant, block.dequantization)
+        self._recorder.add(block, self._records(command, str(block)))
+        self._done += 1
+
+    @property
+    def _total(self) -> int:
+        """How many blocks there are at least."""
+        conditions = len(self._conditions)
+        sampled = self._settings.power.processes if "power/unavailable" not in self._facts else 0
+        return self._settings.processes * (conditions + 1) + (1 + sampled) * conditions
+
+    def _command(self, kind: str, variant: str, mode: str | None) -> Record:
+        settings, digests, is_power = self._settings, self._subject.digests, kind == "power"
+        seconds = settings.power.block_seconds if is_power else settings.block_seconds
+        pauses = 2 * (settings.power.tail_seconds + settings.power.idle_seconds) if is_power else 0.0
+        return {
+            "command": "block",
+            "kind": kind,
+            "artifact": None if kind == "control" else digests[f"artifact/{variant}"],
+            "inputs": digests["inputs"],
+            "input_ids": self._subject.input_ids,
+            "dequantization": mode,
+            "processor": self._device.processor,
+            "threads": self._device.threads,
+            "warmup_runs": settings.warmup_runs,
+            "warmup_seconds": settings.warmup_seconds,
+            "seconds": seconds,
+            "minimum_runs": settings.minimum_runs,
+            "maximum_runs": settings.maximum_runs,
+            "profiled_runs": settings.profiled_runs,
+            "idle_seconds": settings.power.idle_seconds,
+            "tail_seconds": settings.power.tail_seconds,
+            "timeout_seconds": _TIMEOUT + seconds + pauses,
+        }
+
+    def _records(self, command: Record, what: str) -> list[Record]:
+        """All records of a command that ended well; what came before the connection was lost does not count."""
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                records = list(self._agent.run(command))
+            except ConnectionLost as error:
+                if not tries_left:
+                    raise
+                print(f"{error}; connecting again", flush=True)
+                self._agent.reconnect()
+                self._reconnections += 1
+                continue
+            if records[-1]["record"] == "error":
+                raise self._problem(f"{what}: {records[-1]['error']}")
+            return records
+        raise AssertionError("the last try returns or raises")
+
+    def _state(self) -> Record:
+        """The agent's `state`, and by how much this machine's UNIX time is ahead of the device's monotonic clock."""
+        sent = time.time()
+        state = self._records({"command": "state"}, "state")[0]
+        return state | {"offset_s": (sent + time.time()) / 2 - state["monotonic_s"]}
+
+    def _problem(self, text: str) -> StudyError:
+        return StudyError(f"benchmark of {self._subject.model}: {text}")
+
+    def _session_table(self, begin: Record, end: Record, samples: pd.DataFrame) -> pd.DataFrame:
+        """What the numbers rest on."""
+        entries: dict[str, Any] = {
+            **_flat("device", {key: value for key, value in self._agent.hello.items() if key != "record"}),
+            "host/python": platform.python_version(),
+            **_flat("settings", self._settings.model_dump(mode="json", exclude={"inputs"})),
+            **_flat("settings/device", self._device.model_dump(mode="json")),
+            **{f"sha256/{name}": digest for name, digest in self._subject.digests.items()},
+            **_flat("begin", begin),
+            **_flat("end", end),
+            **self._facts,
+            **_flat("sampling", power.quality(samples)),
+            **_flat("sampling/failed", self._recorder.failed_readings),
+            "sampling/realtime": self._recorder.realtime if len(samples) else None,
+            "reconnections": self._reconnections,
+            "load/highest": max(self._recorder.loads, default=None),
+            "outputs_agree": self._recorder.outputs_agree,
+            **self._recorder.outputs,
+        }
+        return pd.DataFrame({"key": list(entries), "value": [_text(value) for value in entries.values()]})
 
 
-def _input_ids(path: Path) -> list[str]:
-    """The inputs' names in the file's order, from keys `{input_id}/{placeholder}`."""
-    with np.load(path, allow_pickle=False) as arrays:
-        names = list(dict.fromkeys(key.rpartition("/")[0] for key in arrays.files))
-    if not names or "" in names:
-        raise StudyError(f"{path}: not a file of benchmark inputs: its keys must be {{input_id}}/{{placeholder}}")
-    return names
+def _flat(prefix: str, entries: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings as one, with keys joined by slashes."""
 
+    def walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+        if isinstance(value, Mapping):
+            for key, inner in value.items():
+                yield from walk(f"{path}/{key}", inner)
+        elif not path.endswith("/record"):
+            yield path, value
 
-def _command(plan: BenchmarkPlan, block: Block, input_ids: list[str]) -> Record:
-    return {
-        "command": "block",
-        "kind": block.kind,
-        "artifact": None if block.kind == "control" else str(plan.artifacts[block.variant]),
-        "inputs": str(plan.inputs),
-        "input_ids": input_ids,
-        "dequantization": block.dequantization,
-        "threads": plan.threads,
-        "warmup_runs": plan.warmup_runs,
-        "warmup_seconds": plan.warmup_seconds,
-        "seconds": plan.block_seconds,
-        "minimum_runs": plan.minimum_runs,
-        "maximum_runs": plan.maximum_runs,
-        "profiled_runs": plan.profiled_runs,
-        "timeout_seconds": plan.timeout_seconds,
-    }
-
-
-def _describe(block: Block) -> str:
-    name = block.variant if block.dequantization is None else f"{block.variant}, dequantized {_words(block)}"
-    return f"operations of {name}" if block.kind == "operations" else f"round {block.round}: {name}"
-
-
-def _words(block: Block) -> str:
-    return str(block.dequantization).replace("_", " ").replace("every", "in every")
-
-
-def _collect(tables: _Tables, plan: BenchmarkPlan, block: Block, record: Record) -> None:
-    content = {key: value for key, value in record.items() if key != "record"}
-    condition: dict[str, Any] = {"variant": block.variant, "dequantization": block.dequantization}
-    match record["record"]:
-        case "samples":
-            place = {"process": block.round, "block": block.round, "order": block.order}
-            tables.latency.append(pd.DataFrame(content).assign(**condition, **place))
-        case "memory":
-            tables.memory.append({**condition, "process": block.round, **content})
-        case "operations":
-            rows = pd.DataFrame(content).assign(**condition)
-            rows["operation_class"] = [
-                classify(kind, name) for kind, name in zip(rows["type"], rows["operation"], strict=True)
-            ]
-            tables.operations.append(rows)
-        case "outputs":
-            for input_id, digest in content["digests"].items():
-                tables.digests[block.variant, str(block.dequantization), input_id].add(digest)
-        case "end":
-            tables.loads.append(content["load"])
-        case "error":
-            raise StudyError(f"benchmark of {plan.model}: {_describe(block)}: {content['error']}")
-
-
-def _table(name: str, parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """The parts as one table with the schema's columns and types; columns that hold only nulls keep their type."""
-    schema = TABLES[name]
-    empty = schema.empty_table().to_pandas()
-    whole = pd.concat(parts, ignore_index=True) if parts else empty
-    integers = {column: "Int64" for column in ("tokens", "vm_hwm", "rss", "pss", "uss") if column in schema.names}
-    return whole[schema.names].astype(integers)
-
-
-def _session_table(hello: Record, plan: BenchmarkPlan, identities: dict[str, str], tables: _Tables) -> pd.DataFrame:
-    """What the numbers rest on. `output/...` holds the digest of each output, or several where processes differ."""
-    settings = {
-        item.name: getattr(plan, item.name)
-        for item in fields(plan)
-        if item.name not in ("artifacts", "inputs", "model")
-    }
-    entries: dict[str, Any] = {
-        **{f"device/{key}": value for key, value in hello.items() if key != "record"},
-        "host/python": platform.python_version(),
-        **{f"plan/{key}": value for key, value in settings.items()},
-        **{f"sha256/{name}": digest for name, digest in identities.items()},
-        "load/highest": max(tables.loads, default=None),
-        "outputs_agree": all(len(digests) == 1 for digests in tables.digests.values()),
-        **{f"output/{'/'.join(key)}": ",".join(sorted(digests)) for key, digests in sorted(tables.digests.items())},
-    }
-    return pd.DataFrame({"key": list(entries), "value": [_text(value) for value in entries.values()]})
+    return dict(walk(prefix, entries))
 
 
 def _text(value: Any) -> str | None:
@@ -221,7 +342,7 @@ def _text(value: Any) -> str | None:
             return None
         case bool():
             return str(value).lower()
-        case tuple():
+        case tuple() | list():
             return ",".join(map(str, value))
         case _:
             return str(value)

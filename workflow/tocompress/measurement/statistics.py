@@ -1,17 +1,22 @@
-"""Intervals of medians, means and ratios. Too few observations give no interval, never a narrow one."""
+"""Intervals of medians, means and ratios, and changes. Too few observations give none, never a narrow one."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 LEVEL = 0.95
 
 #: The paper's rule (section III-B): the 95 % confidence bound of each model and input within 5 % of the value.
 TARGET = 0.05
+
+#: Enough for Student's quantile to be near the normal one, few enough for each to outlast the samples' correlation.
+BATCHES = 20
 
 
 class Interval(NamedTuple):
@@ -22,6 +27,13 @@ class Interval(NamedTuple):
     high: float | None
 
 
+class Change(NamedTuple):
+    """A change as a fraction, and the probability of one as clear by chance; None where too little was observed."""
+
+    size: float | None
+    p: float | None
+
+
 def median_interval(samples: Sequence[float] | np.ndarray, level: float = LEVEL) -> Interval:
     """The median of independent samples, with bounds by ranks: no distribution is assumed.
 
@@ -30,7 +42,7 @@ def median_interval(samples: Sequence[float] | np.ndarray, level: float = LEVEL)
     """
     ordered = np.sort(np.asarray(samples, dtype=float))
     value = float(np.median(ordered))
-    rank = int(stats.binom.ppf((1 - level) / 2, len(ordered), 0.5))
+    rank = _median_rank(len(ordered), level)
     if rank < 1:
         return Interval(value, None, None)
     return Interval(value, float(ordered[rank - 1]), float(ordered[-rank]))
@@ -45,8 +57,20 @@ def mean_interval(values: Sequence[float] | np.ndarray, level: float = LEVEL) ->
     if len(observed) < 2:
         return Interval(mean, None, None)
     error = float(np.std(observed, ddof=1)) / np.sqrt(len(observed))
-    half_width = float(stats.t.ppf((1 + level) / 2, len(observed) - 1)) * error
+    half_width = _student_quantile(level, len(observed) - 1) * float(error)
     return Interval(mean, mean - half_width, mean + half_width)
+
+
+def batch_interval(samples: Sequence[float] | np.ndarray, level: float = LEVEL) -> Interval:
+    """The mean of a series in time order, with Student's interval over the means of its up to `BATCHES` batches.
+
+    The means of long batches are nearly independent where neighbouring samples are not. Batches differ in length by
+    one sample at most and weigh the same.
+    """
+    series = np.asarray(samples, dtype=float)
+    batches = min(BATCHES, len(series))
+    bounds = np.arange(batches + 1) * len(series) // max(batches, 1)
+    return mean_interval(np.add.reduceat(series, bounds[:-1]) / np.diff(bounds), level)
 
 
 def between_processes(medians: Sequence[float] | np.ndarray, level: float = LEVEL) -> Interval:
@@ -74,8 +98,74 @@ def ratio_interval(
     )
 
 
+def relative_half_width(interval: Interval) -> float | None:
+    """Half of the interval's width as a fraction of the value's magnitude; None without an interval."""
+    if interval.low is None or interval.high is None:
+        return None
+    half_width = (interval.high - interval.low) / 2
+    if half_width == 0:
+        return 0.0
+    return half_width / abs(interval.value) if interval.value else math.inf
+
+
 def converged(interval: Interval, target: float = TARGET) -> bool:
     """Whether the interval's half-width is within `target` of the value; without an interval it is not."""
-    if interval.low is None or interval.high is None:
-        return False
-    return (interval.high - interval.low) / 2 <= target * abs(interval.value)
+    width = relative_half_width(interval)
+    return width is not None and width <= target
+
+
+def trend(times: np.ndarray, values: np.ndarray, levels: int = 1) -> Change:
+    """How positive values change over the span of their times: Theil and Sen's slope, and the p of Spearman's rho.
+
+    `levels` is how many groups of the values were divided by their own median before: each costs a degree of freedom.
+    """
+    first, second = np.triu_indices(len(values), 1)
+    apart = times[first] != times[second]
+    if not apart.any():
+        return Change(None, None)
+    slopes = ((values[second] - values[first])[apart]) / (times[second] - times[first])[apart]
+    size = float(np.median(slopes) * np.ptp(times) / np.median(values))
+    rho, degrees = correlation(stats.rankdata(times), stats.rankdata(values)), len(values) - levels - 1
+    if rho is None or degrees < 1:
+        return Change(size, None)
+    return Change(size, _chance_of(rho, np.sqrt((1 - rho**2) / degrees), degrees))
+
+
+def shared_change(ratios: np.ndarray) -> Change:
+    """The geometric mean of independent positive ratios, as a change, with the p of Student's test of their logs."""
+    if len(ratios) == 0:
+        return Change(None, None)
+    logarithms = np.log(ratios)
+    mean, degrees = float(np.mean(logarithms)), len(ratios) - 1
+    if degrees < 1:
+        return Change(float(np.expm1(mean)), None)
+    error = float(np.std(logarithms, ddof=1)) / np.sqrt(len(ratios))
+    return Change(float(np.expm1(mean)), _chance_of(mean, error, degrees))
+
+
+def correlation(first: np.ndarray, second: np.ndarray) -> float | None:
+    """Pearson's; None for fewer than three pairs, or where one side is constant."""
+    if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
+        return None
+    return float(np.clip(np.corrcoef(first, second)[0, 1], -1, 1))
+
+
+def _chance_of(estimate: float, error: float, degrees: int) -> float:
+    """Student's two-sided p of an estimate against zero."""
+    if estimate == 0:
+        return 1.0
+    return float(2 * special.stdtr(degrees, -abs(estimate) / error)) if error > 0 else 0.0
+
+
+# The same few arguments occur over and over while a session runs, and scipy takes long to answer.
+
+
+@cache
+def _median_rank(n: int, level: float) -> int:
+    """Rank of the lower bound of the median of n samples; 0 where there is none."""
+    return int(stats.binom.ppf((1 - level) / 2, n, 0.5))
+
+
+@cache
+def _student_quantile(level: float, degrees: int) -> float:
+    return float(stats.t.ppf((1 + level) / 2, degrees))

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tocompress.measurement.operations import DEQUANTIZATION
-from tocompress.measurement.session import CONTROL
+from tocompress.measurement.records import CONTROL
 from tocompress.measurement.statistics import (
     LEVEL,
     TARGET,
@@ -19,13 +19,11 @@ from tocompress.measurement.statistics import (
     mean_interval,
     ratio_interval,
 )
+from tocompress.measurement.stopping import Condition, diagnose
 from tocompress.schemas.evaluation import METRICS
 from tocompress.schemas.study import STUDY
 
 BASELINE = "fp32"
-
-#: Variant, dequantization.
-Condition = tuple[str, str]
 
 _NO_RATIO = Interval(float("nan"), None, None)
 
@@ -37,51 +35,75 @@ def latency_rows(latency: pd.DataFrame, level: float = LEVEL, target: float = TA
 
     The value is the mean over fresh processes of each process's median, with Student's interval; `ratio` is to fp32
     under the same dequantization, paired by process. Every process ran each input equally often, so that the medians
-    over all inputs are medians of the same mixture.
+    over all inputs are medians of the same mixture. `converged` and `reason` are those of `stopping.diagnose`.
     """
     timed = latency[~latency["warmup"].astype(bool)]
-    milliseconds = timed.assign(sample=1000 * timed["duration_s"])
-    tokens = milliseconds[milliseconds["tokens"].notna()]
-    per_token = tokens.assign(sample=tokens["sample"] / tokens["tokens"].astype(float))
+    translations = timed[timed["tokens"].fillna(0) > 0]
+    per_token = translations.assign(duration_s=translations["duration_s"] / translations["tokens"].astype(float))
     return _frame(
         row
-        for metric, samples in (("latency", milliseconds), ("latency_per_token", per_token))
+        for metric, samples in (("latency", timed), ("latency_per_token", per_token))
+        if len(samples)
         for row in _latency_rows(metric, samples, level, target)
     )
 
 
 def _latency_rows(metric: str, samples: pd.DataFrame, level: float, target: float) -> Iterator[dict[str, Any]]:
-    groups: list[tuple[str | None, pd.DataFrame]] = [(None, samples)] if len(samples) else []
+    verdicts = _verdicts(samples, level, target)
+    groups: list[tuple[str | None, pd.DataFrame]] = [(None, samples)]
     groups += [(str(input_id), group) for input_id, group in samples.groupby("input_id", sort=False)]
     for label, group in groups:
-        by_process = group.groupby(["variant", "dequantization", "process"])["sample"]
-        medians, counts = by_process.median(), by_process.size()
+        by_process = group.groupby(["variant", "dequantization", "process"])["duration_s"]
+        medians, counts = 1000 * by_process.median(), by_process.size()
         for condition in _conditions(medians):
             of_processes = medians[condition]
-            yield _measured(
-                condition,
-                metric,
-                "ms",
-                between_processes(of_processes.to_numpy(), level),
-                level,
-                target,
-                label=label,
-                n=int(counts[condition].sum()),
-                processes=len(of_processes),
-                ratio=_ratio(medians, condition, level),
+            yield (
+                _measured(
+                    condition,
+                    metric,
+                    "ms",
+                    between_processes(of_processes.to_numpy(), level),
+                    level,
+                    target,
+                    label=label,
+                    n=int(counts[condition].sum()),
+                    processes=len(of_processes),
+                    ratio=_ratio(medians, condition, level),
+                )
+                | verdicts[*condition, label]
             )
 
 
-def memory_rows(memory: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
+def _verdicts(samples: pd.DataFrame, level: float, target: float) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """`converged` and `reason` by variant, dequantization and input (None: all)."""
+    diagnostics = diagnose(samples, level, target).astype(object)
+    rows = diagnostics.where(diagnostics.notna(), None).to_dict("records")
+    return {
+        (row["variant"], row["dequantization"], row["input_id"]): {key: row[key] for key in ("converged", "reason")}
+        for row in rows
+    }
+
+
+def memory_rows(
+    memory: pd.DataFrame, processor: str = "cpu", level: float = LEVEL, target: float = TARGET
+) -> pd.DataFrame:
     """`memory` (byte): the peak of a worker less that of the same round's control worker.
 
     Without a label it is the peak while inferring: the runs after the first, once the memory freed by loading has been
     given back. The label `loading` is the peak from reading the artifact to the end of the first inference, in which
-    the runtime optimizes the graph and holds several copies of its constants.
+    the runtime optimizes the graph and holds several copies of its constants. On a `gpu` the graphics memory, which
+    only grows, is part of it.
     """
-    peaks = memory.pivot(index=["variant", "dequantization", "process"], columns="phase", values="vm_hwm")
+    peak_bytes = memory["vm_hwm"] + memory["nvmap"] if processor == "gpu" else memory["vm_hwm"]
+    peaks = memory.assign(peak=peak_bytes).pivot(
+        index=["variant", "dequantization", "process"], columns="phase", values="peak"
+    )
     if peaks.isna().to_numpy().any():
-        reason = "the device's kernel does not tell a process's peak memory by phase"
+        reason = (
+            "the device's kernel does not tell a process's peak memory by phase"
+            if memory["vm_hwm"].isna().any()
+            else "the device does not tell how much graphics memory a process has (a Jetson does, to root)"
+        )
         return _frame(_unavailable(condition, "memory", "byte", reason) for condition in _conditions(peaks["last"]))
     rows: list[dict[str, Any]] = []
     for label, peak in ((None, peaks["last"]), ("loading", peaks[["loaded", "first"]].max(axis=1))):

@@ -8,14 +8,16 @@ from pathlib import Path
 import pandas as pd
 
 from tocompress.evaluation.metrics import CLASSIFICATION, TRANSLATION, unavailable
+from tocompress.measurement.energy import power_rows
+from tocompress.measurement.power import total_rails
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_power_rows
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.study import COSTS, Part, aggregate, artifact_rows, removed_rows
 from tocompress.schemas.artifact import ARTIFACT
-from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS
+from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS, POWER, SESSION, WINDOWS
 from tocompress.schemas.evaluation import METRICS
 from tocompress.schemas.pruning import PRUNING
-from tocompress.settings.aggregation import Aggregation, StudyModel
+from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
 from tocompress.tables import read_table
 
 Files = Sequence[str | Path]
@@ -29,7 +31,10 @@ def collect(
     pruning: Files,
     latency: Files,
     memory: Files,
+    power: Files,
+    windows: Files,
     operations: Files,
+    session: Files,
 ) -> pd.DataFrame:
     """The table 'study'. Files come in the order of the settings: models and variants; devices and models."""
     return aggregate(
@@ -37,7 +42,7 @@ def collect(
             *_artifact_parts(settings, artifacts),
             *_accuracy_parts(settings, metrics),
             *_pruning_parts(settings, pruning),
-            *_benchmark_parts(settings, latency, memory, operations),
+            *_benchmark_parts(settings, zip(latency, memory, power, windows, operations, session, strict=True)),
             *_unbenchmarked_parts(settings),
         ]
     )
@@ -68,18 +73,17 @@ def _pruning_parts(settings: Aggregation, pruning: Files) -> Iterator[Part]:
             yield _part(model, removed_rows(read_table(next(files), PRUNING)), variant=variant)
 
 
-def _benchmark_parts(settings: Aggregation, latency: Files, memory: Files, operations: Files) -> Iterator[Part]:
-    files = iter(zip(latency, memory, operations, strict=True))
+def _benchmark_parts(settings: Aggregation, files: Iterator[tuple[str | Path, ...]]) -> Iterator[Part]:
     benchmarked = [model for model in settings.models if model.benchmarked]
     for device in settings.devices:
         for model in benchmarked:
-            samples, footprints, profiles = next(files)
+            samples, footprints, power, windows, profiles, session = next(files)
             times = read_table(samples, LATENCY)
             rows = [
                 latency_rows(times, settings.level, settings.target),
-                memory_rows(read_table(footprints, MEMORY), settings.level, settings.target),
+                memory_rows(read_table(footprints, MEMORY), device.processor, settings.level, settings.target),
                 operation_rows(read_table(profiles, OPERATIONS), settings.level, settings.target),
-                unavailable_power_rows(times, f"no power sensor on {device.name}"),
+                _power_rows(settings, device, times, power, windows, session),
             ]
             yield _part(
                 model,
@@ -88,6 +92,22 @@ def _benchmark_parts(settings: Aggregation, latency: Files, memory: Files, opera
                 processor=device.processor,
                 runtime=device.runtime,
             )
+
+
+def _power_rows(
+    settings: Aggregation,
+    device: StudyDevice,
+    times: pd.DataFrame,
+    power: str | Path,
+    windows: str | Path,
+    session: str | Path,
+) -> pd.DataFrame:
+    facts = read_table(session, SESSION).set_index("key")["value"]
+    if "power/unavailable" in facts:
+        return unavailable_power_rows(times, f"{device.name}: {facts['power/unavailable']}")
+    samples = read_table(power, POWER)
+    rails = total_rails(samples["rail"].unique(), device.rails)
+    return power_rows(samples, read_table(windows, WINDOWS), rails, settings.level, settings.target)
 
 
 def _unbenchmarked_parts(settings: Aggregation) -> Iterator[Part]:

@@ -33,9 +33,10 @@ METHODS: dict[str, str] = {
     "latency": "wall clock from input to output, load excluded; median of each fresh process, mean over processes",
     "latency_per_token": "as inference time, divided by the tokens generated",
     "memory": "peak of a fresh process from its second inference on, above that of a control process without a model",
-    "power_mean": "from the device's sensors, above idle",
-    "power_peak": "from the device's sensors, above idle",
-    "energy": "power integrated over time, above idle, an inference",
+    "power_mean": "energy of a block of inferences above idle, divided by its duration; mean over fresh processes",
+    "power_peak": "99th percentile in a block of the mean power over 100 ms, above idle; mean over fresh processes",
+    "energy": "power above idle, integrated over a block of inferences and the sensor's tail, an inference;"
+    " mean over fresh processes",
     "top1": "share of the test set whose best class is right",
     "top5": "share of the test set whose class is among the best five",
     "precision": "mean over classes",
@@ -102,10 +103,14 @@ def report(
 
 
 def session_facts(sessions: Iterable[pd.DataFrame]) -> dict[str, str]:
-    """One text a key from several tables `session`: the value, the few values, or how many there are."""
+    """One text a key from several tables `session`: the value, the few values, or how many there are.
+
+    Digests of files and outputs are left to the tables.
+    """
     values: dict[str, list[str]] = {}
     for session in sessions:
-        for key, value in session[["key", "value"]].itertuples(index=False):
+        told = session[~session["key"].str.startswith(("output/", "sha256/"))]
+        for key, value in told[["key", "value"]].itertuples(index=False):
             values.setdefault(key, []).append("" if pd.isna(value) else str(value))
     different = {key: list(dict.fromkeys(found)) for key, found in values.items()}
     return {
@@ -166,7 +171,7 @@ def _methods(study: pd.DataFrame) -> list[dict[str, str]]:
         if own.empty:
             continue
         counts = own["basis"].value_counts()
-        reasons = listing(own["reason"].dropna().unique())
+        reasons = listing(own.loc[own["basis"] == "unavailable", "reason"].unique())
         rows.append(
             {
                 "metric": METRIC_NAMES[metric],

@@ -30,14 +30,30 @@ MEMORY = schema(
     rss=(COUNT, "byte"),
     pss=(COUNT, "byte"),
     uss=(COUNT, "byte"),
+    nvmap=(COUNT, "byte, a Jetson's graphics memory; null where unreadable"),
 )
 
-#: Samples of each power rail.
+#: Samples of each power rail while a worker idles, infers and idles again.
 POWER = schema(
     "power",
+    variant=(TEXT, ""),
+    dequantization=(TEXT, "every_inference or once"),
+    process=(COUNT, "number of the fresh process"),
     time_s=(FLOAT, "s, monotonic clock"),
     rail=(TEXT, ""),
     watt=(FLOAT, "W"),
+)
+
+#: When a worker whose power is sampled idled and inferred.
+WINDOWS = schema(
+    "windows",
+    variant=(TEXT, ""),
+    dequantization=(TEXT, "every_inference or once"),
+    process=(COUNT, "number of the fresh process"),
+    phase=(TEXT, "idle_before, block, idle_after"),
+    start_s=(FLOAT, "s, monotonic clock"),
+    end_s=(FLOAT, "s, monotonic clock"),
+    runs=(COUNT, "inferences of the block; null for others"),
 )
 
 #: Time of each operation in profiled runs.
@@ -52,6 +68,34 @@ OPERATIONS = schema(
     run=(COUNT, "number of the profiled run"),
 )
 
+#: How far each time can be trusted. A row without input is of all inputs; what too few samples leave open is null.
+DIAGNOSTICS = schema(
+    "diagnostics",
+    variant=(TEXT, ""),
+    dequantization=(TEXT, "every_inference or once"),
+    input_id=(TEXT, "null: all inputs"),
+    n=(COUNT, "timed runs"),
+    processes=(COUNT, "fresh processes"),
+    median_s=(FLOAT, "s"),
+    p90_s=(FLOAT, "s"),
+    p99_s=(FLOAT, "s"),
+    rank_width=(FLOAT, "half-width of the median's interval by ranks, fraction; of one input only"),
+    batch_width=(FLOAT, "half-width of the mean's interval by batches, fraction; of one input only"),
+    process_width=(FLOAT, "half-width of the interval between processes, fraction"),
+    autocorrelation=(FLOAT, "of neighbouring runs of one process"),
+    effective_n=(FLOAT, "independent runs that would tell as much"),
+    drift=(FLOAT, "change of the process medians from first to last, fraction"),
+    drift_p=(FLOAT, "probability of such a rank correlation with time by chance"),
+    drift_within=(FLOAT, "change from the first to the last third of a block, fraction"),
+    session_drift=(FLOAT, "the same as drift, over the processes of all variants"),
+    session_drift_p=(FLOAT, ""),
+    session_drift_within=(FLOAT, "the same as drift_within, over the blocks of all variants"),
+    session_drift_within_p=(FLOAT, ""),
+    stationary=(FLAG, ""),
+    converged=(FLAG, ""),
+    reason=(TEXT, "why not converged"),
+)
+
 #: What was measured on what.
 SESSION = schema(
     "session",
@@ -64,6 +108,8 @@ TABLES = {
     "latency": LATENCY,
     "memory": MEMORY,
     "power": POWER,
+    "windows": WINDOWS,
     "operations": OPERATIONS,
+    "diagnostics": DIAGNOSTICS,
     "session": SESSION,
 }

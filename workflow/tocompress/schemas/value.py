@@ -20,5 +20,5 @@ VALUE = {
     "ratio_high": (FLOAT, "to fp32, paired"),
     "converged": (FLAG, "the interval reached its target width"),
     "basis": (TEXT, "measured, predicted or unavailable"),
-    "reason": (TEXT, "why a value is unavailable"),
+    "reason": (TEXT, "why a value is unavailable or not converged"),
 }

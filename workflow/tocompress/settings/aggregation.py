@@ -24,6 +24,7 @@ class StudyDevice(Settings):
     name: str
     processor: str
     runtime: str
+    rails: tuple[str, ...] | None = None
 
 
 class Aggregation(Settings):

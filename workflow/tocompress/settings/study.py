@@ -12,9 +12,10 @@ from pydantic import Field, ValidationError, model_validator
 from tocompress.errors import StudyError
 from tocompress.reporting.names import FIGURES, named_as_pruning
 from tocompress.settings.base import Name, Settings
-from tocompress.settings.benchmark import Benchmark, Device
+from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.compression import Technique
 from tocompress.settings.data import DataSettings, Glyphs
+from tocompress.settings.device import Device
 from tocompress.settings.evaluation import Evaluation
 from tocompress.settings.model import ImageModel, ModelSettings
 from tocompress.settings.pruning import Prune

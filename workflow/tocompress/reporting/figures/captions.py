@@ -104,7 +104,8 @@ def unconverged(rows: pd.DataFrame) -> str:
             for (model, network), some in group.groupby(["model", "network"], sort=False)
         ]
         phrases.append(f"{METRIC_NAMES[str(metric)]} of {listing(models)}")
-    return f"Hollow: the value's own interval did not reach its target width ({'; '.join(phrases)})." if phrases else ""
+    why = "the value's own interval did not reach its target width, or the machine drifted"
+    return f"Hollow: {why} ({'; '.join(phrases)})." if phrases else ""
 
 
 def is_unconverged(rows: pd.DataFrame) -> pd.Series[bool]:

@@ -1,0 +1,154 @@
+"""What a check of a device finds, on a board made of files and on a stand-in for its agent."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tocompress.devices import Record, check, reach
+from tocompress.errors import StudyError
+from tocompress.settings.device import LocalDevice
+
+BOARD = {
+    "etc/nv_tegra_release": "# R32 (release), REVISION: 7.6",
+    "proc/device-tree/model": "quill",
+    "proc/meminfo": "MemAvailable:    6000000 kB\n",
+    "sys/devices/system/cpu/online": "0-3",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_min_freq": "2035200",
+    "sys/devices/system/cpu/cpu0/cpufreq/scaling_max_freq": "2035200",
+    "sys/class/thermal/thermal_zone0/type": "GPU-therm",
+    "sys/class/thermal/thermal_zone0/temp": "41500",
+    "sys/bus/i2c/drivers/ina3221x/0-0041/iio:device1/rail_name_0": "VDD_IN",
+    "sys/bus/i2c/drivers/ina3221x/0-0041/iio:device1/in_power0_input": "1649",
+    "sys/bus/i2c/drivers/ina3221x/0-0041/iio:device1/rail_name_1": "VDD_SYS_CPU",
+    "sys/bus/i2c/drivers/ina3221x/0-0041/iio:device1/in_power1_input": "306",
+}
+
+HELLO = {
+    "python": "3.6.9", "tensorflow": "1.15.5", "numpy": "1.19.4", "machine": "aarch64", "kernel": "4.9.337-tegra",
+    "board": "quill", "processor_name": "quill", "l4t": "# R32", "power_mode": "NV Power Mode: MAXN; 0",
+    "cores_allowed": 4, "cores_online": "0-3", "rails": ["0-0041/VDD_IN"],
+}  # fmt: skip
+
+STATE = {
+    "clock": {"sys/class/devfreq/gpu/min_freq": "1", "sys/class/devfreq/gpu/max_freq": "1"},
+    "celsius": {"GPU-therm": 41.5, "Tboard": None}, "load": 0.1, "memory_available": 5e9, "disk_free": 9e9,
+    "unix_s": 0.0,
+}  # fmt: skip
+
+DEVICE = LocalDevice(transport="local", threads=4, clocks="locked")
+
+
+class StandIn:
+    """An agent that answers as a good board would, but for what a test changes."""
+
+    def __init__(self, hello: Record, state: Record, product: Any = ((7, 10), (15, 22)), readings: int = 2000) -> None:
+        self.hello = HELLO | hello
+        self._state = STATE | state
+        self._product = product
+        self._readings = readings
+
+    def send(self, file: Path, sha256: str) -> None:
+        assert file.is_file()
+
+    def run(self, command: Record) -> Iterator[Record]:
+        match command:
+            case {"command": "state"}:
+                yield self._state | {"record": "state"}
+            case {"kind": "outputs"} if isinstance(self._product, str):
+                yield {"record": "error", "error": self._product}
+                return
+            case {"kind": "outputs"}:
+                product = np.array(self._product, np.float32)
+                content = base64.b64encode(product.tobytes()).decode()
+                yield {
+                    "record": "values", "input_id": "probe", "dtype": "<f4", "shape": product.shape, "base64": content,
+                }  # fmt: skip
+            case {"kind": "power"}:
+                rail = {"time_s": [0.001 * i for i in range(self._readings)], "watt": [1.0] * self._readings}
+                rails = {name: rail | {"failed": 0} for name in self.hello["rails"]}
+                yield {"record": "power", "period_s": 0.001, "realtime": True, "rails": rails}
+        yield {"record": "end"}
+
+
+def problems(monkeypatch: pytest.MonkeyPatch, agent: StandIn, **changes: Any) -> list[str]:
+    @contextmanager
+    def stand_in(*_: Any, **__: Any) -> Iterator[StandIn]:
+        yield agent
+
+    monkeypatch.setattr(check, "reach", stand_in)
+    findings = check.check("tx2", DEVICE.model_copy(update=changes))
+    return [f"{finding.what}: {finding.problem}" for finding in findings if finding.problem]
+
+
+def test_a_board_is_looked_at_from_its_sensors_to_its_arithmetic(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for path, content in BOARD.items():
+        (tmp_path / "root" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "root" / path).write_text(content)
+    monkeypatch.setattr(reach, "LOCK", tmp_path / "lock")
+    device = LocalDevice(transport="local", threads=1, clocks="locked", root=str(tmp_path / "root"))
+    findings = {finding.what: finding for finding in check.check("tx2", device)}
+    assert [finding for finding in findings.values() if finding.problem] == []
+    assert findings["machine"].found.startswith("quill, ")
+    assert findings["processor"].found == "cpu, computes"
+    assert findings["sensors"].found == "0-0041/VDD_IN, 0-0041/VDD_SYS_CPU; total: 0-0041/VDD_IN"
+    assert "readings a second" in findings["sampling"].found
+    assert findings["clocks"].found.startswith("locked")
+    assert findings["temperature"].found == "42 °C (GPU-therm)"
+
+
+def test_a_good_board_has_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert problems(monkeypatch, StandIn({}, {})) == []
+
+
+@pytest.mark.parametrize(
+    ("agent", "changes", "problem"),
+    [
+        (StandIn({}, {"clock": {"sys/class/devfreq/gpu/min_freq": "0"}}), {}, "clocks: lock them (jetson_clocks"),
+        (StandIn({}, {"disk_free": 1e9}), {}, "disk free: a benchmark needs 2 GB"),
+        (StandIn({}, {"memory_available": 4e8}), {}, "memory free: a benchmark needs 1 GB"),
+        (StandIn({"cores_allowed": 2}, {}), {}, "threads: there are only 2 cores"),
+        (StandIn({}, {}), {"rails": ("VDD_OUT",)}, "sensors: devices.<name>.rails: no VDD_OUT among the rails"),
+        (StandIn({"rails": ["0-0040/A"]}, {}), {}, "sensors: no known total among the power rails 0-0040/A"),
+        (StandIn({"rails": []}, {}), {"rails": ("VDD_IN",)}, "sensors: devices.<name>.rails: no VDD_IN"),
+        (StandIn({}, {}), {"meter": "nowhere.csv"}, "sensors: nowhere.csv: the power meter's file is not readable"),
+        (StandIn({}, {}, readings=0), {}, "sampling: nothing can be read from 0-0041/VDD_IN"),
+        (StandIn({}, {}, product="this TensorFlow finds no GPU"), {}, "processor: this TensorFlow finds no GPU"),
+        (StandIn({}, {}, product=((7, 10), (15, 23))), {}, "processor: it multiplies two matrices wrongly"),
+    ],
+)
+def test_what_is_wrong_with_a_board_is_told(
+    monkeypatch: pytest.MonkeyPatch, agent: StandIn, changes: dict[str, Any], problem: str
+) -> None:
+    (found,) = problems(monkeypatch, agent, **changes)
+    assert found.startswith(problem)
+
+
+def test_a_board_without_sensors_is_fit_but_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert problems(monkeypatch, StandIn({"rails": []}, {})) == []
+
+
+def test_a_board_that_cannot_be_reached_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise StudyError("tx2: board cannot be reached")
+
+    monkeypatch.setattr(check, "reach", refuse)
+    assert check.check("tx2", DEVICE) == [check.Finding("connection", "this machine", "board cannot be reached")]
+
+
+def test_the_table_marks_what_is_wrong() -> None:
+    findings = [check.Finding("python", "3.6.9"), check.Finding("disk free", "0.1 GB", "a benchmark needs 2 GB")]
+    assert check.table("tx2", findings).splitlines() == [
+        "device tx2",
+        "  python       3.6.9",
+        "! disk free    0.1 GB",
+        "               PROBLEM: a benchmark needs 2 GB",
+    ]

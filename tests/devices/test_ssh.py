@@ -1,0 +1,444 @@
+"""The agent over a real OpenSSH, whose server runs here; an empty TensorFlow mostly stands for the real one."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from processes import alive, children, end
+from sshd import Server, server
+
+from tocompress.artifacts.protocol_buffers import DT_FLOAT, GraphDef
+from tocompress.devices import ConnectionLost, Record, connection, ssh
+from tocompress.devices.local import AGENT
+from tocompress.devices.ssh import SshAgent
+from tocompress.errors import StudyError
+from tocompress.measurement.verification import values
+from tocompress.settings.device import SshDevice
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")
+
+WORKFLOW = Path(__file__).parents[2] / "workflow"
+
+STAND_IN = """
+import time
+from unittest.mock import MagicMock
+import numpy as np
+__version__ = "1.15.5"
+ConfigProto = Graph = GraphDef = OptimizerOptions = import_graph_def = logging = MagicMock()
+class Session:
+    def __init__(self, **options): pass
+    def run(self, output, feeds, **options):
+        time.sleep(0.01)
+        return np.zeros(1)
+"""
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with server(tmp_path_factory.mktemp("sshd")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lock that no study on this machine holds."""
+    path = tmp_path / "lock"
+    monkeypatch.setattr(ssh, "_LOCK", str(path))
+    return path
+
+
+@pytest.fixture
+def device(board: Server, tmp_path: Path) -> SshDevice:
+    """A board whose TensorFlow is imported at once and computes nothing, a hundred times a second."""
+    packages = tmp_path / "packages"
+    for package in ("tensorflow", "tensorflow/compat", "tensorflow/core", "tensorflow/core/protobuf"):
+        (packages / package).mkdir(parents=True)
+        (packages / package / "__init__.py").touch()
+    (packages / "tensorflow/compat/v1.py").write_text(STAND_IN)
+    (packages / "tensorflow/core/protobuf/__init__.py").write_text(
+        "from unittest.mock import MagicMock\nrewriter_config_pb2 = MagicMock()"
+    )
+    interpreter = executable(
+        tmp_path / "python",
+        f'[ "$1" = -I ] && {{ shift; export PYTHONPATH={packages}; }}\nexec {sys.executable} "$@"',
+    )
+    return SshDevice(
+        transport="ssh",
+        host="board",
+        threads=1,
+        interpreter=str(interpreter),
+        folder=str(tmp_path / "on the board"),
+        ssh_config=str(board.config),
+    )
+
+
+def executable(path: Path, script: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    """The product of its input, a matrix, with itself."""
+    graph = GraphDef()
+    graph.node.add(name="input", op="Placeholder").attr["dtype"].type = DT_FLOAT
+    graph.node.add(name="output", op="MatMul", input=["input", "input"]).attr["T"].type = DT_FLOAT
+    path = tmp_path / "network.pb"
+    path.write_bytes(graph.SerializeToString())
+    return path
+
+
+@pytest.fixture
+def inputs(tmp_path: Path) -> Path:
+    path = tmp_path / "inputs.npz"
+    np.savez(path, **{"image0/input": np.array([[1, 2], [3, 4]], np.float32)})
+    return path
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+def block(artifact: Path, inputs: Path) -> Callable[..., Record]:
+    """Commands of blocks, for an agent that has the files of `send_files`."""
+
+    def command(**changes: Any) -> Record:
+        return {
+            "command": "block",
+            "kind": "latency",
+            "artifact": sha256(artifact),
+            "inputs": sha256(inputs),
+            "input_ids": ["image0"],
+            "dequantization": "once",
+            "processor": "cpu",
+            "threads": 1,
+            "warmup_runs": 1,
+            "warmup_seconds": 0,
+            "seconds": 0,
+            "minimum_runs": 1,
+            "maximum_runs": 1,
+            "profiled_runs": 1,
+            "idle_seconds": 0,
+            "tail_seconds": 0,
+            "timeout_seconds": 60,
+        } | changes
+
+    return command
+
+
+def send_files(agent: SshAgent, *files: Path) -> None:
+    for file in files:
+        agent.send(file, sha256(file))
+
+
+def processes(agent: SshAgent) -> list[int]:
+    """The agent's process and its workers; the "board" is this machine."""
+    agent_process = agent.hello["process"]
+    return [agent_process, *children(agent_process)]
+
+
+def free(lock: Path) -> bool:
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+def altered_agent(folder: Path, silence: float) -> Path:
+    """An agent that misses its host sooner."""
+    path = folder / "agent.py"
+    path.write_text(AGENT.read_text().replace("_SILENCE = 120.0", f"_SILENCE = {silence}"))
+    assert path.read_text() != AGENT.read_text()
+    return path
+
+
+def test_blocks_run_in_the_runtime_of_the_board(
+    device: SshDevice, artifact: Path, inputs: Path, block: Callable[..., Record]
+) -> None:
+    real = device.model_copy(update={"interpreter": sys.executable})
+    with SshAgent(real, name="tx2") as agent:
+        assert agent.hello["tensorflow"].startswith(("1.", "2."))
+        send_files(agent, artifact, inputs)
+        output = values(agent.run(block(kind="outputs")))["image0"]
+    np.testing.assert_array_equal(output, [[7, 10], [15, 22]])
+    assert not alive(agent.hello["process"])
+
+
+def test_files_are_sent_once_and_again_when_they_are_damaged(device: SshDevice, inputs: Path) -> None:
+    folder = Path(device.folder)
+
+    def stored() -> dict[str, tuple[int, int]]:
+        with SshAgent(device, name="tx2") as agent:
+            send_files(agent, inputs)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files}
+
+    first = stored()
+    assert stored() == first
+    assert {*first} == {sha256(inputs), f"agent-{sha256(AGENT)[:16]}.py"}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:-1])
+    assert stored().keys() == first.keys()
+    assert sha256(folder / "files" / sha256(inputs)) == sha256(inputs)
+
+
+def test_all_that_was_sent_is_removed_and_nothing_else(device: SshDevice, inputs: Path) -> None:
+    folder = Path(device.folder)
+    with SshAgent(device, name="tx2") as agent:
+        send_files(agent, inputs)
+        (folder / "files/mine.txt").touch()
+        agent.clean()
+        assert [path.name for path in folder.rglob("*")] == ["files", "mine.txt"]
+        (folder / "files/mine.txt").unlink()
+        agent.clean()
+    assert not folder.exists()
+
+
+@pytest.mark.parametrize("cut", ["server", "client", "agent"])
+def test_a_cut_connection_leaves_nothing_behind_and_can_be_made_again(
+    board: Server, device: SshDevice, artifact: Path, inputs: Path, block: Callable[..., Record], lock: Path, cut: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(ssh, "_PAUSES", (0.0, 0.5, 1.0))
+    with SshAgent(device, name="tx2") as agent:
+        send_files(agent, artifact, inputs)
+        left = []
+        with pytest.raises(ConnectionLost, match="tx2: ended with exit code"):
+            for record in agent.run(block(seconds=50, maximum_runs=10**6)):
+                if record.get("phase") == "first":
+                    left = processes(agent)
+                    victims = {
+                        "server": board.sessions,
+                        "client": [agent._connection.process.pid],
+                        "agent": [agent.hello["process"]],
+                    }
+                    for process in victims[cut]:
+                        os.kill(process, signal.SIGKILL)
+        assert len(left) == 2
+        assert end(*left)
+        assert free(lock)
+        agent.reconnect()
+        assert list(agent.run(block()))[-1]["record"] == "end"
+
+
+def test_a_board_that_hangs_is_given_up_and_its_agent_ended(
+    device: SshDevice, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "_PAUSES", (0.0,))
+    monkeypatch.setattr(connection, "_SECONDS_TO_ANSWER", 1.0)
+    with SshAgent(device, name="tx2") as agent:
+        hanging = agent.hello["process"]
+        os.kill(hanging, signal.SIGSTOP)
+        with pytest.raises(ConnectionLost, match=r"tx2: no answer for 1 s"):
+            list(agent.run({"command": "state"}))
+        agent.reconnect()
+        assert end(hanging)
+        assert not free(lock)
+
+
+def test_a_board_that_stops_taking_a_file_is_given_up_and_its_agent_ended(
+    device: SshDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_SECONDS_TO_ANSWER", 1.0)
+    large = tmp_path / "large"
+    large.write_bytes(bytes(20_000_000))
+    with pytest.raises(ConnectionLost, match=r"tx2: no answer for 1 s"), SshAgent(device, name="tx2") as agent:
+        os.kill(agent.hello["process"], signal.SIGSTOP)
+        list(agent._connection.run({"command": "put", "sha256": sha256(large), "bytes": 20_000_000}, large))
+    assert end(agent.hello["process"])
+
+
+def test_a_board_that_has_rebooted_ends_the_session(
+    device: SshDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "_PAUSES", (0.0,))
+    boot_id = tmp_path / "root/proc/sys/kernel/random/boot_id"
+    boot_id.parent.mkdir(parents=True)
+    boot_id.write_text("first\n")
+    with SshAgent(device.model_copy(update={"root": str(tmp_path / "root")}), name="tx2") as agent:
+        boot_id.write_text("second\n")
+        with pytest.raises(StudyError, match="tx2: rebooted in the middle of the session"):
+            agent.reconnect()
+
+
+def test_a_board_that_stays_away_is_given_up(
+    board: Server, device: SshDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh, "_PAUSES", (0.0, 0.0, 0.0))
+    config = tmp_path / "config"
+    config.write_text(board.config.read_text())
+    with SshAgent(device.model_copy(update={"ssh_config": str(config)}), name="tx2") as agent:
+        config.write_text(board.config.read_text().replace(f"Port {board.port}", "Port 1"))
+        with pytest.raises(StudyError, match=r"tx2: board cannot be reached.*given up after 3 tries"):
+            agent.reconnect()
+
+
+def test_an_agent_ends_when_its_host_is_killed(
+    device: SshDevice, artifact: Path, inputs: Path, block: Callable[..., Record], lock: Path
+) -> None:
+    program = f"""
+import json, pathlib
+from tocompress.devices import ssh
+from tocompress.settings.device import SshDevice
+ssh._LOCK = {str(lock)!r}
+with ssh.SshAgent(SshDevice.model_validate_json({device.model_dump_json()!r}), name="tx2") as agent:
+    agent.send(pathlib.Path({str(artifact)!r}), {sha256(artifact)!r})
+    agent.send(pathlib.Path({str(inputs)!r}), {sha256(inputs)!r})
+    print(agent.hello["process"], flush=True)
+    for record in agent.run({block(seconds=50, maximum_runs=10**6)!r}):
+        print(record.get("phase"), flush=True)
+"""
+    command = [sys.executable, "-c", program]
+    host = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(WORKFLOW)})
+    assert host.stdout
+    agent_process = int(host.stdout.readline())
+    while host.stdout.readline().strip() != "first":
+        pass
+    left = [agent_process, *children(agent_process)]
+    host.kill()
+    host.communicate()
+    assert len(left) == 2
+    assert end(*left)
+    assert free(lock)
+
+
+def test_an_agent_ends_when_it_hears_nothing_of_its_host(
+    device: SshDevice, artifact: Path, inputs: Path, block: Callable[..., Record], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(ssh, "AGENT", altered_agent(tmp_path, silence=2.0))
+    with SshAgent(device, name="tx2") as agent:
+        send_files(agent, artifact, inputs)
+        with pytest.raises(ConnectionLost, match="exit code 1"):
+            list(agent.run(block(seconds=50, maximum_runs=10**6)))
+    assert end(agent.hello["process"])
+
+
+def test_a_second_study_waits_for_the_first_or_says_who_holds_the_board(
+    device: SshDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The wait is longer than the silence that an agent bears.
+    monkeypatch.setattr(ssh, "AGENT", altered_agent(tmp_path, silence=2.0))
+    monkeypatch.setattr(connection, "_HEARTBEAT", 0.5)
+    first = SshAgent(device, name="tx2")
+    with first:
+        holder = rf"in use by \w+ \(process {first.hello['process']}, since "
+        with pytest.raises(StudyError, match=holder), SshAgent(device, name="tx2"):
+            pass
+        timer = threading.Timer(4.0, first._connection.quit)
+        timer.start()
+        with SshAgent(device, name="tx2", patience=60.0) as second:
+            timer.join()
+            assert list(second.run({"command": "state"}))[-1]["record"] == "end"
+    waited = [line for line in capsys.readouterr().out.splitlines() if "waiting for" in line]
+    assert waited[0].startswith("tx2: waiting for ")
+    assert f"process {first.hello['process']}" in waited[0]
+
+
+@pytest.mark.parametrize(
+    ("trusted", "message"),
+    [
+        ("other_host_key.pub", r"tx2: board shows another host key than before: .*ssh-keygen -R"),
+        (None, r"tx2: board has no known host key: connect once by hand, `ssh board`"),
+    ],
+)
+def test_a_host_key_must_be_the_known_one(board: Server, device: SshDevice, trusted: str | None, message: str) -> None:
+    try:
+        if trusted:
+            board.trust(board.folder / trusted)
+        else:
+            board.known_hosts.write_text("")
+        with pytest.raises(StudyError, match=message), SshAgent(device, name="tx2"):
+            pass
+    finally:
+        board.trust(board.folder / "host_key.pub")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        (("user_key", "other_host_key"), r"tx2: board does not let us in without a password"),
+        (("HostName 127.0.0.1", "HostName nowhere.invalid"), r"tx2: board has an unknown address"),
+        (("Port ", "Port 1\n#"), r"tx2: board cannot be reached; is it on, and its sshd running\? .*refused"),
+        (("IdentitiesOnly", "Identities"), r"tx2: board cannot be reached by this configuration of ssh"),
+    ],
+)
+def test_a_board_that_ssh_cannot_reach_is_told_in_one_line(
+    board: Server, device: SshDevice, tmp_path: Path, line: tuple[str, str], message: str
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(board.config.read_text().replace(*line))
+    unreachable = device.model_copy(update={"ssh_config": str(config)})
+    with pytest.raises(StudyError, match=message) as caught, SshAgent(unreachable, name="tx2"):
+        pass
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        (None, r"tx2: the interpreter \S+ cannot be run \(.*not found\); name another, devices.tx2.interpreter"),
+        ("echo 2 7 18", r"tx2: the interpreter \S+ is Python 2.7.18; name one from 3.6 on"),
+        (
+            f'exec {sys.executable} -S "$@"',
+            r"tx2: \S+ cannot import TensorFlow \(ModuleNotFoundError.*install it there",
+        ),
+    ],
+)
+def test_a_runtime_that_is_no_use_is_told_in_one_line(
+    device: SshDevice, tmp_path: Path, script: str | None, message: str
+) -> None:
+    path = tmp_path / "other"
+    if script:
+        executable(path, script)
+    useless = device.model_copy(update={"interpreter": str(path)})
+    with pytest.raises(StudyError, match=message), SshAgent(useless, name="tx2"):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(device: SshDevice) -> None:
+    nowhere = device.model_copy(update={"folder": "/dev/null/tocompress"})
+    with (
+        pytest.raises(StudyError, match=r"tx2: cannot write to its folder /dev/null/tocompress \(.*Not a directory\)"),
+        SshAgent(nowhere, name="tx2"),
+    ):
+        pass
+
+
+def test_without_an_ssh_nothing_is_reached(device: SshDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(StudyError, match=r"tx2: there is no `ssh` on this machine"), SshAgent(device, name="tx2"):
+        pass
+
+
+def test_a_full_disk_is_told_in_one_line_and_the_agent_lives_on(device: SshDevice, tmp_path: Path) -> None:
+    disk = Path(device.folder)
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("may not mount a small disk")
+    try:
+        large = tmp_path / "large"
+        large.write_bytes(bytes(2_000_000))
+        with SshAgent(device, name="tx2") as agent:
+            with pytest.raises(StudyError, match=r"tx2: .*no room for a file of 2 MB, 1 MB are free; clean the device"):
+                send_files(agent, large)
+            assert list(agent.run({"command": "state"}))[-1]["record"] == "end"
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)

@@ -1,0 +1,222 @@
+"""Energy above idle from samples of a sensor that averages, against the power that was put in."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from simulated_ina3221 import CYCLE, STEP_W, Chip, SimulatedIna3221
+
+from tocompress.devices.agent import Sampler
+from tocompress.measurement.energy import Trace, block_figures, cumulative_energy, longest_gap, power_rows, widened
+from tocompress.measurement.power import Block
+from tocompress.measurement.statistics import Interval
+from tocompress.schemas.benchmark import POWER, WINDOWS
+from tocompress.schemas.evaluation import METRICS
+from tocompress.tables import write_table
+
+#: s -> W
+Power = Callable[[np.ndarray], np.ndarray]
+
+#: As the driver of L4T sets the chip up: it averages 64 cycles, hence 0.42 s.
+DRIVER_DEFAULT = 64
+
+
+def block_of(seconds: float, tail: float = 3.0) -> Block:
+    start = 10.0
+    end = start + seconds
+    return Block((start - 2, start), (start, end), (end + tail, end + tail + 2), runs=100)
+
+
+def sensor(power: Power, block: Block, averaging: int) -> Trace:
+    """What a sensor tells that updates its average in every cycle."""
+    times = np.arange(0.0, block.span[1] + 1, CYCLE)
+    watt = power(times)
+    for index in range(1, len(watt)):
+        watt[index] = watt[index - 1] + (watt[index] - watt[index - 1]) / averaging
+    return Trace(times, watt)
+
+
+def busy(block: Block, above: float = 4.0, drift: float = 0.0) -> Power:
+    """2 W plus `drift` (W/s) when idle, and more while inferring."""
+
+    def power(times: np.ndarray) -> np.ndarray:
+        return 2.0 + drift * times + above * ((times >= block.busy[0]) & (times < block.busy[1]))
+
+    return power
+
+
+def test_energy_is_that_of_trapezoids_on_the_true_times() -> None:
+    trace = Trace(np.array([0.0, 1.0, 1.5, 4.0]), np.array([0.0, 2.0, 2.0, 7.0]))
+    assert cumulative_energy(trace, np.array([0.5, 1.0, 1.5, 4.0, 5.0])) == pytest.approx([0.0, 0.75, 1.75, 13.0, 20.0])
+
+
+def test_energy_of_a_burst_is_whole_whatever_the_averaging() -> None:
+    for seconds in (1.0, 5.0):
+        block = block_of(seconds)
+        for averaging in (1, 4, DRIVER_DEFAULT):
+            found = block_figures([sensor(busy(block), block, averaging)], block)
+            assert found.energy == pytest.approx(4.0 * seconds / 100, rel=0.01)
+            assert found.power_mean == pytest.approx(4.0, rel=0.01)
+
+
+@pytest.mark.parametrize(("seconds", "published"), [(1.0, -0.379), (5.0, -0.082)])
+def test_the_mean_within_the_block_is_wrong(seconds: float, published: float) -> None:
+    """The simulation's table in our notes: what most tools report with the driver's averaging."""
+    block = block_of(seconds)
+    trace = sensor(busy(block), block, DRIVER_DEFAULT)
+    inside = (trace.time_s >= block.busy[0]) & (trace.time_s < block.busy[1])
+    naive = trace.watt[inside].mean() - 2.0
+    assert naive / 4.0 - 1 == pytest.approx(published, abs=0.01)
+    assert block_figures([trace], block).power_mean / 4.0 - 1 == pytest.approx(0, abs=0.01)
+
+
+def test_idle_power_that_drifts_is_not_the_inferences() -> None:
+    block = block_of(10.0)
+    assert block_figures([sensor(busy(block, drift=0.1), block, 1)], block).power_mean == pytest.approx(4.0, rel=0.005)
+
+
+def test_a_peak_is_no_single_reading_but_lasts() -> None:
+    block = block_of(10.0)
+    times = np.arange(0.0, block.span[1] + 1, 0.001)
+
+    def with_peak(seconds: float) -> float:
+        watt = busy(block)(times)
+        watt[(times >= 15.0) & (times < 15.0 + seconds)] += 6.0
+        return block_figures([Trace(times, watt)], block).power_peak
+
+    assert with_peak(0.001) == pytest.approx(4.0, abs=0.07)
+    assert with_peak(0.5) == pytest.approx(10.0, abs=0.01)
+
+
+def test_rails_read_at_different_times_add_up() -> None:
+    block = block_of(10.0)
+    first, second = sensor(busy(block), block, 1), sensor(busy(block, above=1.0), block, 4)
+    shifted = Trace(second.time_s + 0.003, second.watt)
+    apart = [block_figures([trace], block) for trace in (first, shifted)]
+    together = block_figures([first, shifted], block)
+    assert together.energy == pytest.approx(apart[0].energy + apart[1].energy)
+    assert together.energy == pytest.approx(0.5, rel=0.01)
+
+
+def test_a_gap_is_also_one_at_either_end() -> None:
+    trace = Trace(np.array([1.0, 2.0, 2.5, 4.0]), np.zeros(4))
+    assert longest_gap(trace, 0.9, 4.1) == pytest.approx(1.5)
+    assert longest_gap(trace, -1.0, 4.1) == pytest.approx(2.0)
+    assert longest_gap(trace, 0.9, 9.0) == pytest.approx(5.0)
+
+
+# --- rows of the study's table ----------------------------------------------------------------------------------------
+
+
+def session(levels: dict[str, list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Tables `power` and `windows`: per variant the power above idle in each process; the rail `part` is no total."""
+    block = block_of(5.0)
+    power, windows = [], []
+    for variant, watts in levels.items():
+        for process, above in enumerate(watts, 1):
+            key = {"variant": variant, "dequantization": "once", "process": process}
+            trace = sensor(busy(block, above), block, 4)
+            for rail, share in (("total", 1.0), ("part", 0.5)):
+                power.append(
+                    pd.DataFrame({"time_s": trace.time_s, "watt": share * trace.watt}).assign(**key, rail=rail)
+                )
+            for phase, (start, end) in zip(
+                ("idle_before", "block", "idle_after"), (block.idle_before, block.busy, block.idle_after), strict=True
+            ):
+                runs = block.runs if phase == "block" else None
+                windows.append({**key, "phase": phase, "start_s": start, "end_s": end, "runs": runs})
+    return pd.concat(power, ignore_index=True), pd.DataFrame(windows).astype({"runs": "Int64"})
+
+
+def row(rows: pd.DataFrame, variant: str, metric: str) -> pd.Series:
+    return rows[(rows["variant"] == variant) & (rows["metric"] == metric)].iloc[0]
+
+
+def test_values_are_means_over_processes_and_ratios_are_paired(tmp_path: Path) -> None:
+    power, windows = session({"fp32": [3.0, 4.0, 5.0], "q8": [6.0, 8.0, 10.0]})
+    write_table(tmp_path / "power.parquet", POWER, power)
+    write_table(tmp_path / "windows.parquet", WINDOWS, windows)
+    rows = power_rows(power, windows, ["total"])
+    write_table(tmp_path / "metrics.parquet", METRICS, rows.drop(columns=["variant", "dequantization"]))
+    energy = row(rows, "q8", "energy")
+    assert energy["value"] == pytest.approx(8.0 * 5 / 100, rel=0.01)
+    assert (energy["unit"], energy["n"], energy["processes"], energy["basis"]) == ("J", 3, 3, "measured")
+    assert energy[["ratio", "ratio_low", "ratio_high"]].tolist() == pytest.approx([2.0] * 3, rel=0.01)
+    assert energy["low"] == pytest.approx(0.4 - 4.302653 * 0.1 / np.sqrt(3), rel=0.02)
+    mean, peak = row(rows, "fp32", "power_mean"), row(rows, "fp32", "power_peak")
+    assert (mean["unit"], peak["unit"]) == ("W", "W")
+    assert [mean["value"], peak["value"]] == pytest.approx([4.0, 4.0], rel=0.01)
+    assert rows["reason"].isna().all()
+
+
+def test_the_steps_of_the_sensor_widen_the_interval() -> None:
+    assert widened(Interval(10, 7, 13), 4 / stats.norm.ppf(0.975), 0.95) == pytest.approx((10, 5, 15))
+    assert widened(Interval(10, None, None), 4.0, 0.95) == (10, None, None)
+    power, windows = session({"fp32": [4.0] * 5})
+    power["watt"] = 0.5 * np.round((power["watt"] + np.random.default_rng(1).normal(0, 0.2, len(power))) / 0.5)
+    mean, energy = (row(power_rows(power, windows, ["total"]), "fp32", metric) for metric in ("power_mean", "energy"))
+    quantization = 1.96 * np.sqrt(2) * 0.5 / np.sqrt(12)
+    assert (mean["high"] - mean["low"]) / 2 == pytest.approx(quantization, rel=0.05)
+    assert (energy["high"] - energy["low"]) / 2 == pytest.approx(quantization * 5 / 100, rel=0.05)
+
+
+def test_a_value_that_is_not_above_idle_has_no_ratio() -> None:
+    power, windows = session({"fp32": [4.0, 4.0], "q8": [4.0, -0.5]})
+    rows = power_rows(power, windows, ["total"])
+    assert row(rows, "q8", "energy")[["ratio", "ratio_low", "ratio_high"]].isna().all()
+    assert row(rows, "q8", "energy")["basis"] == "measured"
+
+
+def test_a_block_with_a_gap_is_left_out_and_told_and_without_another_nothing_is_measured() -> None:
+    power, windows = session({"fp32": [4.0, 4.0, 40.0], "q8": [4.0]})
+    gap = power["time_s"].between(12.0, 12.4)
+    last = (power["process"] == 3) | (power["variant"] == "q8")
+    rows = power_rows(power[~(gap & last)], windows, ["total"])
+    kept = row(rows, "fp32", "power_mean")
+    assert (kept["value"], kept["n"]) == (pytest.approx(4.0, rel=0.01), 2)
+    assert kept["reason"] == "1 of 3 blocks left out: rail total was not read for 0.4 s, with inference for 5 s"
+    refused = rows[rows["variant"] == "q8"]
+    assert set(refused["basis"]) == {"unavailable"} and refused["value"].isna().all()
+    assert refused["reason"].str.startswith("1 of 1 blocks left out").all()
+
+
+def test_a_rail_that_gave_no_reading_leaves_nothing_to_integrate() -> None:
+    rows = power_rows(*session({"fp32": [4.0]}), ["total", "absent"])
+    assert set(rows["reason"]) == {"1 of 1 blocks left out: rail absent was not read"}
+
+
+# --- in real time -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sampler is Linux's")
+def test_energy_of_ten_seconds_is_within_two_percent_at_any_averaging(tmp_path: Path) -> None:
+    """Three chips side by side: inferences of 23 ms that take 8 W for two thirds of it and 5 W for the rest."""
+    start = time.monotonic() + 2.5
+    block = Block((start - 2, start), (start, start + 10), (start + 12.5, start + 14.5), runs=435)
+
+    def watt(moment: float) -> float:
+        idle = 2.0 + 0.02 * (moment - start)
+        if not block.busy[0] <= moment < block.busy[1]:
+            return idle
+        return idle + (6.0 if (moment - start) % 0.023 < 0.023 * 2 / 3 else 3.0)
+
+    chips = [Chip(f"0-004{averaging % 7}", {f"N{averaging}": watt}, averaging) for averaging in (1, 4, 64)]
+    with SimulatedIna3221(tmp_path, chips):
+        sampler = Sampler(str(tmp_path))
+        time.sleep(block.span[1] - time.monotonic() + 0.1)
+        rails = sampler.stop()["rails"]
+    for averaging in (1, 4, 64):
+        samples = rails[f"0-004{averaging % 7}/N{averaging}"]
+        trace = Trace(np.array(samples["time_s"]), np.array(samples["watt"]))
+        assert longest_gap(trace, *block.span) < 0.5
+        found = block_figures([trace], block)
+        assert found.energy == pytest.approx(50.0 / 435, rel=0.02)
+        assert found.power_mean == pytest.approx(5.0, rel=0.02)
+        assert found.power_peak == pytest.approx(5.0, abs=0.5)

@@ -1,0 +1,199 @@
+"""Which rails count, how well they were read, and the file of an external meter."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tocompress.errors import StudyError
+from tocompress.measurement.power import (
+    METER,
+    least_step,
+    meter_samples,
+    quality,
+    read_meter,
+    sampling_quality,
+    total_rails,
+)
+from tocompress.schemas.benchmark import POWER, WINDOWS
+from tocompress.tables import write_table
+
+TX2 = [
+    *("0-0040/VDD_SYS_GPU", "0-0040/VDD_SYS_SOC", "0-0041/VDD_IN", "0-0041/VDD_SYS_CPU", "0-0041/VDD_SYS_DDR"),
+    *("0-0042/VDD_MUX", "0-0042/VDD_5V0_IO_SYS"),
+]
+NANO = ["6-0040/POM_5V_IN", "6-0040/POM_5V_GPU", "6-0040/POM_5V_CPU"]
+XAVIER = ["1-0040/GPU", "1-0040/CPU", "1-0040/SOC", "1-0041/CV", "1-0041/VDDRQ", "1-0041/SYS5V"]
+ORIN = ["1-0040/VDD_GPU_SOC", "1-0040/VDD_CPU_CV", "1-0040/VIN_SYS_5V0", "1-0041/VDDQ_VDD2_1V8AO"]
+SERVER = [
+    *("intel-rapl:0/package-0", "intel-rapl:0:0/core", "intel-rapl:0:1/dram", "intel-rapl:1/package-1"),
+    *("intel-rapl:1:1/dram", "intel-rapl:2/psys"),
+]
+
+
+@pytest.mark.parametrize(
+    ("names", "total"),
+    [
+        (TX2, ["0-0041/VDD_IN"]),
+        (NANO, ["6-0040/POM_5V_IN"]),
+        (XAVIER, XAVIER),
+        (ORIN, ORIN[:3]),
+        (SERVER, ["intel-rapl:0/package-0", "intel-rapl:0:1/dram", "intel-rapl:1/package-1", "intel-rapl:1:1/dram"]),
+        ([*TX2, METER], [METER]),
+    ],
+)
+def test_the_rails_of_a_known_board_hold_its_power_once(names: list[str], total: list[str]) -> None:
+    assert sorted(total_rails(names)) == sorted(total)
+
+
+@pytest.mark.parametrize("names", [TX2[:2], XAVIER[:5], ["intel-rapl:0/psys"], ["0-0040/VDD_IN", "0-0041/VDD_IN"]])
+def test_an_unknown_board_is_not_guessed(names: list[str]) -> None:
+    with pytest.raises(StudyError, match=rf"{names[0]}.*devices\.<name>\.rails"):
+        total_rails(names)
+
+
+def test_chosen_rails_are_taken_as_they_are() -> None:
+    assert total_rails(TX2, ["0-0042/VDD_MUX", "0-0041/VDD_IN"]) == ["0-0042/VDD_MUX", "0-0041/VDD_IN"]
+
+
+@pytest.mark.parametrize(
+    ("names", "chosen", "message"),
+    [
+        (TX2, ["VDD_IN"], "no VDD_IN among the rails 0-0040/VDD_SYS_GPU"),
+        (TX2, ["0-0041/VDD_SYS_CPU", "0-0041/VDD_IN"], "VDD_IN holds the power of 0-0041/VDD_SYS_CPU already"),
+        (SERVER, ["intel-rapl:2/psys", "intel-rapl:1/package-1"], "psys holds the power of intel-rapl:1/package-1"),
+        ([*NANO, METER], [METER, NANO[0]], "meter holds the power of 6-0040/POM_5V_IN already"),
+    ],
+)
+def test_a_choice_that_is_absent_or_counts_twice_is_refused(names: list[str], chosen: list[str], message: str) -> None:
+    with pytest.raises(StudyError, match=message):
+        total_rails(names, chosen)
+
+
+def published(codes: np.ndarray, millivolt: np.ndarray | int = 19144, milliampere: int = 4) -> np.ndarray:
+    """What the driver tells in W: an integer of mW."""
+    return np.asarray(millivolt * milliampere * codes // 1000) / 1000
+
+
+def test_the_step_is_that_of_the_current_though_the_voltage_flickers() -> None:
+    random = np.random.default_rng(1)
+    codes = 26 + random.binomial(1, 0.1, 3000) + 40 * (np.arange(3000) > 1500)
+    voltage = 19144 + 8 * random.binomial(1, 0.3, 3000)
+    assert least_step(published(codes)) == pytest.approx(0.0766, abs=0.001)
+    assert least_step(published(codes, voltage)) == pytest.approx(0.0766, abs=0.004)
+
+
+def test_the_step_is_found_where_readings_change_by_several() -> None:
+    """The values of a TX2 in public logs: one, two, four and seven steps of 76.5 mW."""
+    readings = np.array([0.077, 0.153, 0.306, 0.539] * 20)
+    assert least_step(readings) == pytest.approx(0.0766, abs=0.001)
+
+
+def test_the_step_is_found_where_no_reading_changes_by_one() -> None:
+    codes = np.tile([28, 67, 27, 66, 28, 66, 27, 67], 50)
+    assert least_step(published(codes)) == pytest.approx(0.0766, abs=0.001)
+
+
+def test_readings_that_never_change_or_only_as_real_numbers_do_show_no_step() -> None:
+    assert least_step(np.full(100, 5.0)) == 0.0
+    assert least_step(np.random.default_rng(1).normal(20, 5, 10_000)) == 0.0
+
+
+def test_sampling_quality_counts_lost_slots_and_repeated_values() -> None:
+    slots = np.delete(np.arange(101), [10, 20, 21, 22])
+    watt = np.where(slots < 50, 5.0, 6.0)
+    found = sampling_quality(slots * 0.001, watt, 0.001)
+    assert found.rate_hz == pytest.approx(96 / 0.1)
+    assert found.gap_longest_s == pytest.approx(0.004)
+    assert found.missed == pytest.approx(4 / 101)
+    assert found.duplicates == pytest.approx(95 / 96)
+
+
+def test_quality_is_told_by_rail_of_its_worst_block_and_not_across_blocks() -> None:
+    slots = np.arange(100)
+    block = pd.DataFrame({"variant": "fp32", "dequantization": "once", "rail": "a", "watt": 5.0 + slots % 2})
+    power = pd.concat(
+        [block.assign(process=1, time_s=0.001 * slots), block.assign(process=2, time_s=60 + 0.002 * slots)]
+    )
+    (found,) = quality(power).values()
+    assert found["rate_hz"] == pytest.approx(500)
+    assert found["gap_longest_s"] == pytest.approx(0.002)
+    assert found["duplicates"] == 0
+    assert found["least_step_w"] == 1.0
+
+
+# --- external meter ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def windows(tmp_path: Path) -> pd.DataFrame:
+    phases = [("idle_before", 100.0, 102.0, None), ("block", 102.0, 112.0, 50), ("idle_after", 115.0, 117.0, None)]
+    table = pd.DataFrame(phases, columns=["phase", "start_s", "end_s", "runs"]).assign(
+        variant="q8", dequantization="once", process=1
+    )
+    table["runs"] = table["runs"].astype("Int64")
+    write_table(tmp_path / "windows.parquet", WINDOWS, table[WINDOWS.names])
+    return table
+
+
+def test_a_meters_times_are_unix_seconds_or_iso_8601_with_a_zone(tmp_path: Path) -> None:
+    path = tmp_path / "meter.csv"
+    path.write_text("time,watt\n1700000000.25,5\n1700000000.5,6.5\n")
+    assert read_meter(path).to_numpy().tolist() == [[1700000000.25, 5.0], [1700000000.5, 6.5]]
+    path.write_text("watt, time, note\n5, 2023-11-14T22:13:20.25Z, a\n6.5, 2023-11-14 23:13:20.5+01:00, b\n")
+    assert read_meter(path).to_numpy() == pytest.approx(
+        np.array([[1700000000.25, 5.0], [1700000000.5, 6.5]]), rel=1e-15
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "meter.csv: not a CSV file of a power meter"),
+        ("time,power\n1,2\n", "meter.csv: no column watt"),
+        ("time,watt\n1,2\n2,two\n", "meter.csv: line 3: .* `watt` a number"),
+        (
+            "time,watt\n2023-11-14T22:13:20,2\n",
+            "meter.csv: line 2: `time` is UNIX seconds or ISO 8601 with a time zone",
+        ),
+        ("time,watt\n1,2\n3,2\n3,2\n", "meter.csv: line 4: `time` is not after the line before"),
+    ],
+)
+def test_a_file_that_is_not_a_meters_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "meter.csv").write_text(content)
+    with pytest.raises(StudyError, match=message):
+        read_meter(tmp_path / "meter.csv")
+
+
+def test_an_absent_meters_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StudyError, match=r"absent\.csv: the power meter's file is not readable"):
+        read_meter(tmp_path / "absent.csv")
+
+
+def test_a_meters_readings_are_moved_to_the_devices_clock_and_cut_to_blocks(
+    tmp_path: Path, windows: pd.DataFrame
+) -> None:
+    unix = 1_700_000_000 + np.arange(95, 125, 0.5)
+    meter = pd.DataFrame({"unix_s": unix, "watt": unix - 1_700_000_000})
+    samples = meter_samples(meter, windows, offset_s=1_700_000_000.25)
+    write_table(tmp_path / "power.parquet", POWER, samples)
+    assert set(samples["rail"]) == {METER}
+    assert samples["time_s"].iloc[[0, -1]].tolist() == [99.75, 117.25]
+    assert (samples["watt"] - samples["time_s"]).to_numpy() == pytest.approx(0.25)
+
+
+def test_a_meter_that_does_not_cover_a_block_is_refused(windows: pd.DataFrame) -> None:
+    meter = pd.DataFrame({"unix_s": 1_700_000_000 + np.arange(95.0, 117.0), "watt": 5.0})
+    with pytest.raises(
+        StudyError, match=r"not cover q8, once, process 1, which ran from 2023-11-14 22:15:00 to 22:15:17"
+    ):
+        meter_samples(meter, windows, offset_s=1_700_000_000)
+
+
+def test_a_block_without_all_its_phases_is_told(windows: pd.DataFrame) -> None:
+    meter = pd.DataFrame({"unix_s": [0.0, 200.0], "watt": 5.0})
+    with pytest.raises(StudyError, match="windows: q8, once, process 1 lacks 'idle_after'"):
+        meter_samples(meter, windows[:2], offset_s=0)

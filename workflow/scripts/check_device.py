@@ -1,0 +1,25 @@
+"""Tell whether a device is fit to be measured."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from tocompress.devices.check import check, table
+from tocompress.errors import StudyError
+from tocompress.job import job
+from tocompress.settings.device import Device
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+terminal = os.dup(2)
+with job(snakemake):
+    name = snakemake.wildcards.device
+    findings = check(name, TypeAdapter(Device).validate_json(snakemake.params.settings))
+    text = table(name, findings)
+    os.write(terminal, text.encode())
+    if problems := [f"{finding.what}: {finding.problem}" for finding in findings if finding.problem]:
+        raise StudyError(f"{name} is not fit to be measured: {'; '.join(problems)}")
+    Path(snakemake.output[0]).write_text(text, encoding="utf-8")

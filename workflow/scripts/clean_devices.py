@@ -1,0 +1,19 @@
+"""Remove what earlier studies have sent to the devices that are reached by ssh."""
+
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter
+
+from tocompress.devices.ssh import SshAgent
+from tocompress.job import job
+from tocompress.settings.device import SshDevice
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    devices = TypeAdapter(dict[str, SshDevice]).validate_json(snakemake.params.settings)
+    for name, device in devices.items():
+        with SshAgent(device, name=name) as agent:
+            agent.clean()
+        print(f"{name}: nothing is left in {device.folder}")

@@ -1,0 +1,164 @@
+"""A process that carries the agent's stdin and stdout: the agent itself, or a shell on its machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
+
+from tocompress.devices import ConnectionLost, Record
+from tocompress.errors import StudyError
+
+_HEARTBEAT = 20.0  # seconds
+_SECONDS_TO_START = 180.0  # importing TensorFlow from the flash memory of a board takes its time
+_SECONDS_TO_ANSWER = 120.0
+_SECONDS_TO_QUIT = 10.0
+_SLOWEST_TRANSFER = 100_000  # bytes a second
+
+
+class Connection:
+    """Commands to an agent and records from it, over the pipes of one process.
+
+    `name` is what messages call it. `log` receives what the process writes to stderr (appended). Raises ConnectionLost
+    when the process ends or says nothing for too long, and StudyError for what the agent itself reports on its start.
+    """
+
+    def __init__(self, name: str, command: Sequence[str], log: Path | None = None, *, heartbeat: bool = False) -> None:
+        self._name = name
+        self._log: IO[bytes] = log.open("ab+") if log else tempfile.TemporaryFile()  # noqa: SIM115
+        self._log_start = self._log.seek(0, os.SEEK_END)
+        self._pending = b""
+        self._writing = threading.Lock()
+        self._closed = threading.Event()
+        try:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._log,
+                bufsize=0,
+                start_new_session=True,
+            )
+        except OSError as error:
+            self._log.close()
+            raise StudyError(f"{name}: cannot start {command[0]}: {error.strerror}") from error
+        assert self.process.stdin
+        os.set_blocking(self.process.stdin.fileno(), False)  # writing to a machine that hangs must not
+        if heartbeat:  # before the greeting: the agent may wait long for another study to end
+            threading.Thread(target=self._beat, daemon=True).start()
+        try:
+            self.hello = self._greeting()
+        except BaseException:
+            self.kill()
+            raise
+
+    def run(self, command: Record, payload: Path | None = None) -> Iterator[Record]:
+        """The records of one command, closed by one `end` or `error`; `payload` is the file that follows it."""
+        size = payload.stat().st_size if payload else 0
+        patience = _SECONDS_TO_ANSWER + command.get("timeout_seconds", 0.0) + size / _SLOWEST_TRANSFER
+        try:
+            self._write(command, payload)
+        except OSError:
+            raise self._death() from None
+        while True:
+            record = self._read(patience)
+            yield record
+            if record["record"] in ("end", "error"):
+                return
+
+    def quit(self) -> None:
+        """End the agent in good order, or kill it."""
+        with suppress(OSError, ValueError, ConnectionLost, subprocess.TimeoutExpired):  # ValueError: closed already
+            self._write({"command": "quit"})
+            self.process.wait(_SECONDS_TO_QUIT)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the process and what it has started here: they share a process group of their own."""
+        self._closed.set()
+        if self.process.poll() != 0:
+            with suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self._log):
+            assert stream
+            with suppress(OSError):
+                stream.close()
+
+    def _greeting(self) -> Record:
+        holder = None
+        while True:
+            record = self._read(_SECONDS_TO_START)
+            match record["record"]:
+                case "hello":
+                    return record
+                case "busy":
+                    if holder != record["holder"]:
+                        holder = record["holder"]
+                        print(f"{self._name}: waiting for {holder}", flush=True)
+                case "error":
+                    raise StudyError(f"{self._name}: {record['error']}")
+
+    def _write(self, command: Record, payload: Path | None = None) -> None:
+        with self._writing:
+            self._write_all(json.dumps(command).encode() + b"\n")
+            if payload:
+                with payload.open("rb") as file:
+                    while piece := file.read(1 << 20):
+                        self._write_all(piece)
+
+    def _write_all(self, content: bytes) -> None:
+        assert self.process.stdin
+        view = memoryview(content)
+        while view:
+            _, ready, _ = select.select([], [self.process.stdin], [], _SECONDS_TO_ANSWER)
+            if not ready:
+                raise self._silence(_SECONDS_TO_ANSWER)
+            view = view[self.process.stdin.write(view) or 0 :]
+
+    def _beat(self) -> None:
+        """Tell the agent, now and then, that somebody is here."""
+        while not self._closed.wait(_HEARTBEAT):
+            with suppress(OSError, ValueError, ConnectionLost), self._writing:
+                self._write_all(b"\n")
+
+    def _read(self, patience: float) -> Record:
+        deadline = time.monotonic() + patience
+        assert self.process.stdout
+        while b"\n" not in self._pending:
+            ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                raise self._silence(patience)
+            chunk = os.read(self.process.stdout.fileno(), 1 << 20)
+            if not chunk:
+                raise self._death()
+            self._pending += chunk
+        line, _, self._pending = self._pending.partition(b"\n")
+        try:
+            record: Record = json.loads(line)
+            record["record"]
+        except (ValueError, KeyError, TypeError):
+            shown = line[:60].decode(errors="replace")
+            raise ConnectionLost(f"{self._name}: not a record of the agent: {shown!r}") from None
+        return record
+
+    def _silence(self, patience: float) -> ConnectionLost:
+        return ConnectionLost(f"{self._name}: no answer for {patience:.0f} s; is the machine still running?")
+
+    def _death(self) -> ConnectionLost:
+        """Why there is nothing more to read: by the last line that the process wrote to stderr."""
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(_SECONDS_TO_QUIT)
+        self._log.seek(self._log_start)
+        lines = self._log.read().decode(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing on stderr")
+        return ConnectionLost(f"{self._name}: ended with exit code {self.process.returncode}: {last}")

@@ -1,0 +1,239 @@
+"""When a latency has been measured long enough, and how far it can be trusted.
+
+The rule asks that the samples of each input agree and that fresh processes do. The median's interval by ranks stands
+rare interruptions; the mean's by batches is wide where neighbouring samples are alike; Student's between processes is
+the one that is reported. Each must be within a target fraction of its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from tocompress.measurement.statistics import (
+    LEVEL,
+    TARGET,
+    Change,
+    batch_interval,
+    between_processes,
+    converged,
+    correlation,
+    median_interval,
+    relative_half_width,
+    shared_change,
+    trend,
+)
+from tocompress.schemas.benchmark import DIAGNOSTICS
+
+#: Variant, dequantization.
+Condition = tuple[str, str]
+
+#: A change of the machine counts where chance makes one as clear less often than this.
+SIGNIFICANCE = 0.01
+
+_CONDITION = ["variant", "dequantization"]
+_INPUT = [*_CONDITION, "input_id"]
+_PROCESS = [*_INPUT, "process"]
+
+#: The input of a row of all inputs while rows are made: pandas leaves nulls out of groups.
+_ALL = ""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """When to stop. `minimum_samples` is of each input; at 95 % a median is bounded by ranks from 6 samples on."""
+
+    level: float = LEVEL
+    target: float = TARGET
+    minimum_processes: int = 5
+    minimum_samples: int = 6
+
+
+class Machine(NamedTuple):
+    """How the machine itself changed: over the session and within its blocks."""
+
+    drift: Change
+    drift_within: Change
+
+
+def unfinished(latency: pd.DataFrame, rule: Rule) -> set[Condition]:
+    """The conditions of `latency` (schema `latency`, as measured so far) that need another process.
+
+    A condition is finished when it has the least processes and samples, and these intervals are within the target: of
+    every input the median's by ranks and the mean's by batches, of all inputs together the one between processes.
+    """
+    timed = _timed(latency)
+    medians = timed.groupby([*_CONDITION, "process"], sort=False)["duration_s"].median()
+    processes_differ = {
+        condition
+        for condition, observed in _grouped(medians.reset_index(), _CONDITION, "duration_s")
+        if len(observed) < rule.minimum_processes or not converged(between_processes(observed, rule.level), rule.target)
+    }
+    samples_differ = {
+        (variant, dequantization)
+        for (variant, dequantization, _), durations in _grouped(timed, _INPUT, "duration_s")
+        if len(durations) < rule.minimum_samples
+        or not converged(median_interval(durations, rule.level), rule.target)
+        or not converged(batch_interval(durations, rule.level), rule.target)
+    }
+    return processes_differ | samples_differ
+
+
+def diagnose(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
+    """Schema `diagnostics`: for each condition a row of all inputs (`input_id` null) and one of each input.
+
+    `stationary` is false in all rows where the machine changed: over the session (process medians relative to their
+    condition's, against time) or from the first to the last third of its blocks, significantly (p < `SIGNIFICANCE`)
+    and by more than half the target.
+
+    `converged`: stationary, and all intervals of the row are within the target: the one between processes, and of one
+    input also those by ranks and by batches. `reason` says what is not.
+
+    `autocorrelation` and `drift_within` are of durations relative to their input, so that inputs of different length
+    are neither; both are null for fewer than three samples of an input in a process.
+    """
+    timed = _timed(latency)
+    alike = timed.groupby(_PROCESS)["duration_s"]
+    timed = timed.assign(relative=timed["duration_s"] / alike.transform("median"), repeats=alike.transform("size"))
+    samples = pd.concat([timed.assign(input_id=_ALL), timed], ignore_index=True)
+    blocks = _blocks(timed, samples)
+    machine = _machine(blocks[blocks["input_id"] == _ALL])
+    samples_of, blocks_of = (table.groupby(_INPUT, sort=False).indices for table in (samples, blocks))
+    samples, blocks = samples.drop(columns=_INPUT), blocks.drop(columns=_INPUT)  # slow to take rows of
+    rows = [
+        _diagnosis(key, samples.iloc[places], blocks.iloc[blocks_of[key]], machine, level, target)
+        for key, places in samples_of.items()
+    ]
+    return pa.Table.from_pylist(rows, schema=DIAGNOSTICS).to_pandas()
+
+
+def _timed(latency: pd.DataFrame) -> pd.DataFrame:
+    """The runs that count, in the order in which they were made."""
+    return latency[~latency["warmup"].astype(bool)].sort_values("start_s", kind="stable", ignore_index=True)
+
+
+def _grouped(table: pd.DataFrame, keys: list[str], column: str) -> Iterator[tuple[Any, np.ndarray]]:
+    values = table[column].to_numpy(dtype=float)
+    for key, places in table.groupby(keys, sort=False).indices.items():
+        yield key, values[places]
+
+
+def _blocks(timed: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
+    """For each process, of all inputs and of each: `start_s`, `median_s`, and `growth`, its last third to its first."""
+    blocks = samples.groupby(_PROCESS, sort=False).agg(start_s=("start_s", "min"), median_s=("duration_s", "median"))
+    of_inputs = _growth(timed)
+    of_all = np.exp(np.log(of_inputs).groupby([*_CONDITION, "process"]).mean()).reset_index().assign(input_id=_ALL)
+    growth = pd.concat([of_all, of_inputs.reset_index()])
+    return blocks.reset_index().merge(growth, on=_PROCESS, how="left")
+
+
+def _growth(timed: pd.DataFrame) -> pd.Series[float]:
+    """The median of the last third over that of the first, by process and input; of three samples at least."""
+    runs = timed.groupby(_PROCESS)["start_s"]
+    third = (3 * runs.cumcount() // runs.transform("size")).rename("third")
+    medians = timed.groupby([*_PROCESS, third])["duration_s"].median().unstack("third").reindex(columns=[0, 2])
+    return (medians[2] / medians[0]).rename("growth").dropna()
+
+
+def _machine(blocks: pd.DataFrame) -> Machine:
+    """What the blocks of all conditions share."""
+    by_condition = blocks.groupby(_CONDITION)["median_s"]
+    relative = blocks["median_s"] / by_condition.transform("median")
+    drift = trend(blocks["start_s"].to_numpy(), relative.to_numpy(), levels=by_condition.ngroups)
+    return Machine(drift, shared_change(blocks["growth"].dropna().to_numpy()))
+
+
+def _diagnosis(
+    key: tuple[str, str, str],
+    samples: pd.DataFrame,
+    blocks: pd.DataFrame,
+    machine: Machine,
+    level: float,
+    target: float,
+) -> dict[str, Any]:
+    variant, dequantization, input_id = key
+    durations, medians = samples["duration_s"].to_numpy(dtype=float), blocks["median_s"].to_numpy(dtype=float)
+    one_input = input_id != _ALL
+    widths = {"process_width": relative_half_width(between_processes(medians, level))}
+    widths |= _sample_widths(durations, level) if one_input else {}
+    median, p90, p99 = np.quantile(durations, (0.5, 0.9, 0.99)).tolist()
+    autocorrelation = _autocorrelation(samples)
+    drift = trend(blocks["start_s"].to_numpy(dtype=float), medians)
+    unsteady = _unsteady(machine, target)
+    reason = unsteady or _too_wide(widths, len(medians), len(durations), target)
+    return {
+        "variant": variant,
+        "dequantization": dequantization,
+        "input_id": input_id if one_input else None,
+        "n": len(durations),
+        "processes": len(medians),
+        "median_s": median,
+        "p90_s": p90,
+        "p99_s": p99,
+        **widths,
+        "autocorrelation": autocorrelation,
+        "effective_n": None if autocorrelation is None else _effective(len(durations), autocorrelation),
+        "drift": drift.size,
+        "drift_p": drift.p,
+        "drift_within": shared_change(blocks["growth"].dropna().to_numpy()).size,
+        "session_drift": machine.drift.size,
+        "session_drift_p": machine.drift.p,
+        "session_drift_within": machine.drift_within.size,
+        "session_drift_within_p": machine.drift_within.p,
+        "stationary": unsteady is None,
+        "converged": reason is None,
+        "reason": reason,
+    }
+
+
+def _sample_widths(durations: np.ndarray, level: float) -> dict[str, float | None]:
+    return {
+        "rank_width": relative_half_width(median_interval(durations, level)),
+        "batch_width": relative_half_width(batch_interval(durations, level)),
+    }
+
+
+def _autocorrelation(samples: pd.DataFrame) -> float | None:
+    """Of neighbouring samples of one process."""
+    if samples["repeats"].min() < 3:
+        return None
+    process, relative = samples["process"].to_numpy(), samples["relative"].to_numpy()
+    neighbours = process[1:] == process[:-1]
+    return correlation(relative[:-1][neighbours], relative[1:][neighbours])
+
+
+def _effective(n: int, autocorrelation: float) -> float:
+    """How many independent samples tell as much about a mean; never more than n, for what is alternating by chance."""
+    repeated = max(autocorrelation, 0.0)
+    return n * (1 - repeated) / (1 + repeated)
+
+
+def _unsteady(machine: Machine, target: float) -> str | None:
+    for change, where in ((machine.drift, "the session"), (machine.drift_within, "a block")):
+        if change.size is None or change.p is None:
+            continue
+        if change.p < SIGNIFICANCE and abs(change.size) > target / 2:
+            direction = "slower" if change.size > 0 else "faster"
+            return f"not stationary: {100 * abs(change.size):.0f} % {direction} at the end of {where}"
+    return None
+
+
+def _too_wide(widths: dict[str, float | None], processes: int, samples: int, target: float) -> str | None:
+    """The first interval that is not within the target, in a phrase."""
+    after = {
+        "process_width": ("interval", f"{processes} process{'es' * (processes != 1)}"),
+        "rank_width": ("interval of the median by ranks", f"{samples} sample{'s' * (samples != 1)}"),
+        "batch_width": ("interval by batch means", f"{samples} sample{'s' * (samples != 1)}"),
+    }
+    for name, width in widths.items():
+        interval, observed = after[name]
+        if width is None:
+            return f"no {interval} after {observed}"
+        if width > target:
+            return f"{interval} of ±{100 * width:.1f} % after {observed}"
+    return None
