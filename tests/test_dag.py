@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from snakemake.api import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, SnakemakeApi
+from snakemake.api import ConfigSettings, DAGApi, DAGSettings, OutputSettings, ResourceSettings, SnakemakeApi
 from snakemake.exceptions import MissingRuleException
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness, RerunTrigger
@@ -164,6 +164,35 @@ def test_the_other_configs_are_valid(workflow: Workflow) -> None:
     assert workflow.due("smoke.yaml").rules["benchmark"] == 2
     assert workflow.due("zoo.yaml", targets=("zoo",)).rules["train"] == 11
     assert workflow.due("pruning_full.yaml").rules["prune"] == 4
+    assert workflow.due("devices/tx2.yaml").rules["benchmark"] == 5
+    assert workflow.due("smoke.yaml", "devices/tx2.yaml").of("benchmark") == {"tx2/gnmt", "tx2/mobilenet_v1"}
+
+
+def test_a_check_of_a_device_is_made_whenever_it_is_asked_for_and_by_nothing_else(workflow: Workflow) -> None:
+    target = "results/devices/host/check.txt"
+    assert workflow.due(targets=(target,)).rules == {"check_device": 1}
+    (workflow.folder / target).parent.mkdir(parents=True)
+    (workflow.folder / target).touch()
+    workflow.run("touch", (), {}, (target,))
+    assert workflow.due(targets=(target,)).rules == {"check_device": 1}
+    assert not workflow.due().rules["check_device"]
+
+
+def test_a_board_measures_one_thing_at_a_time(workflow: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = []
+    original = DAGApi.execute_workflow
+
+    def execute(dag: DAGApi, executor: str) -> None:
+        original(dag, executor=executor)
+        limits.append(dag.workflow_api._workflow_store.global_resources["board"].value)
+
+    monkeypatch.setattr(DAGApi, "execute_workflow", execute)
+    assert workflow.due("devices/tx2.yaml").rules["benchmark"] == 5
+    assert limits == [1]
+
+
+def test_boards_are_cleaned_on_request(workflow: Workflow) -> None:
+    assert workflow.due("devices/tx2.yaml", targets=("clean_devices",)).rules == {"clean_devices": 1}
 
 
 def test_a_study_of_accuracy_alone_benchmarks_nothing(workflow: Workflow) -> None:

@@ -49,7 +49,6 @@ _REFUSALS = {
     "Host key verification failed": "shows a host key that is not trusted: connect once by hand, `ssh {host}`",
     "Permission denied": "does not let us in without a password: `ssh -o BatchMode=yes {host} true` must work"
     " (ssh-copy-id, ssh-add)",
-    "Could not resolve hostname": "has an unknown address: name an alias of ~/.ssh/config or user@address as `host`",
     "onfiguration option": "cannot be reached by this configuration of ssh",
     "Can't open user config file": "cannot be reached by this configuration of ssh",
 }
@@ -269,7 +268,7 @@ class _Shell:
             if sign in complaint:
                 return StudyError(f"{self._name}: {self._host} {meaning.format(host=self._host)} (ssh: {last})")
         return ConnectionLost(
-            f"{self._name}: {self._host} cannot be reached; is it on, and its sshd running? (ssh: {last})"
+            f"{self._name}: {self._host} cannot be reached; is it on, and its address right? (ssh: {last})"
         )
 
 

@@ -15,9 +15,9 @@ import pandas as pd
 from scipy import stats
 
 from tocompress.measurement.power import Block, Key, blocks, least_step
+from tocompress.measurement.rows import frame, measured, ratio_to_baseline, unavailable
 from tocompress.measurement.statistics import LEVEL, TARGET, Interval, mean_interval
 from tocompress.measurement.stopping import Condition
-from tocompress.measurement.summary import _frame, _measured, _ratio, _unavailable
 
 #: A block is refused when a rail was not read for a larger part of it: what happened meanwhile is a guess.
 LONGEST_GAP = 1 / 20
@@ -120,7 +120,7 @@ def power_rows(
         columns=Figures._fields,
     ).sort_index()
     noise = _quantization(chosen)
-    return _frame(
+    return frame(
         row
         for condition in dict.fromkeys((variant, dequantization) for variant, dequantization, _ in found)
         for row in _rows(
@@ -145,14 +145,14 @@ def _rows(
     target: float,
 ) -> Iterator[dict[str, Any]]:
     if not accepted:
-        yield from (_unavailable(condition, metric, unit, refused or "") for metric, unit in _UNITS.items())
+        yield from (unavailable(condition, metric, unit, refused or "") for metric, unit in _UNITS.items())
         return
     seconds = float(np.mean([block.duration / block.runs for block in accepted.values()]))
     for metric, unit in _UNITS.items():
         values = figures[metric]
         interval = mean_interval(values[condition].to_numpy(), level)
         interval = widened(interval, noise * (seconds if metric == "energy" else 1), level)
-        row = _measured(
+        row = measured(
             condition,
             metric,
             unit,
@@ -162,7 +162,7 @@ def _rows(
             label=None,
             n=len(accepted),
             processes=len(accepted),
-            ratio=_ratio(values, condition, level),
+            ratio=ratio_to_baseline(values, condition, level),
         )
         yield row | {"reason": refused}
 

@@ -18,13 +18,12 @@ from tocompress.devices import Agent, ConnectionLost, Record
 from tocompress.devices.clocks import unlocked
 from tocompress.errors import StudyError
 from tocompress.measurement import power
-from tocompress.measurement.records import CONTROL, Block, Kind, Recorder
+from tocompress.measurement.records import BASELINE, CONTROL, Block, Kind, Recorder
 from tocompress.measurement.stopping import Condition, Rule, diagnose, unfinished
 from tocompress.measurement.verification import values, verify
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.device import Device
 
-BASELINE = "fp32"
 
 _VERIFIED_INPUTS = 3
 _TRIES = 3  # of a block whose connection was lost

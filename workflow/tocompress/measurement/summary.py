@@ -1,33 +1,17 @@
-"""From the samples of one benchmark session to values with intervals: the columns of the study's table."""
+"""From the samples of one benchmark session to rows of the study's table: time, memory, shares of operations."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
 
 from tocompress.measurement.operations import DEQUANTIZATION
 from tocompress.measurement.records import CONTROL
-from tocompress.measurement.statistics import (
-    LEVEL,
-    TARGET,
-    Interval,
-    between_processes,
-    converged,
-    mean_interval,
-    ratio_interval,
-)
-from tocompress.measurement.stopping import Condition, diagnose
-from tocompress.schemas.evaluation import METRICS
-from tocompress.schemas.study import STUDY
-
-BASELINE = "fp32"
-
-_NO_RATIO = Interval(float("nan"), None, None)
-
-_SCHEMA = pa.schema([STUDY.field("variant"), STUDY.field("dequantization"), *METRICS])
+from tocompress.measurement.rows import conditions, frame, measured, ratio_to_baseline, unavailable
+from tocompress.measurement.statistics import LEVEL, TARGET, between_processes, mean_interval
+from tocompress.measurement.stopping import diagnose
 
 
 def latency_rows(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
@@ -40,7 +24,7 @@ def latency_rows(latency: pd.DataFrame, level: float = LEVEL, target: float = TA
     timed = latency[~latency["warmup"].astype(bool)]
     translations = timed[timed["tokens"].fillna(0) > 0]
     per_token = translations.assign(duration_s=translations["duration_s"] / translations["tokens"].astype(float))
-    return _frame(
+    return frame(
         row
         for metric, samples in (("latency", timed), ("latency_per_token", per_token))
         if len(samples)
@@ -55,10 +39,10 @@ def _latency_rows(metric: str, samples: pd.DataFrame, level: float, target: floa
     for label, group in groups:
         by_process = group.groupby(["variant", "dequantization", "process"])["duration_s"]
         medians, counts = 1000 * by_process.median(), by_process.size()
-        for condition in _conditions(medians):
+        for condition in conditions(medians):
             of_processes = medians[condition]
             yield (
-                _measured(
+                measured(
                     condition,
                     metric,
                     "ms",
@@ -68,7 +52,7 @@ def _latency_rows(metric: str, samples: pd.DataFrame, level: float, target: floa
                     label=label,
                     n=int(counts[condition].sum()),
                     processes=len(of_processes),
-                    ratio=_ratio(medians, condition, level),
+                    ratio=ratio_to_baseline(medians, condition, level),
                 )
                 | verdicts[*condition, label]
             )
@@ -104,14 +88,14 @@ def memory_rows(
             if memory["vm_hwm"].isna().any()
             else "the device does not tell how much graphics memory a process has (a Jetson does, to root)"
         )
-        return _frame(_unavailable(condition, "memory", "byte", reason) for condition in _conditions(peaks["last"]))
+        return frame(unavailable(condition, "memory", "byte", reason) for condition in conditions(peaks["last"]))
     rows: list[dict[str, Any]] = []
     for label, peak in ((None, peaks["last"]), ("loading", peaks[["loaded", "first"]].max(axis=1))):
         control = peak[peak.index.get_level_values("variant") == CONTROL].droplevel(["variant", "dequantization"])
         models = peak[peak.index.get_level_values("variant") != CONTROL].astype(float)
         over_control = models - control.reindex(models.index.get_level_values("process")).to_numpy(dtype=float)
         rows += [
-            _measured(
+            measured(
                 condition,
                 "memory",
                 "byte",
@@ -121,11 +105,11 @@ def memory_rows(
                 label=label,
                 n=len(over_control[condition]),
                 processes=len(over_control[condition]),
-                ratio=_ratio(over_control, condition, level),
+                ratio=ratio_to_baseline(over_control, condition, level),
             )
-            for condition in _conditions(over_control)
+            for condition in conditions(over_control)
         ]
-    return _frame(rows)
+    return frame(rows)
 
 
 def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
@@ -142,8 +126,8 @@ def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float
     if DEQUANTIZATION not in seconds:
         seconds[DEQUANTIZATION] = 0.0
     shares = seconds.div(seconds.sum(axis=1), axis=0)
-    return _frame(
-        _measured(
+    return frame(
+        measured(
             condition,
             "operation_share",
             "fraction",
@@ -154,7 +138,7 @@ def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float
             n=len(shares[label][condition]),
             processes=1,
         )
-        for condition in _conditions(shares)
+        for condition in conditions(shares)
         for label in sorted(shares)
     )
 
@@ -162,71 +146,8 @@ def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float
 def unavailable_power_rows(latency: pd.DataFrame, reason: str = "no power sensor on host") -> pd.DataFrame:
     """`power_mean` (W), `power_peak` (W) and `energy` (J) of every variant measured, as unavailable with the reason."""
     conditions = latency[["variant", "dequantization"]].drop_duplicates().itertuples(index=False, name=None)
-    return _frame(
-        _unavailable(condition, metric, unit, reason)
+    return frame(
+        unavailable(condition, metric, unit, reason)
         for condition in conditions
         for metric, unit in (("power_mean", "W"), ("power_peak", "W"), ("energy", "J"))
     )
-
-
-def _conditions(values: pd.Series[Any] | pd.DataFrame) -> list[Condition]:
-    """Variant and dequantization of an index that starts with them, in order, without the control worker."""
-    pairs = dict.fromkeys((variant, mode) for variant, mode, *_ in values.index)
-    return [(variant, mode) for variant, mode in pairs if variant != CONTROL]
-
-
-def _ratio(values: pd.Series[Any], condition: Condition, level: float) -> Interval:
-    """To fp32 under the same dequantization, over the processes that both have."""
-    baseline = (BASELINE, condition[1])
-    if baseline not in _conditions(values):
-        return _NO_RATIO
-    pairs = pd.concat([values[condition], values[baseline]], axis=1, join="inner").to_numpy(dtype=float)
-    return ratio_interval(pairs[:, 0], pairs[:, 1], level) if len(pairs) and (pairs > 0).all() else _NO_RATIO
-
-
-def _measured(
-    condition: Condition,
-    metric: str,
-    unit: str,
-    interval: Interval,
-    level: float,
-    target: float,
-    *,
-    label: str | None,
-    n: int,
-    processes: int,
-    ratio: Interval = _NO_RATIO,
-) -> dict[str, Any]:
-    return {
-        "variant": condition[0],
-        "dequantization": condition[1],
-        "metric": metric,
-        "label": label,
-        "unit": unit,
-        "value": interval.value,
-        "low": interval.low,
-        "high": interval.high,
-        "level": level,
-        "n": n,
-        "processes": processes,
-        "ratio": None if ratio is _NO_RATIO else ratio.value,
-        "ratio_low": ratio.low,
-        "ratio_high": ratio.high,
-        "converged": converged(interval, target),
-        "basis": "measured",
-    }
-
-
-def _unavailable(condition: Condition, metric: str, unit: str, reason: str) -> dict[str, Any]:
-    return {
-        "variant": condition[0],
-        "dequantization": condition[1],
-        "metric": metric,
-        "unit": unit,
-        "basis": "unavailable",
-        "reason": reason,
-    }
-
-
-def _frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    return pa.Table.from_pylist(list(rows), schema=_SCHEMA).to_pandas()

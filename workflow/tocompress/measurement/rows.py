@@ -1,0 +1,82 @@
+"""Rows of the study's table, from values with intervals to every condition that was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from tocompress.measurement.records import BASELINE, CONTROL
+from tocompress.measurement.statistics import Interval, converged, ratio_interval
+from tocompress.measurement.stopping import Condition
+from tocompress.schemas.evaluation import METRICS
+from tocompress.schemas.study import STUDY
+
+_NO_RATIO = Interval(float("nan"), None, None)
+
+_SCHEMA = pa.schema([STUDY.field("variant"), STUDY.field("dequantization"), *METRICS])
+
+
+def conditions(values: pd.Series[Any] | pd.DataFrame) -> list[Condition]:
+    """Variant and dequantization of an index that starts with them, in order, without the control worker."""
+    pairs = dict.fromkeys((variant, mode) for variant, mode, *_ in values.index)
+    return [(variant, mode) for variant, mode in pairs if variant != CONTROL]
+
+
+def ratio_to_baseline(values: pd.Series[Any], condition: Condition, level: float) -> Interval:
+    """To fp32 under the same dequantization, over the processes that both have."""
+    baseline = (BASELINE, condition[1])
+    if baseline not in conditions(values):
+        return _NO_RATIO
+    pairs = pd.concat([values[condition], values[baseline]], axis=1, join="inner").to_numpy(dtype=float)
+    return ratio_interval(pairs[:, 0], pairs[:, 1], level) if len(pairs) and (pairs > 0).all() else _NO_RATIO
+
+
+def measured(
+    condition: Condition,
+    metric: str,
+    unit: str,
+    interval: Interval,
+    level: float,
+    target: float,
+    *,
+    label: str | None,
+    n: int,
+    processes: int,
+    ratio: Interval = _NO_RATIO,
+) -> dict[str, Any]:
+    return {
+        "variant": condition[0],
+        "dequantization": condition[1],
+        "metric": metric,
+        "label": label,
+        "unit": unit,
+        "value": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+        "level": level,
+        "n": n,
+        "processes": processes,
+        "ratio": None if ratio is _NO_RATIO else ratio.value,
+        "ratio_low": ratio.low,
+        "ratio_high": ratio.high,
+        "converged": converged(interval, target),
+        "basis": "measured",
+    }
+
+
+def unavailable(condition: Condition, metric: str, unit: str, reason: str) -> dict[str, Any]:
+    return {
+        "variant": condition[0],
+        "dequantization": condition[1],
+        "metric": metric,
+        "unit": unit,
+        "basis": "unavailable",
+        "reason": reason,
+    }
+
+
+def frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    return pa.Table.from_pylist(list(rows), schema=_SCHEMA).to_pandas()
