@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from simulated_ina3221 import CYCLE, STEP_W, Chip, SimulatedIna3221
+from simulated_ina3221 import CYCLE, Chip, SimulatedIna3221
 
 from tocompress.devices.agent import Sampler
 from tocompress.measurement.energy import Trace, block_figures, cumulative_energy, longest_gap, power_rows, widened

@@ -24,7 +24,6 @@ from tocompress.measurement.verification import values, verify
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.device import Device
 
-
 _VERIFIED_INPUTS = 3
 _TRIES = 3  # of a block whose connection was lost
 _TIMEOUT = 600.0  # seconds of a block beyond those it is asked to last
