@@ -4,11 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tocompress.job import job
-from tocompress.measurement.benchmark import benchmark
+from tocompress.measurement.benchmark import benchmark, write_session
 from tocompress.measurement.session import Subject
-from tocompress.schemas.benchmark import TABLES
 from tocompress.settings.benchmark import Session
-from tocompress.tables import write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -17,6 +15,6 @@ with job(snakemake):
     session = Session.model_validate_json(snakemake.params.settings)
     artifacts = dict(zip(session.variants, map(Path, snakemake.input.artifacts), strict=True))
     subject = Subject(snakemake.wildcards.model, artifacts, Path(snakemake.input.inputs))
-    tables = benchmark(subject, session)
-    for name, schema in TABLES.items():
-        write_table(getattr(snakemake.output, name), schema, tables[name])
+    tables = benchmark(subject, session, Path(snakemake.log[0]))
+    files = {name: Path(file) for name, file in snakemake.output.items()}
+    write_session(tables, files, keep=session.device.transport == "ssh")

@@ -1,27 +1,57 @@
-"""A whole benchmark: reach the device, see that it computes the right thing, and measure."""
+"""A whole benchmark: reach the device, see that it computes the right thing, measure, and write what was measured."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import count
+from pathlib import Path
 
 import pandas as pd
 
 from tocompress.devices.local import LocalAgent
 from tocompress.devices.reach import reach
 from tocompress.measurement.session import Subject, measure, outputs_of
+from tocompress.schemas.benchmark import TABLES
 from tocompress.settings.benchmark import Session
 from tocompress.settings.device import LocalDevice
+from tocompress.tables import write_table
 
 
-def benchmark(subject: Subject, session: Session) -> dict[str, pd.DataFrame]:
-    """The tables of a session; progress goes to stdout. Raises StudyError."""
+def benchmark(subject: Subject, session: Session, log: Path | None = None) -> dict[str, pd.DataFrame]:
+    """The tables of a session. Progress goes to stdout, what agents write to stderr to `log`. Raises StudyError."""
     device, settings = session.device, session.benchmark
 
     def report(done: int, total: int, text: str) -> None:
         print(f"{done}/{total} {text}", flush=True)
 
-    with reach(session.name, device) as agent:
+    with reach(session.name, device, log) as agent:
         if isinstance(device, LocalDevice) and device.interpreter is None and device.processor == "cpu":
             return measure(agent, subject, device, settings, report)
-        with LocalAgent(name="this machine") as host:
+        with LocalAgent(log, name="this machine") as host:
             on_cpu = device.model_copy(update={"processor": "cpu"})
             reference = outputs_of(host, subject, on_cpu, settings)
         return measure(agent, subject, device, settings, report, reference)
+
+
+def write_session(tables: Mapping[str, pd.DataFrame], files: Mapping[str, Path], *, keep: bool) -> None:
+    """Write the tables to their files; with `keep` also to a folder of this session, which no later one overwrites."""
+    if keep:
+        folder = _new_folder(files["session"].parent)
+        for name, schema in TABLES.items():
+            write_table(folder / files[name].name, schema, tables[name])
+    for name, schema in TABLES.items():
+        write_table(files[name], schema, tables[name])
+
+
+def _new_folder(parent: Path) -> Path:
+    """A folder named after the time, which did not exist before."""
+    now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    for number in count(1):
+        folder = parent / (now if number == 1 else f"{now}-{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("count has no end")

@@ -1,0 +1,120 @@
+"""A whole benchmark of a board: through a real ssh, with simulated sensors, the connection cut in between."""
+
+from __future__ import annotations
+
+import math
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from simulated_ina3221 import Chip, SimulatedIna3221
+from sshd import Server, server
+
+from tocompress.devices import ssh
+from tocompress.measurement.benchmark import benchmark, write_session
+from tocompress.measurement.energy import power_rows
+from tocompress.measurement.power import total_rails
+from tocompress.measurement.session import Subject
+from tocompress.measurement.summary import latency_rows
+from tocompress.schemas.benchmark import LATENCY, TABLES
+from tocompress.settings.benchmark import Benchmark, PowerBlocks, Session
+from tocompress.settings.device import SshDevice
+from tocompress.tables import read_table
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")
+
+#: The board's Python: another runtime than ours where there is one.
+INTERPRETER = os.environ.get("TENSORFLOW_1_15", sys.executable)
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with server(tmp_path_factory.mktemp("sshd")) as running:
+        yield running
+
+
+@pytest.fixture
+def sensors(tmp_path: Path) -> Iterator[Path]:
+    """A fake tree of files whose input rail takes 4 W, and a rail behind it that takes 1 W."""
+
+    rails = {"VDD_IN": lambda moment: 4 + 0.2 * math.sin(50 * moment), "VDD_SYS_CPU": lambda moment: 1.0}
+    with SimulatedIna3221(tmp_path / "root", [Chip("0-0041", rails)]):
+        yield tmp_path / "root"
+
+
+@pytest.fixture
+def subject(tmp_path: Path) -> Subject:
+    import tensorflow.compat.v1 as tf
+
+    with tf.Graph().as_default() as graph:
+        image = tf.placeholder(tf.float32, [None, 64], "input")
+        tf.identity(tf.matmul(image, tf.constant(np.eye(64, dtype=np.float32))), "output")
+    (tmp_path / "fp32.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    np.savez(tmp_path / "inputs.npz", **{f"i{i}/input": np.full((1, 64), i, np.float32) for i in range(2)})
+    return Subject("tiny", {"fp32": tmp_path / "fp32.pb"}, tmp_path / "inputs.npz")
+
+
+def test_a_board_is_measured_through_a_connection_that_breaks(
+    board: Server,
+    sensors: Path,
+    subject: Subject,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(ssh, "_LOCK", str(tmp_path / "lock"))
+    monkeypatch.setattr(ssh, "_PAUSES", (0.1, 0.1, 0.1))
+    device = SshDevice(
+        transport="ssh", host="board", threads=1, interpreter=INTERPRETER, folder=str(tmp_path / "cache"),
+        root=str(sensors), ssh_config=str(board.config),
+    )  # fmt: skip
+    settings = Benchmark(
+        dequantization=("once",),
+        processes=3,
+        maximum_processes=3,
+        warmup_seconds=0.0,
+        block_seconds=1.0,
+        maximum_runs=100_000,
+        power=PowerBlocks(processes=2, idle_seconds=0.3, tail_seconds=0.1, block_seconds=0.5),
+    )
+
+    def cut() -> None:
+        while "round 2: fp32" not in (tmp_path / "progress").read_text():
+            time.sleep(0.05)
+        time.sleep(0.3)
+        for process in board.sessions:
+            os.kill(process, signal.SIGKILL)
+
+    (tmp_path / "progress").touch()
+    cutter = threading.Thread(target=cut)
+    cutter.start()
+    with (tmp_path / "progress").open("w", buffering=1) as progress, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", progress)
+        tables = benchmark(subject, Session(name="board", device=device, benchmark=settings, variants=("fp32",)))
+    cutter.join()
+
+    facts = dict(tables["session"].itertuples(index=False, name=None))
+    assert facts["reconnections"] == "1"
+    assert float(facts["difference/fp32"]) < 1e-6
+    assert float(facts["sampling/0-0041/VDD_IN/rate_hz"]) > 300
+    assert sorted(tables["latency"]["process"].unique()) == [1, 2, 3]
+    assert (latency_rows(tables["latency"])["value"] > 0).all()
+    rails = total_rails(tables["power"]["rail"].unique())
+    assert rails == ["0-0041/VDD_IN"]
+    mean = power_rows(tables["power"], tables["windows"], rails).set_index("metric").loc["power_mean"]
+    assert mean["basis"] == "measured"
+    assert abs(mean["value"]) < 0.5  # busy or not, it takes 4 W
+    assert tables["power"].groupby("rail")["watt"].mean()["0-0041/VDD_IN"] == pytest.approx(4, abs=0.2)
+
+    outputs = {name: tmp_path / "benchmarks" / f"{name}.parquet" for name in TABLES}
+    for _ in range(2):
+        write_session(tables, outputs, keep=True)
+    kept = sorted(path for path in outputs["latency"].parent.iterdir() if path.is_dir())
+    assert len(kept) == 2  # the second session has overwritten nothing of the first
+    for folder in (outputs["latency"].parent, *kept):
+        assert len(read_table(folder / "latency.parquet", LATENCY)) == len(tables["latency"])
