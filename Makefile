@@ -2,6 +2,8 @@
 
 # The first of these that is Python 3.11 to 3.13 makes .venv.
 PYTHON ?= python3 python3.13 python3.12 python3.11
+# The first of these that is Python 3.7 makes .tensorflow-1.15.
+PYTHON_3_7 ?= python3.7 $(wildcard $(or $(PYENV_ROOT),$(HOME)/.pyenv)/versions/3.7.*/bin/python)
 UV ?= uv
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
@@ -9,14 +11,16 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 supported_python = import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
-find_python = for python in $(PYTHON); do $$python -c '$(supported_python)' 2>/dev/null && echo $$python && break; done
+python_3_7 = import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, 7))
+find_python = for python in $(1); do $$python -c '$(2)' 2>/dev/null && echo $$python && break; done
 install = python -m pip install -qq --no-compile
 digest = $(shell { pwd; cat $(1); } | cksum | cut -d ' ' -f 1)
 # Stamps are named after what they stand for, so a changed lock file or a moved clone means a new environment.
 environment := .venv/study-$(call digest,envs/requirements.txt)
 test_environment := .venv/test-$(call digest,envs/requirements.txt envs/requirements-test.txt)
+old_runtime := .tensorflow-1.15/$(call digest,envs/requirements-tensorflow-1.15.txt)
 
-.PHONY: study test lint lock
+.PHONY: study test lint lock tensorflow-1.15
 
 study: $(environment)
 	@snakemake --cores all $(if $(shell test -t 2 && echo terminal),--logger rich)
@@ -32,12 +36,19 @@ lint: $(test_environment)
 	@mypy workflow/tocompress
 	@snakemake --lint
 
+# What an older board runs; tests use it where TENSORFLOW_1_15=.tensorflow-1.15/bin/python is in the environment.
+tensorflow-1.15: $(old_runtime)
+
 # Keeps every pin that still holds; delete envs/requirements*.txt first for the newest releases.
-lock: compile = $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --custom-compile-command "make lock"
+lock: options = --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+lock: compile = $(UV) pip compile pyproject.toml $(options) --universal --python-version 3.11
+# TensorFlow 1.15 does not say so, but protobuf 4 refuses its messages.
+lock: compile_old_runtime = printf '%s\n' 'tensorflow==1.15.5' 'protobuf<4' | \
+	$(UV) pip compile - $(options) --python-version 3.7 --python-platform x86_64-manylinux2014
 lock:
 	@$(compile) --extra test --output-file envs/requirements-test.txt
 	@$(compile) --constraint envs/requirements-test.txt --output-file envs/requirements.txt
+	@$(compile_old_runtime) --output-file envs/requirements-tensorflow-1.15.txt
 	@{ echo "# Made from requirements.txt by 'make lock'; for 'snakemake --sdm conda'."; \
 	   echo "channels: [conda-forge]"; \
 	   echo "dependencies:"; \
@@ -47,7 +58,7 @@ lock:
 	   sed -nE 's/^([a-z0-9._-]+==.*[^ ]) *\\$$/      - "\1"/p' envs/requirements.txt; } > envs/environment.yaml
 
 $(environment):
-	@python=$$($(find_python)); \
+	@python=$$($(call find_python,$(PYTHON),$(supported_python))); \
 	if [ -z "$$python" ]; then \
 	    echo "Python 3.11, 3.12 or 3.13 with venv is needed, found none as: $(PYTHON). Name one: make PYTHON=/path/to/python3.12" >&2; \
 	    exit 1; \
@@ -60,4 +71,15 @@ $(environment):
 $(test_environment): $(environment)
 	@echo "Installing the test tools into .venv."
 	@$(install) --require-hashes -r envs/requirements-test.txt
+	@touch $@
+
+$(old_runtime):
+	@python=$$($(call find_python,$(PYTHON_3_7),$(python_3_7))); \
+	if [ -z "$$python" ]; then \
+	    echo "Python 3.7 with venv is needed, found none as: $(PYTHON_3_7). Name one: make tensorflow-1.15 PYTHON_3_7=/path/to/python3.7" >&2; \
+	    exit 1; \
+	fi; \
+	echo "Installing TensorFlow 1.15 into .tensorflow-1.15."; \
+	$$python -m venv --clear .tensorflow-1.15
+	@.tensorflow-1.15/bin/$(install) --require-hashes -r envs/requirements-tensorflow-1.15.txt
 	@touch $@

@@ -147,12 +147,20 @@ def _blocks(scope: Scope, lanes: str, width: int, axis: str) -> list[str]:
 
     blocks = [bitwise("BitwiseAnd", lanes, mask)]
     if width == 6:
-        tops = scope.add("Split", axis, bitwise("BitwiseXor", lanes, blocks[0]), T=np.uint64, num_split=3)
-        last = bitwise("RightShift", tops, shift)
-        for top in (f"{tops}:1", f"{tops}:2"):
+        last, *others = _split(scope, bitwise("BitwiseXor", lanes, blocks[0]), 3, axis)
+        last = bitwise("RightShift", last, shift)
+        for top in others:
             last = bitwise("RightShift", bitwise("BitwiseOr", last, top), shift)
         return [*blocks, last]
     for _ in range(1, 8 // width):
         lanes = bitwise("RightShift", lanes, shift)
         blocks.append(bitwise("BitwiseAnd", lanes, mask))
     return blocks
+
+
+def _split(scope: Scope, lanes: str, number: int, axis: str) -> list[str]:
+    """Equal parts of uint64 lanes, split as int64: TensorFlow 1.15 splits no uint64 on a processor."""
+    signed = scope.add("Bitcast", lanes, T=np.uint64, type=np.int64)
+    split = scope.add("Split", axis, signed, T=np.int64, num_split=number)
+    parts = (f"{split}:{index}" if index else split for index in range(number))
+    return [scope.add("Bitcast", part, T=np.int64, type=np.uint64) for part in parts]

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from tocompress.artifacts.protocol_buffers import (
     DT_FLOAT,
     DT_INT32,
+    DT_INT64,
     DT_UINT8,
     DT_UINT16,
     DT_UINT64,
@@ -28,7 +29,14 @@ OUTPUT = "output"
 WEIGHTS = "weights/"  # + a tensor's name: its placeholder in a body, its constant in an artifact
 DEQUANTIZE = "dequantize/"  # + a tensor's name: the scope of what makes floats of it
 
-_DATA_TYPES = {"float32": DT_FLOAT, "int32": DT_INT32, "uint8": DT_UINT8, "uint16": DT_UINT16, "uint64": DT_UINT64}
+_DATA_TYPES = {
+    "float32": DT_FLOAT,
+    "int32": DT_INT32,
+    "int64": DT_INT64,
+    "uint8": DT_UINT8,
+    "uint16": DT_UINT16,
+    "uint64": DT_UINT64,
+}
 
 
 def write_graph(path: str | Path, graph: GraphDef) -> None:

@@ -26,6 +26,6 @@ def _not_executed(package: str) -> Iterator[None]:
 with _not_executed("tensorflow"):
     from tensorflow.core.framework.attr_value_pb2 import AttrValue
     from tensorflow.core.framework.graph_pb2 import GraphDef
-    from tensorflow.core.framework.types_pb2 import DT_FLOAT, DT_INT32, DT_UINT8, DT_UINT16, DT_UINT64
+    from tensorflow.core.framework.types_pb2 import DT_FLOAT, DT_INT32, DT_INT64, DT_UINT8, DT_UINT16, DT_UINT64
 
-__all__ = ["DT_FLOAT", "DT_INT32", "DT_UINT8", "DT_UINT16", "DT_UINT64", "AttrValue", "GraphDef"]
+__all__ = ["DT_FLOAT", "DT_INT32", "DT_INT64", "DT_UINT8", "DT_UINT16", "DT_UINT64", "AttrValue", "GraphDef"]

@@ -21,7 +21,7 @@ SCOPE = "dequantize"
 #: Types by class. Element-wise arithmetic counts as addition, reductions as pooling; comparisons, selection, shapes and
 #: a loop's control flow compute no values of the network and count as data movement.
 _TYPES: dict[str, str] = {
-    CONVOLUTION: "Conv2D Conv2DWithBias",
+    CONVOLUTION: "Conv2D Conv2DWithBias PadWithConv2D PadWithFusedConv2D",
     DEPTHWISE_CONVOLUTION: "DepthwiseConv2D DepthwiseConv2dNative",
     MATRIX_MULTIPLICATION: "MatMul BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum",
     ADDITION: """
