@@ -43,26 +43,21 @@ def small_model(network: str) -> SmallModel:
 
 
 def _translator() -> SmallModel:
-    """It ends a sentence by itself, after some tokens."""
-    random = np.random.default_rng(SEED)
+    """It ends both sentences by itself, after ten of the fourteen tokens that it may give."""
+    random = np.random.default_rng(6)
     shapes = gnmt.shapes(_VOCABULARY, _VOCABULARY, _UNITS)
     feeds = {
         "source": random.integers(3, _VOCABULARY, (2, 7), np.int32),
         "source_length": np.int32([7, 4]),
         "maximum_length": np.int32(14),
+        "forced": np.bool_(False),
     }
+    weights = {name: random.normal(0, 0.5, shape).astype(np.float32) for name, shape in shapes.items()}
+    weights[gnmt.PROJECTION_KERNEL][:, gnmt.END] *= 1.5
+    width = _UNITS / gnmt.UNITS
+    vocabularies = {"source_vocabulary": _VOCABULARY, "target_vocabulary": _VOCABULARY}
     return SmallModel(
-        ModelMetadata(
-            "small",
-            "gnmt",
-            "fp32",
-            trained=False,
-            width=_UNITS / gnmt.UNITS,
-            source_vocabulary=_VOCABULARY,
-            target_vocabulary=_VOCABULARY,
-        ),
-        {name: random.normal(0, 0.5, shape).astype(np.float32) for name, shape in shapes.items()},
-        feeds,
+        ModelMetadata("small", "gnmt", "fp32", trained=False, width=width, **vocabularies), weights, feeds
     )
 
 

@@ -16,6 +16,8 @@ import pytest
 from simulated_ina3221 import Chip, SimulatedIna3221
 from sshd import Server, server
 
+from tocompress.artifacts.graph import add_constant, write_graph
+from tocompress.artifacts.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.devices import ssh
 from tocompress.measurement.benchmark import benchmark, write_session
 from tocompress.measurement.energy import power_rows
@@ -50,12 +52,11 @@ def sensors(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def subject(tmp_path: Path) -> Subject:
-    import tensorflow.compat.v1 as tf
-
-    with tf.Graph().as_default() as graph:
-        image = tf.placeholder(tf.float32, [None, 64], "input")
-        tf.identity(tf.matmul(image, tf.constant(np.eye(64, dtype=np.float32))), "output")
-    (tmp_path / "fp32.pb").write_bytes(graph.as_graph_def().SerializeToString())
+    graph = GraphDef()
+    graph.node.add(name="input", op="Placeholder").attr["dtype"].type = DT_FLOAT
+    weights = add_constant(graph, "weights", np.eye(64, dtype=np.float32))
+    graph.node.add(name="output", op="MatMul", input=["input", weights]).attr["T"].type = DT_FLOAT
+    write_graph(tmp_path / "fp32.pb", graph)
     np.savez(tmp_path / "inputs.npz", **{f"i{i}/input": np.full((1, 64), i, np.float32) for i in range(2)})
     return Subject("tiny", {"fp32": tmp_path / "fp32.pb"}, tmp_path / "inputs.npz")
 
@@ -91,7 +92,7 @@ def test_a_board_is_measured_through_a_connection_that_breaks(
             os.kill(process, signal.SIGKILL)
 
     (tmp_path / "progress").touch()
-    cutter = threading.Thread(target=cut)
+    cutter = threading.Thread(target=cut, daemon=True)
     cutter.start()
     with (tmp_path / "progress").open("w", buffering=1) as progress, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", progress)
