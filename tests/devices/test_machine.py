@@ -75,7 +75,7 @@ def step_stats(**devices: list[tuple[str, str, int]]) -> Any:
     return SimpleNamespace(
         dev_stats=[
             SimpleNamespace(
-                device=f"/job:localhost/replica:0/task:0/device:{device}",
+                device=device if device.startswith("/") else f"/job:localhost/replica:0/task:0/device:{device}",
                 node_stats=[
                     SimpleNamespace(
                         node_name=name, timeline_label=label, op_start_rel_nanos=5, op_end_rel_nanos=5 + time
@@ -89,7 +89,12 @@ def step_stats(**devices: list[tuple[str, str, int]]) -> Any:
 
 
 def test_on_a_processor_operations_are_told_by_their_labels() -> None:
-    stats = step_stats(**{"CPU:0": [("a/b", "a/b = Conv2D(x, y)", 7), ("_SOURCE", "unknown", 1)]})
+    stats = step_stats(
+        **{
+            "CPU:0": [("a/b", "a/b = Conv2D(x, y)", 7), ("_SOURCE", "unknown", 1)],
+            "/host:CPU": [("a/b:Conv2D", "", 0)],
+        }
+    )
     assert list(_executions(stats)) == [("a/b", "Conv2D", 7), ("_SOURCE", "_SOURCE", 1)]
 
 

@@ -721,6 +721,8 @@ def _executions(step_stats: Any) -> Iterator[Tuple[str, str, int]]:
         kernels = device.device.endswith("/stream:all")
         if on_gpu and not kernels and "gpu" in device.device.lower():
             continue  # launches, or what `stream:all` holds already
+        if device.device.startswith("/host:"):
+            continue  # TensorFlow 1.15 lists all once more here, with no time
         for node in device.node_stats:
             nanoseconds = node.op_end_rel_nanos - node.op_start_rel_nanos
             if kernels:  # called `name:type`
