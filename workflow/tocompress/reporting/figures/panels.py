@@ -288,7 +288,7 @@ def variant_entries(colours: Mapping[str, str], values: pd.DataFrame) -> list[En
     """The colours, and what hollow means where it occurs."""
     entries = [Entry(variant, colour=colour, bold=True) for variant, colour in colours.items()]
     if (values["ratio"].notna() & values["variant"].ne(BASELINE) & is_unconverged(values)).any():
-        entries.append(Entry("interval wider than its target", hollow=True))
+        entries.append(Entry("not converged", hollow=True))
     return entries
 
 
