@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,14 @@ Record = dict[str, Any]
 
 class ConnectionLost(StudyError):
     """The agent or the way to it has ended, or nothing is heard of it; a new connection may work."""
+
+
+def answered(records: Iterable[Record], where: str = "") -> list[Record]:
+    """All records of a command that ended well; raises StudyError, which begins with `where`, for one that did not."""
+    answer = list(records)
+    if answer[-1]["record"] == "error":
+        raise StudyError(f"{where}{answer[-1]['error']}")
+    return answer
 
 
 class Agent(Protocol):

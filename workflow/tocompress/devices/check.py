@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tocompress.artifacts.protocol_buffers import DT_FLOAT, GraphDef
-from tocompress.devices import Agent, Record
+from tocompress.devices import Agent, Record, answered
 from tocompress.devices.clocks import unlocked
 from tocompress.devices.reach import reach
 from tocompress.errors import StudyError
@@ -71,14 +71,14 @@ def _findings(agent: Agent, device: LocalDevice | SshDevice) -> Iterator[Finding
         if hello["rails"]:
             yield _sampling(agent, device, probe)
     asked = time.time()
-    state = _records(agent, {"command": "state"})[0]
-    answered = time.time()
+    state = answered(agent.run({"command": "state"}))[0]
+    came = time.time()
     yield _clocks(hello, state, device)
     yield _temperature(state)
     yield Finding("load", f"{state['load']:.2f}")
     yield _room("memory free", state["memory_available"], _LEAST_MEMORY)
     yield _room("disk free", state["disk_free"], _LEAST_DISK)
-    ahead, uncertainty = state["unix_s"] - (asked + answered) / 2, (answered - asked) / 2
+    ahead, uncertainty = state["unix_s"] - (asked + came) / 2, (came - asked) / 2
     yield Finding("clock", f"{ahead:+.2f} s to this machine's, to within {uncertainty:.2f} s")
 
 
@@ -87,7 +87,7 @@ def _processor(agent: Agent, device: LocalDevice | SshDevice, probe: Record) -> 
     from tocompress.measurement.verification import values
 
     try:
-        output = values(_records(agent, probe | {"kind": "outputs"}))[_PROBE_ID]
+        output = values(answered(agent.run(probe | {"kind": "outputs"})))[_PROBE_ID]
     except StudyError as error:
         return Finding("processor", device.processor, str(error))
     wrong = None if np.array_equal(output, _PROBE @ _PROBE) else "it multiplies two matrices wrongly"
@@ -120,7 +120,7 @@ def _sampling(agent: Agent, device: LocalDevice | SshDevice, probe: Record) -> F
     from tocompress.measurement.power import sampling_quality
 
     try:
-        records = _records(agent, probe | {"kind": "power"})
+        records = answered(agent.run(probe | {"kind": "power"}))
     except StudyError as error:
         return Finding("sampling", "", str(error))
     sampled = next(record for record in records if record["record"] == "power")
@@ -157,13 +157,6 @@ def _room(what: str, free: int | None, least: int) -> Finding:
         return Finding(what, "not readable")
     short = f"a benchmark needs {least / 1e9:.0f} GB" if free < least else None
     return Finding(what, f"{free / 1e9:.1f} GB", short)
-
-
-def _records(agent: Agent, command: Record) -> list[Record]:
-    records = list(agent.run(command))
-    if records[-1]["record"] == "error":
-        raise StudyError(records[-1]["error"])
-    return records
 
 
 def _send_probe(agent: Agent, device: LocalDevice | SshDevice, folder: Path) -> Record:

@@ -75,6 +75,13 @@ class Connection:
             if record["record"] in ("end", "error"):
                 return
 
+    def close(self, error: BaseException | None) -> None:
+        """End the agent: in good order, or at once where an error has ended its use."""
+        if error is None:
+            self.quit()
+        else:
+            self.kill()
+
     def quit(self) -> None:
         """End the agent in good order, or kill it."""
         with suppress(OSError, ValueError, ConnectionLost, subprocess.TimeoutExpired):  # ValueError: closed already

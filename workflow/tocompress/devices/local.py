@@ -58,10 +58,7 @@ class LocalAgent:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None:
-            self._connection.quit()
-        else:
-            self._connection.kill()
+        self._connection.close(error)
         self._folder.cleanup()
 
     def send(self, file: Path, sha256: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tocompress.devices import ConnectionLost, Record
+from tocompress.devices import ConnectionLost, Record, answered
 from tocompress.devices.connection import Connection
 from tocompress.devices.local import AGENT
 from tocompress.errors import StudyError
@@ -86,10 +86,7 @@ class SshAgent:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None:
-            self._connection.quit()
-        else:
-            self._connection.kill()
+        self._connection.close(error)
         with suppress(StudyError):
             self._end_agent()
         self._shell.close()
@@ -154,10 +151,7 @@ class SshAgent:
 
     def _answer(self, command: Record, payload: Path | None = None) -> list[Record]:
         """The records of a command but for the closing one."""
-        *records, last = self._connection.run(command, payload)
-        if last["record"] == "error":
-            raise StudyError(f"{self._name}: {last['error']}")
-        return records
+        return answered(self._connection.run(command, payload), f"{self._name}: ")[:-1]
 
     def _check_python(self) -> None:
         program = "import sys; print('%d %d %d' % sys.version_info[:3])"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tocompress.devices import Agent, ConnectionLost, Record
+from tocompress.devices import Agent, ConnectionLost, Record, answered
 from tocompress.devices.clocks import unlocked
 from tocompress.errors import StudyError
 from tocompress.measurement import power
@@ -277,17 +277,13 @@ class _Session:
         """All records of a command that ended well; what came before the connection was lost does not count."""
         for tries_left in reversed(range(_TRIES)):
             try:
-                records = list(self._agent.run(command))
+                return answered(self._agent.run(command), f"{self._problem(what)}: ")
             except ConnectionLost as error:
                 if not tries_left:
                     raise
                 print(f"{error}; connecting again", flush=True)
                 self._agent.reconnect()
                 self._reconnections += 1
-                continue
-            if records[-1]["record"] == "error":
-                raise self._problem(f"{what}: {records[-1]['error']}")
-            return records
         raise AssertionError("the last try returns or raises")
 
     def _state(self) -> Record:
