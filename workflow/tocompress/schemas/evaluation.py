@@ -20,6 +20,7 @@ SENTENCE_PREDICTIONS = schema(
     "sentence_predictions",
     example=(COUNT, "row of the test set"),
     reference=(TEXT, ""),
+    plain_reference=(TEXT, "the reference as published, where `reference` is its tokens"),
     hypothesis=(TEXT, ""),
 )
 

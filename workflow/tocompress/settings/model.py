@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from tocompress.settings.base import Count, Name, Settings, Sha256
+from tocompress.settings.base import Count, Name, Settings
+from tocompress.settings.download import Download
 
 
-class Checkpoint(Settings):
-    """Where a TensorFlow checkpoint is: a file, or an archive that holds it."""
+class Checkpoint(Download):
+    """Where a TensorFlow checkpoint is: a single file, the prefix of several, a folder, or an archive of one."""
 
-    url: str = Field(description="https:, http: or file: address, or a path from the repository's root")
-    sha256: Sha256 = Field(description="digest of what stands at `url`, checked before use")
-    mirrors: tuple[str, ...] = Field((), description="further addresses of the same file, tried in order")
-    file: str | None = Field(None, description="checkpoint inside the archive; null where there is just one")
+    file: str | None = Field(None, description="checkpoint inside the archive or folder; null where there is just one")
+
+
+def _of_path(checkpoint: object) -> object:
+    return {"url": checkpoint} if isinstance(checkpoint, str) else checkpoint
 
 
 class _Model(Settings):
     build: Literal["zoo", "published", "initial", "own"] = Field(description="where the weights come from")
     width: float = Field(1.0, gt=0, le=4, description="depth multiplier; for gnmt the share of 1,024 units")
     data: Name = Field(description="entry of `data` it is evaluated on and takes its benchmark inputs from")
-    checkpoint: Checkpoint | None = Field(None, description="required unless `build` is `initial`")
+    checkpoint: Annotated[Checkpoint | None, BeforeValidator(_of_path)] = Field(
+        None, description="required unless `build` is `initial`; a text is its `url`"
+    )
     seed: int = Field(1, ge=0, description="of the initial weights")
 
     @model_validator(mode="after")
@@ -52,9 +56,17 @@ class TranslationModel(_Model):
     """The 4-layer GNMT."""
 
     network: Literal["gnmt"]
-    source_vocabulary: int = Field(ge=4, description="number of source subwords")
-    target_vocabulary: int = Field(ge=4, description="number of target subwords")
+    source_vocabulary: int | None = Field(
+        None, ge=4, description="number of source subwords; null, of a checkpoint: as many as its data's vocabulary has"
+    )
+    target_vocabulary: int | None = Field(None, ge=4, description="number of target subwords, likewise")
     beam_width: Count = Field(1, description="1 is greedy decoding")
+
+    @model_validator(mode="after")
+    def _initial_weights_have_a_size(self) -> TranslationModel:
+        if not self.trained and None in (self.source_vocabulary, self.target_vocabulary):
+            raise ValueError("build 'initial' needs source_vocabulary and target_vocabulary, a number of subwords each")
+        return self
 
 
 ModelSettings = Annotated[
