@@ -1,4 +1,41 @@
-# Acquire: the datasets that are made here, and each model's uncompressed weights.
+# Acquire: files from elsewhere, the datasets, and each model's uncompressed weights. Only `download` uses the network.
+
+
+rule download:
+    """Fetch a file; stopped, it goes on where it was."""
+    output:
+        PATHS.download,
+    log:
+        "results/downloads/logs/{address}.log",
+    conda:
+        "../envs/environment.yaml"
+    # Without digests of code and environment: whatever fetched it, the file is the one with the digest.
+    params:
+        settings=STUDY.download_settings,
+    message:
+        "Downloading {wildcards.address}"
+    script:
+        "../workflow/scripts/download.py"
+
+
+rule extract:
+    """Take a file of a dataset out of its archive."""
+    input:
+        STUDY.archive,
+    output:
+        PATHS.texts,
+    log:
+        PATHS.log("extract", "dataset", "member"),
+    conda:
+        "../envs/environment.yaml"
+    params:
+        settings=STUDY.md5,
+        code=code_digest("extract.py"),
+        environment=environment_digest("extract.py"),
+    message:
+        "Extracting {wildcards.member}"
+    script:
+        "../workflow/scripts/extract.py"
 
 
 rule images:
@@ -7,6 +44,8 @@ rule images:
         PATHS.images,
     log:
         PATHS.log("images", "dataset", "split"),
+    wildcard_constraints:
+        dataset=STUDY.datasets("glyphs"),
     conda:
         "../envs/environment.yaml"
     params:
@@ -25,6 +64,8 @@ rule sentences:
         PATHS.sentences,
     log:
         PATHS.log("sentences", "dataset", "split"),
+    wildcard_constraints:
+        dataset=STUDY.datasets("number_phrases"),
     conda:
         "../envs/environment.yaml"
     params:
@@ -37,8 +78,56 @@ rule sentences:
         "../workflow/scripts/make_sentences.py"
 
 
+rule photographs:
+    """Find the photographs of a split, and their labels."""
+    input:
+        STUDY.photographs,
+    output:
+        PATHS.photographs,
+    log:
+        PATHS.log("photographs", "dataset", "split"),
+    wildcard_constraints:
+        dataset=STUDY.datasets("imagenet"),
+    conda:
+        "../envs/environment.yaml"
+    params:
+        settings=STUDY.data_settings,
+        code=code_digest("find_photographs.py"),
+        environment=environment_digest("find_photographs.py"),
+    message:
+        "Finding {wildcards.dataset}, {wildcards.split} photographs"
+    script:
+        "../workflow/scripts/find_photographs.py"
+
+
+rule corpus:
+    """Read one split of a corpus of sentence pairs."""
+    input:
+        STUDY.texts,
+    output:
+        PATHS.sentences,
+    log:
+        PATHS.log("corpus", "dataset", "split"),
+    wildcard_constraints:
+        dataset=STUDY.datasets("wmt"),
+    conda:
+        "../envs/environment.yaml"
+    params:
+        settings=STUDY.data_settings,
+        code=code_digest("read_corpus.py"),
+        environment=environment_digest("read_corpus.py"),
+    message:
+        "Reading {wildcards.dataset}, {wildcards.split} sentences"
+    script:
+        "../workflow/scripts/read_corpus.py"
+
+
 rule acquire:
-    """Fetch a model's checkpoint and read it, or draw its initial weights."""
+    """Read a model's checkpoint, or draw its initial weights."""
+    input:
+        checked=ancient(STUDY.checked_checkpoint),
+        unchecked=STUDY.unchecked_checkpoint,
+        vocabularies=STUDY.vocabularies,
     output:
         PATHS.weights.replace("{variant}", "fp32"),
     log:

@@ -3,3 +3,7 @@
 
 wildcard_constraints:
     **STUDY.wildcards,
+
+
+scattergather:
+    shards=STUDY.shards,

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import yaml
 from snakemake.api import ConfigSettings, DAGApi, DAGSettings, OutputSettings, ResourceSettings, SnakemakeApi
-from snakemake.exceptions import MissingRuleException
+from snakemake.exceptions import MissingRuleException, WorkflowError
 from snakemake.logging import logger
 from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -164,8 +164,84 @@ def test_the_other_configs_are_valid(workflow: Workflow) -> None:
     assert workflow.due("smoke.yaml").rules["benchmark"] == 2
     assert workflow.due("zoo.yaml", targets=("zoo",)).rules["train"] == 11
     assert workflow.due("pruning_full.yaml").rules["prune"] == 4
+    assert workflow.due("fullsize.yaml").rules["benchmark"] == 11
     assert workflow.due("devices/tx2.yaml").rules["benchmark"] == 5
     assert workflow.due("smoke.yaml", "devices/tx2.yaml").of("benchmark") == {"tx2/gnmt", "tx2/mobilenet_v1"}
+
+
+@pytest.fixture
+def paper(workflow: Workflow) -> Workflow:
+    """A folder with ImageNet's three files in their place, empty."""
+    (workflow.folder / "imagenet").mkdir()
+    for name in ("ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz", "ILSVRC2012_img_train.tar"):
+        (workflow.folder / "imagenet" / name).touch()
+    return workflow
+
+
+def test_the_full_reproduction_has_its_jobs(paper: Workflow) -> None:
+    variants = 8 * 4 + 2 * 10 + 9
+    assert paper.due("paper.yaml").rules == {
+        "download": 10 + 2,
+        "extract": 4,
+        "photographs": 3,
+        "corpus": 1,
+        "acquire": 11,
+        "quantize": 11 * 3,
+        "rank": 2 * 2,
+        "prune": 2 * 6 + 5,
+        "trace": 11 + 17,
+        "export": variants,
+        "inputs": 11,
+        "benchmark": 11,
+        "predict_shard": 8 * variants,
+        "gather": variants,
+        "score": variants,
+        "aggregate": 1,
+        "figure": 11,
+        "report": 1,
+        "all": 1,
+    }
+
+
+def test_the_full_reproduction_measures_a_board_as_strictly_as_its_own_config() -> None:
+    paper, board = (
+        yaml.safe_load((REPOSITORY / "config" / name).read_text()) for name in ("paper.yaml", "devices/tx2.yaml")
+    )
+    assert paper["benchmark"] == board["benchmark"]
+
+
+def test_another_mirror_fetches_nothing_again(paper: Workflow) -> None:
+    paper.finish("paper.yaml")
+    assert not paper.due("paper.yaml").rules
+    mirror = {"models": {"vgg_16": {"checkpoint": {"mirrors": ["https://example.org/vgg_16.tar.gz"]}}}}
+    assert not paper.due("paper.yaml", config=mirror).rules
+
+
+def test_photographs_that_are_not_there_end_the_run_in_one_line(
+    workflow: Workflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((SystemExit, WorkflowError)):
+        workflow.due("paper.yaml")
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("Error: ")]
+    assert "data.imagenet" in line
+    assert "29b22e2961454d5413ddabcf34fc5622" in line
+    assert "https://image-net.org" in line
+
+
+def test_what_needs_no_photographs_is_made_without_them(workflow: Workflow) -> None:
+    due = workflow.due("paper.yaml", targets=("results/paper/artifacts/vgg_16/q8.pb",))
+    assert due.rules == {"download": 1, "acquire": 1, "quantize": 1, "trace": 1, "export": 1}
+
+
+def test_a_local_checkpoint_is_the_input_of_its_model(workflow: Workflow) -> None:
+    for name in ("model.ckpt.index", "model.ckpt.data-00000-of-00001"):
+        (workflow.folder / name).touch()
+    own = {"build": "own", "width": 0.5, "input_size": 64, "classes": 10, "checkpoint": "model.ckpt"}
+    config = {"models": {"mine": {"network": "mobilenet_v1", "data": "glyphs", **own}}, "study": {"models": ["mine"]}}
+    due = workflow.due(config=config, targets=("results/default/weights/mine/q8.safetensors",))
+    assert due.rules == {"acquire": 1, "quantize": 1}
+    (acquire,) = [record for record in due.records if record.rule_name == "acquire"]
+    assert sorted(map(str, acquire.input)) == ["model.ckpt.data-00000-of-00001", "model.ckpt.index"]
 
 
 def test_a_check_of_a_device_is_made_whenever_it_is_asked_for_and_by_nothing_else(workflow: Workflow) -> None:

@@ -35,7 +35,9 @@ def data(tmp_path):
 @pytest.fixture
 def split(tmp_path):
     path = tmp_path / "test.parquet"
-    table = pd.DataFrame({"source": SENTENCES, "reference": REFERENCES}).assign(template="", example=range(5))
+    table = pd.DataFrame({"source": SENTENCES, "reference": REFERENCES}).assign(
+        template="", example=range(5), plain_reference=None
+    )
     write_table(path, schemas.SENTENCES, table)
     return path
 
@@ -92,14 +94,22 @@ def test_a_translation_is_what_its_ids_spell_up_to_the_first_end(data):
 def test_a_vocabulary_of_another_size_than_the_models_is_named_with_both_sizes(data):
     size = len(Vocabulary.read(Path(data.source_vocabulary)))
     for extra in (1, -1):
-        with pytest.raises(StudyError, match=rf"source: holds {size} subwords, the model has {size + extra}"):
+        problem = rf"source: holds {size} subwords, the model has {size + extra}; .* another training run"
+        with pytest.raises(StudyError, match=problem):
             read_subwords(translation_model(data, extra, **TRAINED), data)
 
 
 def test_an_untrained_model_may_have_more_subwords_but_not_fewer(data):
     read_subwords(translation_model(data, 1, build="initial"), data)
-    with pytest.raises(StudyError, match="source: holds"):
+    with pytest.raises(StudyError, match=r"source: holds .* raise the model's source_vocabulary"):
         read_subwords(translation_model(data, -1, build="initial"), data)
+
+
+def test_a_checkpoints_model_has_as_many_subwords_as_the_vocabulary_where_it_says_no_number(data):
+    model = TranslationModel(network="gnmt", data="phrases", **TRAINED)
+    assert read_subwords(model, data).source_ids("ten") == read_subwords(
+        translation_model(data, **TRAINED), data
+    ).source_ids("ten")
 
 
 def test_a_missing_file_of_subwords_is_named(data):

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tocompress.checkpoints.download import unpack
+from tocompress.archives import unpack
 from tocompress.checkpoints.tensorflow_checkpoint import archive, files_of, find, read, write
 from tocompress.errors import StudyError
 

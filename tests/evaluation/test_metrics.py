@@ -7,8 +7,8 @@ def test_scores_of_an_untrained_model_are_null_with_their_reason(tmp_path):
     path = tmp_path / "metrics.parquet"
     write_table(path, METRICS, unavailable(CLASSIFICATION | TRANSLATION, "no trained weights"))
     table = read_table(path, METRICS)
-    assert table["metric"].tolist() == ["top1", "top5", "precision", "recall", "f1", "bleu"]
-    assert table["unit"].tolist() == ["fraction"] * 5 + ["score"]
+    assert table["metric"].tolist() == ["top1", "top5", "precision", "recall", "f1", "bleu", "bleu_tokenized"]
+    assert table["unit"].tolist() == ["fraction"] * 5 + ["score"] * 2
     assert set(table["basis"]) == {"unavailable"}
     assert set(table["reason"]) == {"no trained weights"}
     assert table[["label", "value", "low", "high", "level", "n", "ratio"]].isna().all(axis=None)

@@ -10,7 +10,7 @@ from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
 from tocompress.evaluation.predict import best_classes, predict_images, predict_sentences
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
-from tocompress.settings.data import NumberPhrases
+from tocompress.settings.data import NumberPhrases, Wmt
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
 from tocompress.tables import read_table, write_table
 
@@ -109,37 +109,61 @@ def test_a_file_that_is_no_artifact_is_named(tensorflow, freeze, examples, tmp_p
             predict_images(artifact, *examples, image_model(7), batch_size=4)
 
 
-def test_translations_are_cut_joined_and_limited_by_batch(tensorflow, freeze, tmp_path):
-    segmentation = Segmentation(learn(SENTENCES, 4))
-    (tmp_path / "codes").write_text(learn(SENTENCES, 4))
-    vocabulary = Vocabulary.of(SENTENCES, segmentation)
-    vocabulary.write(tmp_path / "vocabulary")
-    data = NumberPhrases(
-        kind="number_phrases",
-        codes=str(tmp_path / "codes"),
-        source_vocabulary=str(tmp_path / "vocabulary"),
-        target_vocabulary=str(tmp_path / "vocabulary"),
-    )
-    size = len(vocabulary)
-    model = TranslationModel(
-        build="own",
-        network="gnmt",
-        data="phrases",
-        source_vocabulary=size,
-        target_vocabulary=size,
-        checkpoint=CHECKPOINT,
-    )
+@pytest.fixture
+def echo(tensorflow, freeze):
+    """Says the source twice, with </s> in between, as far as the limit allows."""
 
-    def echo(placeholder):
-        """Says the source twice, with </s> in between, as far as the limit allows."""
+    def build(placeholder):
         source, _ = placeholder("int32", [None, None], "source"), placeholder("int32", [None], "source_length")
         limit, forced = placeholder("int32", [], "maximum_length"), placeholder("bool", [], "forced")
         end = tensorflow.fill([tensorflow.shape(source)[0], 1], 2)
         said = tensorflow.concat([source, end, source], axis=1)[:, :limit]
         tensorflow.where(forced, tensorflow.zeros_like(said), said, name="output")
 
-    sentences = pd.DataFrame({"example": range(5), "source": SENTENCES, "reference": "Referenz", "template": ""})
-    table = predict_sentences(freeze(echo), sentences, model, data, batch_size=2)
+    return freeze(build)
+
+
+@pytest.fixture
+def subwords(tmp_path):
+    """Files of codes and of the vocabulary that source and target share."""
+    segmentation = Segmentation(learn(SENTENCES, 4))
+    (tmp_path / "codes").write_text(learn(SENTENCES, 4))
+    Vocabulary.of(SENTENCES, segmentation).write(tmp_path / "vocabulary")
+    vocabularies = dict.fromkeys(("source_vocabulary", "target_vocabulary"), str(tmp_path / "vocabulary"))
+    return {"codes": str(tmp_path / "codes"), **vocabularies}
+
+
+TRANSLATOR = TranslationModel(build="own", network="gnmt", data="d", checkpoint=CHECKPOINT)
+
+
+def pairs(sources, references):
+    return pd.DataFrame(
+        {"example": range(5), "source": sources, "reference": references, "template": "", "plain_reference": None}
+    )
+
+
+def test_translations_are_cut_joined_and_limited_by_batch(echo, subwords, tmp_path):
+    data = NumberPhrases(kind="number_phrases", **subwords)
+    table = predict_sentences(echo, pairs(SENTENCES, "Referenz"), TRANSLATOR, data, batch_size=2)
     assert table["hypothesis"].tolist() == SENTENCES
     assert table["example"].tolist() == list(range(5))
     write_table(tmp_path / "predictions.parquet", SENTENCE_PREDICTIONS, table)
+
+
+def test_shares_of_translations_make_the_whole(echo, subwords):
+    data, sentences = NumberPhrases(kind="number_phrases", **subwords), pairs(SENTENCES, "Referenz")
+    shares = [
+        predict_sentences(echo, sentences, TRANSLATOR, data, batch_size=2, share=f"{number}-of-2") for number in (1, 2)
+    ]
+    assert [len(share) for share in shares] == [2, 3]
+    whole = predict_sentences(echo, sentences, TRANSLATOR, data, batch_size=2)
+    assert pd.concat(shares, ignore_index=True).equals(whole)
+
+
+def test_subwords_are_translated_as_they_are_and_judged_as_tokens(echo, subwords):
+    segmentation = Segmentation(learn(SENTENCES, 4))
+    split = [" ".join(segmentation.encode(sentence)) for sentence in SENTENCES]
+    assert split != SENTENCES
+    data = Wmt(kind="wmt", source="s", reference="r", text="subwords", **subwords | {"codes": None})
+    table = predict_sentences(echo, pairs(split, split), TRANSLATOR, data, batch_size=2)
+    assert table["hypothesis"].tolist() == table["reference"].tolist() == SENTENCES

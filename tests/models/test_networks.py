@@ -6,7 +6,6 @@ import ast
 import csv
 import gc
 import importlib
-import importlib.util
 import inspect
 from collections.abc import Iterator
 from pathlib import Path
@@ -46,16 +45,6 @@ def published(request: pytest.FixtureRequest) -> Iterator[tuple[Network, keras.M
         model = build(network.name, width=1.0, input_size=network.input_size, classes=network.classes)
     yield network, model
     gc.collect()
-
-
-@pytest.fixture(scope="module")
-def rule(shared: Path) -> ModuleType:
-    """The rule that makes the golden weights and images."""
-    spec = importlib.util.spec_from_file_location("golden_rule", shared / "golden" / "rule.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_costs_and_parameters_are_those_of_the_published_network(published: tuple[Network, keras.Model]) -> None:

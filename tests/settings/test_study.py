@@ -14,6 +14,16 @@ REPOSITORY = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
 
 
+WMT = {
+    "kind": "wmt",
+    "source": "newstest2014-deen-src.en.sgm",
+    "reference": "newstest2014-deen-ref.de.sgm",
+    "codes": "bpe.32000",
+    "source_vocabulary": "vocab.bpe.32000.en",
+    "target_vocabulary": "vocab.bpe.32000.de",
+}
+
+
 def changed(path: str, value: object) -> dict:
     config = copy.deepcopy(CONFIG)
     *steps, last = path.split(".")
@@ -35,7 +45,7 @@ def changed(path: str, value: object) -> dict:
         ("data.glyphs.tset", 8, "config: data.glyphs.tset: unknown key; did you mean 'test'?"),
         ("techniques.q8.bits", 0, "config: techniques.q8.bits: Input should be greater than or equal to 2 (it is 0)"),
         ("study.models", ["vgg16"], "config: study.models: 'vgg16' is not defined; did you mean 'vgg_16'?"),
-        ("study.devices", ["tx2"], "config: study.devices: 'tx2' is not defined; there is 'host'"),
+        ("study.devices", ["tx1"], "config: study.devices: 'tx1' is not defined; did you mean 'tx2'?"),
         ("study.benchmarked", ["vgg16"], "config: study.benchmarked: 'vgg16' is not defined; did you mean 'vgg_16'?"),
         ("study.figures", ["fig13_quant"], "config: study.figures: 'fig13_quant' is not defined; did you mean 'fig13_"),
         ("study.variants.default", ["q7"], "study.variants: 'q7' of 'inception_v1': 'q7' is not defined"),
@@ -62,6 +72,13 @@ def changed(path: str, value: object) -> dict:
         ("models.vgg_16.checkpoint.sha265", "", "models.vgg_16.checkpoint.sha265: unknown key; did you mean 'sha256'?"),
         ("models.vgg_16.build", "initial", "config: models.vgg_16: build 'initial' takes no checkpoint"),
         ("models.vgg_16.network", "vgg_17", "config: models.vgg_16.network: Input should be"),
+        ("models.vgg_16.checkpoint.sha256", "abc", "config: models.vgg_16.checkpoint.sha256: String should match"),
+        ("models.gnmt", {"network": "gnmt", "build": "initial", "data": "number_phrases"}, "models.gnmt.source_vocab"),
+        ("data.glyphs", {"kind": "imagenet", "images": "i"}, "models.inception_v1.classes: 100, but ImageNet has 1000"),
+        ("data.number_phrases.kind", "wmt", "config: data.number_phrases.source: Field required"),
+        ("data.wmt", {**WMT, "text": "subwords"}, "config: data.wmt: text 'subwords' takes no .sgm and no codes"),
+        ("data.wmt", {**WMT, "codes": None}, "config: data.wmt: text 'raw' needs codes"),
+        ("evaluation", {"prediction": {"shards": 9}}, "config: evaluation.prediction.shards: Input should be less than or equal"),
         ("benchmark.processes", "many", "config: benchmark.processes: Input should be a valid integer"),
     ],
 )
@@ -96,3 +113,19 @@ def test_without_devices_nothing_is_benchmarked() -> None:
 
 def test_only_models_with_trained_weights_are_judged_by_accuracy() -> None:
     assert load(CONFIG).trained == tuple(NETWORKS)
+
+
+@pytest.mark.parametrize(
+    ("technique", "message"),
+    [
+        ({"criterion": "taylor", "retrain": False}, "'p50' of 'gnmt' ranks by 'taylor', but 'data.wmt.training' names"),
+        ({"criterion": "l1"}, "'p50' of 'gnmt' is retrained, but 'data.wmt.training' names no training set; name it,"),
+    ],
+)
+def test_what_needs_a_training_set_says_so(technique: dict, message: str) -> None:
+    config = changed("data.wmt", WMT)
+    config["models"]["gnmt"]["data"] = "wmt"
+    config["techniques"]["p50"] = {"method": "prune", "share": 0.5, **technique}
+    config["study"] |= {"models": ["gnmt"], "variants": {"gnmt": ["p50"]}}
+    with pytest.raises(StudyError, match=message):
+        load(config)

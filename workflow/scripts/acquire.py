@@ -14,4 +14,10 @@ if TYPE_CHECKING:
 
 with job(snakemake):
     model = TypeAdapter(ModelSettings).validate_json(snakemake.params.settings)
-    acquire(snakemake.wildcards.model, model, Path(snakemake.output[0]))
+    acquire(
+        snakemake.wildcards.model,
+        model,
+        Path(snakemake.output[0]),
+        checkpoint=[*snakemake.input.checked, *snakemake.input.unchecked],
+        vocabularies=snakemake.input.vocabularies,
+    )

@@ -11,4 +11,11 @@ if TYPE_CHECKING:
 
 with job(snakemake):
     settings = PredictionInputs.model_validate_json(snakemake.params.settings)
-    predict(snakemake.output[0], snakemake.input.artifact, snakemake.input.test, settings, snakemake.threads)
+    predict(
+        snakemake.output[0],
+        snakemake.input.artifact,
+        snakemake.input.test,
+        settings,
+        snakemake.threads,
+        snakemake.wildcards.get("scatteritem", "1-of-1"),
+    )

@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from tocompress.evaluation.score import score
 from tocompress.job import job
 from tocompress.schemas.evaluation import METRICS
-from tocompress.settings.evaluation import Scores
+from tocompress.settings.evaluation import ScoreInputs
 from tocompress.tables import write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    settings = Scores.model_validate_json(snakemake.params.settings)
-    write_table(snakemake.output[0], METRICS, score(snakemake.input.predictions, snakemake.input.baseline, settings))
+    inputs = ScoreInputs.model_validate_json(snakemake.params.settings)
+    write_table(snakemake.output[0], METRICS, score(snakemake.input.predictions, snakemake.input.baseline, inputs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,6 +30,17 @@ def job(snakemake: Any) -> Iterator[None]:
     except Exception:
         traceback.print_exc()
         sys.exit(1)
+
+
+def terminal() -> Callable[[str], None]:
+    """What a person who waits is told, beside the log; to be asked for before the job begins."""
+    original = os.dup(2)
+
+    def tell(line: str) -> None:
+        os.write(original, f"{line}\n".encode())
+        print(line, flush=True)
+
+    return tell
 
 
 def use_threads(count: int) -> None:

@@ -23,6 +23,21 @@ class Paths:
         return f"{self.root}/data/{{dataset}}/{{split}}.parquet"
 
     @property
+    def texts(self) -> str:
+        """A file taken out of the archive of a dataset."""
+        return f"{self.root}/data/{{dataset}}/files/{{member}}"
+
+    @property
+    def photographs(self) -> str:
+        """Where each photograph of a split is."""
+        return self.sentences
+
+    @property
+    def download(self) -> str:
+        """A file from elsewhere, whichever study asks for it."""
+        return "results/downloads/{address}"
+
+    @property
     def weights(self) -> str:
         return f"{self.root}/weights/{{model}}/{{variant}}.safetensors"
 
@@ -67,6 +82,10 @@ class Paths:
     @property
     def predictions(self) -> str:
         return f"{self.root}/predictions/{{model}}/{{variant}}.parquet"
+
+    @property
+    def shard(self) -> str:
+        return f"{self.root}/predictions/{{model}}/{{variant}}.{{scatteritem}}.parquet"
 
     @property
     def metrics(self) -> str:

@@ -6,12 +6,14 @@ Parameters are the slice of the config that a job depends on, as one canonical t
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
+from urllib.request import url2pathname
 
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS, Network
@@ -19,8 +21,9 @@ from tocompress.paths import FIGURE_FORMATS, Paths
 from tocompress.provenance import code_digest
 from tocompress.reporting.names import FIGURES
 from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
-from tocompress.settings.data import Glyphs
-from tocompress.settings.model import ImageModel, ModelSettings, TranslationModel
+from tocompress.settings.data import DataSettings, Glyphs, ImageNet, Wmt
+from tocompress.settings.download import Download
+from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
 from tocompress.settings.sensitivity_figure import SensitivityFigure
 from tocompress.settings.study import BASELINE, Study, load
 from tocompress.settings.training import Retraining
@@ -66,7 +69,21 @@ class Plan:
             "dataset": "|".join(self.study.data),
             "split": "train|calibration|test",
             "figure": "|".join(FIGURES),
+            "address": _any_of(self.downloads),
+            "member": ".+",
         }
+
+    def datasets(self, *kinds: str) -> str:
+        """The datasets of these kinds."""
+        return _any_of(name for name, data in self.study.data.items() if data.kind in kinds)
+
+    def predicted(self, *, whole: bool) -> str:
+        """The models whose test set is one job a variant, or else shared out."""
+        return _any_of(self.study.study.models if whole == (self.shards == 1) else ())
+
+    @property
+    def shards(self) -> int:
+        return self.study.evaluation.prediction.shards
 
     @property
     def quantized(self) -> str:
@@ -90,14 +107,85 @@ class Plan:
         pattern = self.paths.images if isinstance(self.study.data[name], Glyphs) else self.paths.sentences
         return pattern.format(dataset=name, split=split)
 
+    @property
+    def downloads(self) -> dict[str, Download]:
+        """Where the files come from that are not on this machine, by their place among the downloads."""
+        found: dict[str, Download] = {}
+        for name in self.study.study.models:
+            model = self.study.models[name]
+            data = self.study.data[model.data]
+            for source in (model.checkpoint, data.archive if isinstance(data, Wmt) else None):
+                if source is not None and _is_remote(source):
+                    found[_address(source)] = source
+        return found
+
+    def download(self, wildcards: Wildcards) -> Download:
+        return self.downloads[wildcards.address]
+
+    def files_of(self, source: Download) -> list[str]:
+        """The files on this machine of what the config names by its url."""
+        if _is_remote(source):
+            return [self.paths.download.format(address=_address(source))]
+        return list(map(str, _local_files(source)))
+
+    def checked_checkpoint(self, wildcards: Wildcards) -> list[str]:
+        """The files of a model's checkpoint whose digest the config gives, so that their age says nothing."""
+        checkpoint = self.study.models[wildcards.model].checkpoint
+        return self.files_of(checkpoint) if checkpoint and checkpoint.sha256 else []
+
+    def unchecked_checkpoint(self, wildcards: Wildcards) -> list[str]:
+        checkpoint = self.study.models[wildcards.model].checkpoint
+        return self.files_of(checkpoint) if checkpoint and not checkpoint.sha256 else []
+
+    def vocabularies(self, wildcards: Wildcards) -> list[str]:
+        """The vocabularies of a translation model's data, where they tell how many subwords its checkpoint has."""
+        model = self.study.models[wildcards.model]
+        told = not isinstance(model, TranslationModel) or (model.source_vocabulary and model.target_vocabulary)
+        data = self.study.data[model.data]
+        return [] if told else [self._file(model.data, getattr(data, key)) for key in FILES[1:]]
+
+    def photographs(self, wildcards: Wildcards) -> list[str]:
+        """The files or folders that hold the photographs of a split; ends the program where they are not there."""
+        data = self.study.data[wildcards.dataset]
+        assert isinstance(data, ImageNet)  # by the rule's constraint, as below
+        named = [data.images, data.labels] if wildcards.split == "test" else [data.training]
+        files = [file for file in named if file is not None]
+        for file in files:
+            if not Path(file).exists():
+                from tocompress.data.imagenet import missing_photographs
+
+                _stop(StudyError(f"data.{wildcards.dataset}: {missing_photographs(file)}"))
+        return files
+
+    def texts(self, wildcards: Wildcards) -> list[str]:
+        """The source and the target of a split's sentences."""
+        data = self._wmt(wildcards)
+        if wildcards.split == "test":
+            return [self._file(wildcards.dataset, file) for file in (data.source, data.reference)]
+        return list(data.training or ())
+
+    def archive(self, wildcards: Wildcards) -> list[str]:
+        """What the files of a dataset are taken out of."""
+        archive = self._wmt(wildcards).archive
+        return self.files_of(archive) if archive else []
+
+    def _wmt(self, wildcards: Wildcards) -> Wmt:
+        data = self.study.data[wildcards.dataset]
+        assert isinstance(data, Wmt)
+        return data
+
+    def _file(self, dataset: str, file: str) -> str:
+        """A file of a dataset: out of its archive, where it has one."""
+        data = self.study.data[dataset]
+        archived = isinstance(data, Wmt) and data.archive is not None
+        return self.paths.texts.format(dataset=dataset, member=file) if archived else file
+
     def test_set(self, wildcards: Wildcards) -> str:
         return self.dataset(wildcards.model)
 
     def subwords(self, wildcards: Wildcards) -> list[str]:
-        data = self.study.data[self.study.models[wildcards.model].data]
-        if isinstance(data, Glyphs):
-            return []
-        return [getattr(data, key) for key in FILES]
+        name = self.study.models[wildcards.model].data
+        return [self._file(name, file) for file in _subword_files(self.study.data[name]).values()]
 
     def train_set(self, wildcards: Wildcards) -> str:
         return self.dataset(wildcards.model, "train")
@@ -207,13 +295,21 @@ class Plan:
     # Parameters
 
     def data_settings(self, wildcards: Wildcards) -> str:
-        """One dataset, but for the sizes of its other splits."""
-        splits = {"train", "calibration", "test"} - {wildcards.split}
-        return self.study.data[wildcards.dataset].canonical(exclude=splits)
+        """What one split of a dataset depends on."""
+        return self.study.data[wildcards.dataset].of_split(wildcards.split)
+
+    def md5(self, wildcards: Wildcards) -> str:
+        """The digest of a file in an archive, where it is known."""
+        return _canonical(md5=self._wmt(wildcards).md5.get(Path(wildcards.member).name))
+
+    def download_settings(self, wildcards: Wildcards) -> str:
+        """What tells the right file from others: its digest or, where that is not known, where it is from."""
+        source = self.download(wildcards)
+        return _canonical(known_by=source.sha256 or source.url)
 
     def model_settings(self, wildcards: Wildcards) -> str:
         """What a model's weights depend on."""
-        return self.study.models[wildcards.model].canonical(exclude={"beam_width"})
+        return self._model(wildcards).canonical(exclude={"beam_width"})
 
     def technique_settings(self, wildcards: Wildcards) -> str:
         """The last technique of a variant."""
@@ -266,17 +362,29 @@ class Plan:
         return self._with_data(wildcards, prediction=self.study.evaluation.prediction)
 
     def score_settings(self, wildcards: Wildcards) -> str:
-        return self.study.evaluation.scores.canonical()
+        data = self.study.data[self.study.models[wildcards.model].data]
+        return _canonical(
+            scores=self.study.evaluation.scores, language=data.languages[1] if isinstance(data, Wmt) else None
+        )
 
     def _with_data(self, wildcards: Wildcards, **more: Any) -> str:
         """What a set's examples look like to a model."""
-        model = self.study.models[wildcards.model].model_dump(mode="json", exclude={"checkpoint": {"mirrors"}})
-        return _canonical(model=model, data=self._examples(wildcards), **more)
+        return _canonical(model=self._model(wildcards), data=self._examples(wildcards), **more)
+
+    def _model(self, wildcards: Wildcards) -> ModelSettings:
+        """A model without where its checkpoint is: a job's inputs tell that."""
+        model = self.study.models[wildcards.model]
+        if model.checkpoint is None:
+            return model
+        checkpoint = model.checkpoint.model_copy(update={"url": "", "mirrors": ()})
+        return model.model_copy(update={"checkpoint": checkpoint})
 
     def _examples(self, wildcards: Wildcards) -> dict[str, Any]:
         """What a model's data are, but for how many and which: a job's inputs tell that."""
-        data = self.study.data[self.study.models[wildcards.model].data]
-        return data.model_dump(mode="json", exclude={"train", "calibration", "test", "seed"})
+        name = self.study.models[wildcards.model].data
+        data = self.study.data[name]
+        files = {key: self._file(name, file) for key, file in _subword_files(data).items()}
+        return data.of_examples() | files
 
     @property
     def aggregate_settings(self) -> str:
@@ -345,7 +453,9 @@ class Plan:
         return self.study.models[wildcards.model].model_copy(update={"build": "initial", "checkpoint": None})
 
     def _training_data(self, wildcards: Wildcards) -> dict[str, Any]:
-        return self.study.data[self.study.models[wildcards.model].data].model_dump(mode="json", exclude={"test"})
+        """What a model learns from, in which amounts."""
+        data = self.study.data[self.study.models[wildcards.model].data]
+        return self._examples(wildcards) | data.model_dump(mode="json", include={"train", "calibration", "seed"})
 
     def _last_technique(self, wildcards: Wildcards) -> Any:
         return self.study.techniques[wildcards.variant.split("-")[-1]]
@@ -371,12 +481,56 @@ def _check_files(study: Study) -> None:
     for name in study.study.models:
         model = study.models[name]
         data = study.data[model.data]
-        files = {f"data.{model.data}.{key}": getattr(data, key) for key in FILES if hasattr(data, key)}
-        if model.checkpoint and name not in study.zoo and not urlsplit(model.checkpoint.url).scheme:
-            files[f"models.{name}.checkpoint.url"] = model.checkpoint.url
+        archived = isinstance(data, Wmt) and data.archive is not None
+        files = {} if archived else {f"data.{model.data}.{key}": file for key, file in _subword_files(data).items()}
         for key, file in files.items():
             if not Path(file).is_file():
                 raise StudyError(f"config: {key}: there is no file '{file}'; name an existing one, from {Path.cwd()}")
+        if model.checkpoint and name not in study.zoo and not _is_remote(model.checkpoint):
+            _check_local(f"config: models.{name}.checkpoint", model.checkpoint)
+
+
+def _check_local(where: str, checkpoint: Checkpoint) -> None:
+    url = checkpoint.url
+    try:
+        files = _local_files(checkpoint)
+    except StudyError:
+        raise StudyError(
+            f"{where}: there is no file, folder or checkpoint prefix '{url}'; name an existing one, from {Path.cwd()}"
+        ) from None
+    if checkpoint.sha256 is not None and not (len(files) == 1 and files[0].is_file()):
+        raise StudyError(f"{where}.sha256: is of one file, but '{url}' is several; leave it out, or name an archive")
+
+
+def _local_files(source: Download) -> list[Path]:
+    """A file or folder on this machine, or the files of the checkpoint with this prefix."""
+    parts = urlsplit(source.url)
+    path = Path(url2pathname(parts.path) if parts.scheme == "file" else source.url)
+    if path.exists():
+        return [path]
+    from tocompress.checkpoints.tensorflow_checkpoint import files_of  # half a second of imports, for few
+
+    return files_of(path)
+
+
+def _subword_files(data: DataSettings) -> dict[str, str]:
+    """The files of a dataset's subwords, in the order of FILES."""
+    return {key: file for key in FILES if (file := getattr(data, key, None)) is not None}
+
+
+def _is_remote(source: Download) -> bool:
+    return urlsplit(source.url).scheme in ("http", "https")
+
+
+def _address(source: Download) -> str:
+    """The place of a file among the downloads: like its address, so that a person finds it."""
+    parts = urlsplit(source.url)
+    return quote(f"{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else ""), safe="/.")
+
+
+def _any_of(names: Iterable[str]) -> str:
+    """A regular expression for these names; one that fits nothing where there are none."""
+    return "|".join(map(re.escape, names)) or "(?!)"
 
 
 def _canonical(**values: Any) -> str:

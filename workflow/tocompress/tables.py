@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tocompress.errors import StudyError
+from tocompress.files import replace_on_success
 
 TEXT, FLOAT, COUNT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 
@@ -21,24 +18,6 @@ def schema(name: str, **columns: tuple[pa.DataType, str]) -> pa.Schema:
     """The schema of the table called `name`: column -> type and unit."""
     fields = [pa.field(column, kind, metadata={"unit": unit}) for column, (kind, unit) in columns.items()]
     return pa.schema(fields, metadata={"table": name})
-
-
-@contextmanager
-def replace_on_success(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name only when the block ends well: whole or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_table(path: str | Path, schema: pa.Schema, table: pd.DataFrame) -> None:

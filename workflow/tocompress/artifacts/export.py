@@ -7,7 +7,6 @@ of a model run the same operations but for those under `dequantize/`.
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Mapping
 from math import prod
@@ -22,6 +21,7 @@ from tocompress.artifacts.deployed import AffineTensor, DeployedTensor, deployed
 from tocompress.artifacts.graph import DEQUANTIZE, WEIGHTS, Scope, add_constant, read_graph, write_graph
 from tocompress.artifacts.protocol_buffers import GraphDef
 from tocompress.compression.packing import stored_width
+from tocompress.files import digest
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS
 from tocompress.weights import read_weights
@@ -39,8 +39,6 @@ def export_variant(
     (tensors, metadata), path = read_weights(weights), Path(artifact)
     epsilon = NETWORKS[metadata.network].batch_norm_epsilon
     write_graph(path, export(read_graph(body), deployed(tensors, epsilon)))
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     return pd.DataFrame(
         {
             "variant": [metadata.variant],
@@ -48,7 +46,7 @@ def export_variant(
             "size_deflated": [deflated_size(path)],
             "parameters": [sum(prod(tensor.shape) for tensor in tensors.values())],
             "macs": [int(structure["macs"].iloc[0])],
-            "sha256": [digest],
+            "sha256": [digest(path)],
         }
     )
 

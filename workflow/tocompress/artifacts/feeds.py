@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from tocompress.data.preprocessing import preprocess
-from tocompress.data.sets import read_images, read_sentences
-from tocompress.data.subwords import Segmentation, Vocabulary, decode, pad
+from tocompress.data.pictures import Images, network_input, read_pictures
+from tocompress.data.sets import read_sentences
+from tocompress.data.subwords import Segmentation, Vocabulary, decode, joined, pad
 from tocompress.errors import StudyError
-from tocompress.models.registry import NETWORKS
-from tocompress.settings.data import Glyphs, NumberPhrases
-from tocompress.settings.model import ImageModel, TranslationModel
-from tocompress.tables import replace_on_success
+from tocompress.files import replace_on_success
+from tocompress.settings.data import DataSettings, Pictures, Sentences, Wmt
+from tocompress.settings.model import ImageModel, ModelSettings, TranslationModel
 
 #: Placeholder -> array.
 Feeds = dict[str, np.ndarray]
@@ -27,57 +25,76 @@ LONGEST_TRANSLATION = 2  # times the longest source of a batch, as in tensorflow
 
 @dataclass(frozen=True)
 class Subwords:
-    """Between the sentences of a translation model and its token ids."""
+    """Between the sentences of a translation model and its token ids.
 
-    codes: str
+    `segmentations` split the tokens of source and target; None: sentences are subwords between spaces already.
+    """
+
     source: Vocabulary
     target: Vocabulary
-
-    @cached_property
-    def _segmentations(self) -> tuple[Segmentation, Segmentation]:
-        """Of the source and of the target, each with its vocabulary, so that no known character becomes <unk>."""
-        return Segmentation(self.codes, self.source), Segmentation(self.codes, self.target)
+    segmentations: tuple[Segmentation, Segmentation] | None
 
     def source_ids(self, sentence: str) -> list[int]:
-        return self.source.to_ids(self._segmentations[0].encode(sentence))
+        return self.source.to_ids(self._split(sentence, 0))
 
     def target_ids(self, sentence: str) -> list[int]:
-        return self.target.to_ids(self._segmentations[1].encode(sentence))
+        return self.target.to_ids(self._split(sentence, 1))
+
+    def _split(self, sentence: str, side: int) -> list[str]:
+        if self.segmentations:
+            return self.segmentations[side].encode(sentence)
+        return [subword for subword in sentence.split(" ") if subword]
 
     def translation(self, ids: Iterable[int]) -> str:
         """The sentence that target ids spell, up to the first </s>."""
         return decode(self.target.to_tokens(ids))
 
+    def reference(self, sentence: str) -> str:
+        """What a translation is compared with: a sentence of the target as tokens."""
+        return sentence if self.segmentations else joined(sentence)
 
-def read_subwords(model: TranslationModel, data: NumberPhrases) -> Subwords:
+
+def read_subwords(model: TranslationModel, data: Sentences) -> Subwords:
     """Read the codes and vocabularies of `data`; a StudyError where a size is not the model's.
 
     An untrained model may have more subwords than the vocabulary: its ids mean nothing, they only have to exist.
     """
 
-    def vocabulary(file: str, size: int) -> Vocabulary:
+    def vocabulary(side: str) -> Vocabulary:
+        file, size = getattr(data, side), getattr(model, side)
         found = Vocabulary.read(Path(file))
-        if len(found) > size or (model.trained and len(found) != size):
-            raise StudyError(f"{file}: holds {len(found)} subwords, the model has {size}")
+        if size is not None and (len(found) > size or (model.trained and len(found) != size)):
+            why = (
+                "one of another size is from another training run, where every id means another subword: name the"
+                " vocabulary that the checkpoint was trained with"
+                if model.trained
+                else f"raise the model's {side} to that"
+            )
+            raise StudyError(f"{file}: holds {len(found)} subwords, the model has {size}; {why}")
         return found
 
     try:
-        return Subwords(
-            Path(data.codes).read_text(encoding="utf-8"),
-            vocabulary(data.source_vocabulary, model.source_vocabulary),
-            vocabulary(data.target_vocabulary, model.target_vocabulary),
-        )
+        source, target = vocabulary("source_vocabulary"), vocabulary("target_vocabulary")
+        return Subwords(source, target, _segmentations(data, source, target))
     except OSError as error:
         raise StudyError(
             f"{error.filename}: not readable ({error.strerror}); name it right in the config's `data`"
         ) from error
 
 
-def image_feeds(images: np.ndarray, model: ImageModel) -> Feeds:
-    """Feeds of images, uint8 [B, h, w, 3]: `input` float32 [B, S, S, 3], S the model's input size."""
-    kind = NETWORKS[model.network].preprocessing
-    assert kind is not None  # every image network has one
-    return {"input": preprocess(images, model.input_size, kind)}
+def _segmentations(data: Sentences, source: Vocabulary, target: Vocabulary) -> tuple[Segmentation, Segmentation] | None:
+    if data.codes is None:
+        return None
+    codes = Path(data.codes).read_text(encoding="utf-8")
+    if isinstance(data, Wmt):  # tensorflow/nmt leaves unknown what its vocabularies lack
+        both = Segmentation(codes)
+        return both, both
+    return Segmentation(codes, source), Segmentation(codes, target)
+
+
+def image_feeds(images: Images, model: ImageModel, threads: int = 1) -> Feeds:
+    """Feeds of images: `input` float32 [B, S, S, 3], S the model's input size."""
+    return {"input": network_input(images, model, threads)}
 
 
 def sentence_feeds(sentences: Sequence[str], subwords: Subwords) -> Feeds:
@@ -92,8 +109,8 @@ def sentence_feeds(sentences: Sequence[str], subwords: Subwords) -> Feeds:
 
 def benchmark_inputs(
     path: str | Path,
-    model: ImageModel | TranslationModel,
-    data: Glyphs | NumberPhrases,
+    model: ModelSettings,
+    data: DataSettings,
     split: str | Path,
     count: int,
 ) -> None:
@@ -102,9 +119,9 @@ def benchmark_inputs(
     Images `i00`, ... are spread over the set, sentences `s00`, ... over its lengths. An untrained translation model
     never ends a sentence by itself: it is forced to the length of the reference, in subwords.
     """
-    if isinstance(model, ImageModel) and isinstance(data, Glyphs):
-        inputs = _images(read_images(split)[0], model, split, count)
-    elif isinstance(model, TranslationModel) and isinstance(data, NumberPhrases):
+    if isinstance(model, ImageModel) and isinstance(data, Pictures):
+        inputs = _images(read_pictures(split, model, data)[0], model, split, count)
+    elif isinstance(model, TranslationModel) and isinstance(data, Sentences):
         inputs = _sentences(read_sentences(split), model, data, split, count)
     else:
         raise StudyError(f"{split}: {model.network} cannot take inputs from data of kind '{data.kind}'")
@@ -113,13 +130,13 @@ def benchmark_inputs(
         np.savez(file, **arrays)  # type: ignore[arg-type]  # mypy takes the names for savez's own options
 
 
-def _images(images: np.ndarray, model: ImageModel, split: str | Path, count: int) -> dict[str, Feeds]:
+def _images(images: Images, model: ImageModel, split: str | Path, count: int) -> dict[str, Feeds]:
     chosen = _spread(len(images), count, split)
-    return {f"i{number:02d}": image_feeds(images[[index]], model) for number, index in enumerate(chosen)}
+    return {f"i{number:02d}": image_feeds(images[index : index + 1], model) for number, index in enumerate(chosen)}
 
 
 def _sentences(
-    sentences: pd.DataFrame, model: TranslationModel, data: NumberPhrases, split: str | Path, count: int
+    sentences: pd.DataFrame, model: TranslationModel, data: Sentences, split: str | Path, count: int
 ) -> dict[str, Feeds]:
     subwords = read_subwords(model, data)
     by_length = sentences.assign(tokens=[len(subwords.source_ids(source)) for source in sentences["source"]])

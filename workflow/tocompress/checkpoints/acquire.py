@@ -3,28 +3,51 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tocompress.archives import is_archive, unpack
 from tocompress.checkpoints import tensorflow_checkpoint
-from tocompress.checkpoints.download import fetch, unpack
+from tocompress.data.subwords import Vocabulary
+from tocompress.files import digest
+from tocompress.errors import StudyError
 from tocompress.models import registry
-from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
+from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
 from tocompress.weights import ModelMetadata, Weights, write_weights
 
 if TYPE_CHECKING:
     import keras
 
+Files = Sequence[str | Path]
+Shapes = Mapping[str, tuple[int, ...]]
 
-def acquire(name: str, model: ImageModel | TranslationModel, path: Path) -> None:
-    """Write the weights of the model called `name` to `path`."""
-    weights = initial(model) if model.checkpoint is None else imported(model, model.checkpoint)
+
+def acquire(name: str, model: ModelSettings, path: Path, *, checkpoint: Files = (), vocabularies: Files = ()) -> None:
+    """Write the weights of the model called `name` to `path`.
+
+    `checkpoint`: the files of its checkpoint, or an archive or a folder of them; none for initial weights.
+    `vocabularies`: the files of source and target subwords, which a checkpoint of a translation model was trained with.
+    """
+    if isinstance(model, TranslationModel) and vocabularies:
+        model = with_vocabularies(model, *vocabularies)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    weights = imported(model, checkpoint, path.parent) if checkpoint else initial(model)
     write_weights(path, weights, metadata(name, model))
 
 
-def initial(model: ImageModel | TranslationModel) -> Weights:
+def with_vocabularies(model: TranslationModel, source: str | Path, target: str | Path) -> TranslationModel:
+    """The model, with the sizes that its config leaves open taken from the files of its vocabularies."""
+    sizes = {
+        "source_vocabulary": model.source_vocabulary or len(Vocabulary.read(Path(source))),
+        "target_vocabulary": model.target_vocabulary or len(Vocabulary.read(Path(target))),
+    }
+    return model.model_copy(update=sizes)
+
+
+def initial(model: ModelSettings) -> Weights:
     """The random weights that `model.seed` gives."""
     import keras
 
@@ -32,20 +55,53 @@ def initial(model: ImageModel | TranslationModel) -> Weights:
     return values(variables(model))
 
 
-def imported(model: ImageModel | TranslationModel, checkpoint: Checkpoint) -> Weights:
-    """The weights of a TensorFlow checkpoint, by exact name; its other variables are ignored."""
+def imported(model: ModelSettings, files: Files, scratch: Path | None = None) -> Weights:
+    """The weights of a TensorFlow checkpoint, by exact name; its other variables are ignored.
+
+    `files`: those of the checkpoint, or an archive, unpacked in the folder `scratch`, or a folder that holds it. Raises
+    StudyError where it has another digest than the config says, or lacks a variable or has it in another shape.
+    """
     import keras
 
+    assert model.checkpoint is not None  # else there were no files
     with keras.StatelessScope(initialize_variables=False):
         expected = {name: tuple(variable.shape) for name, variable in variables(model).items()}
-    with tempfile.TemporaryDirectory() as folder:
-        archive, unpacked = Path(folder, Path(checkpoint.url).name), Path(folder, "unpacked")
-        fetch(checkpoint.url, archive, sha256=checkpoint.sha256, mirrors=checkpoint.mirrors)
-        unpack(archive, unpacked)
-        return values(tensorflow_checkpoint.read(tensorflow_checkpoint.find(unpacked, checkpoint.file), expected))
+    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+        prefix = _prefix(model.checkpoint, [Path(file) for file in files], Path(folder, "unpacked"))
+        shapes = tensorflow_checkpoint.shapes(prefix)
+        if isinstance(model, TranslationModel):
+            _check_vocabularies(prefix, expected, shapes)
+        ignored = sorted(shapes.keys() - expected.keys())
+        print(f"{prefix.name}: {len(expected)} variables; ignored: {', '.join(ignored) or 'none'}")
+        return values(tensorflow_checkpoint.read(prefix, expected))
 
 
-def variables(model: ImageModel | TranslationModel) -> dict[str, keras.Variable]:
+def _check_vocabularies(prefix: Path, expected: Shapes, found: Shapes) -> None:
+    gnmt = registry.module("gnmt")
+    for side, name in (("source", gnmt.SOURCE_EMBEDDING), ("target", gnmt.TARGET_EMBEDDING)):
+        if name in found and found[name][0] != expected[name][0]:
+            raise StudyError(
+                f"{prefix.name}: was trained with {found[name][0]} {side} subwords, but the config or the vocabulary"
+                f" has {expected[name][0]}: one of another training run means another subword by every number; name the"
+                " vocabulary that belongs to the checkpoint"
+            )
+
+
+def _prefix(checkpoint: Checkpoint, files: Sequence[Path], scratch: Path) -> Path:
+    """The checkpoint's prefix, which is in `scratch` where an archive had to be unpacked."""
+    first = files[0]
+    if checkpoint.sha256 is not None and (found := digest(first)) != checkpoint.sha256:
+        raise StudyError(
+            f"{first}: expected the sha256 {checkpoint.sha256}, found {found}; restore the file, or correct the config"
+        )
+    if len(files) == 1 and first.is_file() and is_archive(first):
+        unpack(first, scratch)
+        return tensorflow_checkpoint.find(scratch, checkpoint.file)
+    index = next((file for file in files if file.suffix == ".index"), first)
+    return tensorflow_checkpoint.find(index, checkpoint.file)
+
+
+def variables(model: ModelSettings) -> dict[str, keras.Variable]:
     """The variables of a newly built network in its training form, by their names in the checkpoint."""
     if isinstance(model, ImageModel):
         from tocompress.models.variables import named_variables
@@ -64,7 +120,7 @@ def values(named: dict[str, Any]) -> Weights:
     return {name: np.asarray(variable, np.float32) for name, variable in named.items()}
 
 
-def metadata(name: str, model: ImageModel | TranslationModel) -> ModelMetadata:
+def metadata(name: str, model: ModelSettings) -> ModelMetadata:
     """What the weights file of the uncompressed model says that it is of."""
     sizes = ("input_size", "classes", "source_vocabulary", "target_vocabulary")
     return ModelMetadata(

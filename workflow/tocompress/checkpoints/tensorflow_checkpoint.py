@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import gzip
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from tocompress.checkpoints import checkpoint_v1
 from tocompress.errors import StudyError
 from tocompress.tables import replace_on_success
 
@@ -35,17 +38,30 @@ def find(path: Path, name: str | None = None) -> Path:
     return found[0]
 
 
+def shapes(prefix: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of every variable; a StudyError where the files are damaged."""
+    with _reading(prefix) as reader:
+        return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+
+
 def read(prefix: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     """The variables named in `expected`, in its order and with the stored dtype; others in the file are ignored.
 
     StudyError names a variable that is missing or has another shape than `expected` says, or a damaged file.
     """
+    _check(prefix, expected, shapes(prefix))
+    if prefix.is_file() and (mapped := checkpoint_v1.floats(prefix)) and expected.keys() <= mapped.keys():
+        return {name: mapped[name] for name in expected}
+    with _reading(prefix) as reader:
+        return {name: np.asarray(reader.get_tensor(name)) for name in expected}
+
+
+@contextmanager
+def _reading(prefix: Path) -> Iterator[Any]:
     import tensorflow as tf
 
     try:
-        reader = tf.train.load_checkpoint(str(prefix))
-        _check(prefix, expected, {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()})
-        return {name: np.asarray(reader.get_tensor(name)) for name in expected}
+        yield tf.train.load_checkpoint(str(prefix))
     except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise StudyError(f"{prefix}: not a readable TensorFlow checkpoint, fetch it again ({reason})") from error

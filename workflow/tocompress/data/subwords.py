@@ -17,7 +17,7 @@ from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
 
 from tocompress.errors import StudyError
-from tocompress.tables import replace_on_success
+from tocompress.files import replace_on_success
 
 CONTINUED = "@@"
 UNKNOWN, START, END = "<unk>", "<s>", "</s>"
@@ -58,6 +58,11 @@ def decode(tokens: Sequence[str]) -> str:
     return finished
 
 
+def joined(sentence: str) -> str:
+    """Join subwords that stand between spaces; as tensorflow/nmt does with references, an unfinished word stays."""
+    return sentence.replace(f"{CONTINUED} ", "")
+
+
 @dataclass(frozen=True)
 class Vocabulary:
     """The subwords of one language; a token's place is its id. Begins with <unk>, <s>, </s>."""
@@ -78,8 +83,11 @@ class Vocabulary:
 
     @classmethod
     def read(cls, path: Path) -> Vocabulary:
-        """Read one token a line; raises StudyError unless the first three are <unk>, <s> and </s>."""
-        tokens = tuple(path.read_text(encoding="utf-8").split("\n"))
+        """Read one token a line; raises StudyError unless it is UTF-8 and the first three are <unk>, <s>, </s>."""
+        try:
+            tokens = tuple(path.read_text(encoding="utf-8").split("\n"))
+        except UnicodeDecodeError as error:
+            raise StudyError(f"{path}: not UTF-8 ({error.reason}); convert the file to UTF-8") from error
         if tokens[:3] != (UNKNOWN, START, END):
             found = ", ".join(tokens[:3])
             raise StudyError(

@@ -13,7 +13,7 @@ from tocompress.schemas.evaluation import METRICS
 
 #: Metrics and their units.
 CLASSIFICATION = dict.fromkeys(("top1", "top5", "precision", "recall", "f1"), "fraction")
-TRANSLATION = {"bleu": "score"}
+TRANSLATION = {"bleu": "score", "bleu_tokenized": "score"}
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,13 @@ import pandas as pd
 from scipy.special import softmax
 
 from tocompress.artifacts.feeds import Feeds, image_feeds, read_subwords, sentence_feeds
-from tocompress.data.sets import read_images, read_sentences
+from tocompress.data.pictures import Images, read_pictures
+from tocompress.data.sets import read_sentences
 from tocompress.errors import StudyError
+from tocompress.evaluation.prefetch import ahead
+from tocompress.evaluation.shares import share_of
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
-from tocompress.settings.data import NumberPhrases
+from tocompress.settings.data import Pictures, Sentences
 from tocompress.settings.model import ImageModel, TranslationModel
 from tocompress.settings.prediction import PredictionInputs
 from tocompress.tables import write_table
@@ -27,18 +30,23 @@ Run = Callable[[Feeds], np.ndarray]
 
 
 def predict(
-    predictions: str | Path, artifact: str | Path, test: str | Path, settings: PredictionInputs, threads: int
+    predictions: str | Path,
+    artifact: str | Path,
+    test: str | Path,
+    settings: PredictionInputs,
+    threads: int,
+    share: str = "1-of-1",
 ) -> None:
-    """Run the artifact over the test set in the file `test` and write the table of its predictions."""
+    """Run the artifact over a share of the test set in the file `test` and write the table of its predictions."""
     model, data = settings.model, settings.data
-    if isinstance(model, ImageModel):
-        images, labels = read_images(test)
+    if isinstance(model, ImageModel) and isinstance(data, Pictures):
+        images, labels = read_pictures(test, model, data)
         size = settings.prediction.batch_size
-        table = predict_images(artifact, images, labels, model, batch_size=size, threads=threads)
+        table = predict_images(artifact, images, labels, model, batch_size=size, threads=threads, share=share)
         write_table(predictions, IMAGE_PREDICTIONS, table)
-    elif isinstance(data, NumberPhrases):
+    elif isinstance(model, TranslationModel) and isinstance(data, Sentences):
         sentences, size = read_sentences(test), settings.prediction.sentences
-        table = predict_sentences(artifact, sentences, model, data, batch_size=size, threads=threads)
+        table = predict_sentences(artifact, sentences, model, data, batch_size=size, threads=threads, share=share)
         write_table(predictions, SENTENCE_PREDICTIONS, table)
     else:
         raise StudyError(f"{test}: {model.network} translates sentences, this data is of kind '{data.kind}'")
@@ -46,49 +54,60 @@ def predict(
 
 def predict_images(
     artifact: str | Path,
-    images: np.ndarray,
+    images: Images,
     labels: np.ndarray,
     model: ImageModel,
     *,
     batch_size: int,
     threads: int = 1,
+    share: str = "1-of-1",
 ) -> pd.DataFrame:
-    """The `image_predictions` of images, uint8 [N, H, W, 3], with labels int [N]: the five best classes of each.
+    """The `image_predictions` of images with labels int [N]: the five best classes of each of the share's examples.
 
     Raises StudyError for labels the model has no output for, and for logits that are not finite.
     """
     if labels.size and labels.max() >= model.classes:
         raise StudyError(f"{artifact}: the test set has label {labels.max()}, the model {model.classes} classes")
     tables = []
+    batches = share_of(_batches(len(images), batch_size), share)
     with loaded(artifact, threads) as run:
-        for batch in _batches(len(images), batch_size):
-            logits = run(image_feeds(images[batch], model))
+        for batch, feeds in ahead(batches, lambda batch: (batch, image_feeds(images[batch], model, threads))):
+            logits = run(feeds)
             if not np.isfinite(logits).all():
                 raise StudyError(f"{artifact}: gives logits that are not finite; export and compress the model again")
             tables.append(best_classes(logits, labels[batch], first=batch.start))
-    return pd.concat(tables, ignore_index=True)
+            print(f"predicted {batch.stop} of {len(images)} examples", flush=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=IMAGE_PREDICTIONS.names)
 
 
 def predict_sentences(
     artifact: str | Path,
     sentences: pd.DataFrame,
     model: TranslationModel,
-    data: NumberPhrases,
+    data: Sentences,
     *,
     batch_size: int,
     threads: int = 1,
+    share: str = "1-of-1",
 ) -> pd.DataFrame:
-    """The `sentence_predictions` of a table of the schema `sentences`, decoded in batches of the table's order.
+    """The `sentence_predictions` of the share's part of a table of the schema `sentences`, in batches of its order.
 
-    As in tensorflow/nmt, the longest source of a batch limits the length of all its translations.
+    As in tensorflow/nmt, the longest source of a batch limits the length of all its translations. References are
+    tokens, as translations are.
     """
     subwords = read_subwords(model, data)
-    hypotheses: list[str] = []
+    tables = []
     with loaded(artifact, threads) as run:
-        for batch in _batches(len(sentences), batch_size):
-            ids = run(sentence_feeds(sentences["source"].iloc[batch].tolist(), subwords))
-            hypotheses += [subwords.translation(row) for row in ids]
-    return sentences[["example", "reference"]].assign(hypothesis=hypotheses)
+        for batch in share_of(_batches(len(sentences), batch_size), share):
+            part = sentences.iloc[batch]
+            ids = run(sentence_feeds(part["source"].tolist(), subwords))
+            translated = part[["example", "plain_reference"]].assign(
+                reference=part["reference"].map(subwords.reference),
+                hypothesis=[subwords.translation(row) for row in ids],
+            )
+            tables.append(translated)
+            print(f"predicted {batch.stop} of {len(sentences)} examples", flush=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=SENTENCE_PREDICTIONS.names)
 
 
 def best_classes(logits: np.ndarray, labels: np.ndarray, *, first: int = 0) -> pd.DataFrame:
@@ -133,8 +152,5 @@ def _tensorflow() -> Any:
     return tensorflow
 
 
-def _batches(examples: int, size: int) -> Iterator[slice]:
-    for start in range(0, examples, size):
-        stop = min(start + size, examples)
-        yield slice(start, stop)
-        print(f"predicted {stop} of {examples} examples", flush=True)
+def _batches(examples: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, examples)) for start in range(0, examples, size)]

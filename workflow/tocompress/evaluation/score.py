@@ -7,25 +7,20 @@ from pathlib import Path
 import pandas as pd
 
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
-from tocompress.settings.evaluation import Scores
+from tocompress.settings.evaluation import ScoreInputs
 from tocompress.tables import columns, read_table
 
 
-def score(predictions: str | Path, baseline: str | Path, settings: Scores) -> pd.DataFrame:
+def score(predictions: str | Path, baseline: str | Path, inputs: ScoreInputs) -> pd.DataFrame:
     """The table 'metrics' of the predictions in a file, against those of the uncompressed model in another."""
+    how = inputs.scores.model_dump()
     # Each imported where it is needed: importing what the other kind is scored by takes as long as scoring.
     if "hypothesis" in columns(predictions):
-        from tocompress.evaluation.translation import scores
+        from tocompress.evaluation import translation
 
-        schema = SENTENCE_PREDICTIONS
-    else:
-        from tocompress.evaluation.classification import scores
+        translations = (read_table(file, SENTENCE_PREDICTIONS) for file in (predictions, baseline))
+        return translation.scores(*translations, language=inputs.language, **how)
+    from tocompress.evaluation import classification
 
-        schema = IMAGE_PREDICTIONS
-    return scores(
-        read_table(predictions, schema),
-        read_table(baseline, schema),
-        level=settings.level,
-        resamples=settings.resamples,
-        seed=settings.seed,
-    )
+    images = (read_table(file, IMAGE_PREDICTIONS) for file in (predictions, baseline))
+    return classification.scores(*images, **how)

@@ -1,6 +1,9 @@
-"""BLEU of translations (paper, III-B), by sacreBLEU."""
+"""BLEU of translations (paper, III-B), by sacreBLEU: of sentences as they are written, and of tokens as nmt has it."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -9,54 +12,97 @@ from sacrebleu.metrics.bleu import BLEU
 from tocompress.evaluation.bootstrap import interval, paired_ratio, resample
 from tocompress.evaluation.metrics import TRANSLATION, Score, check_same_examples, measured
 
-SMOOTHING = "exp"  # sacreBLEU's default
+
+@dataclass(frozen=True)
+class Bleu:
+    """A way to compute BLEU; the names are sacreBLEU's."""
+
+    tokenize: str
+    smooth_method: str
+
+    def of(self, matches: np.ndarray) -> float:
+        """BLEU, 0..100, of all sentences, from the sum of their `sentence_matches`."""
+        hypothesis, reference, *counts = (int(count) for count in matches)
+        orders = len(counts) // 2
+        score = BLEU.compute_bleu(
+            counts[:orders], counts[orders:], hypothesis, reference, smooth_method=self.smooth_method
+        )
+        return float(score.score)
+
+    def sentence_matches(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
+        """What BLEU counts, by sentence: int64 [N, 2 + 2 * orders].
+
+        Columns are the hypothesis' and the reference's length, matched n-grams by order, and the hypothesis' n-grams by
+        order: all of which add up over sentences.
+        """
+        # sacreBLEU warns about single sentences without effective_order; it does not change counts.
+        metric = BLEU(tokenize=self.tokenize, effective_order=True, force=True)
+        found = [
+            metric.sentence_score(hypothesis, [reference])
+            for hypothesis, reference in zip(hypotheses, references, strict=True)
+        ]
+        return np.array([[score.sys_len, score.ref_len, *score.counts, *score.totals] for score in found], np.int64)
+
+    @property
+    def signature(self) -> str:
+        """sacreBLEU's, which says how a score was computed."""
+        metric = BLEU(tokenize=self.tokenize, smooth_method=self.smooth_method, force=True)
+        metric.corpus_score([""], [[""]])  # which tells it the number of references
+        return str(metric.get_signature())
+
+
+#: sacreBLEU as it is by default.
+PLAIN = Bleu(tokenize="13a", smooth_method="exp")
+#: As tensorflow/nmt's scripts/bleu.py, but for empty translations, which those count as one word.
+TOKENIZED = Bleu(tokenize="none", smooth_method="none")
 
 
 def scores(
-    predictions: pd.DataFrame, baseline: pd.DataFrame, *, level: float, resamples: int, seed: int
+    predictions: pd.DataFrame, baseline: pd.DataFrame, *, language: str | None, level: float, resamples: int, seed: int
 ) -> pd.DataFrame:
-    """The `metrics` of `sentence_predictions`: BLEU, 0..100, with its ratio to the baseline's on the same sentences.
+    """The `metrics` of `sentence_predictions`: both BLEUs, with their ratios to the baseline's on the same sentences.
 
-    `label` is sacreBLEU's signature, which says how it was computed. Intervals are of a bootstrap over sentences.
-    Raises StudyError where the two hold other sentences.
+    Where `language` is given, what was translated is Moses' tokens of it, and `bleu` is of the text they stand for.
+    `label` is sacreBLEU's signature. Intervals are of a bootstrap over sentences. Raises StudyError where the two hold
+    other sentences.
     """
     check_same_examples(predictions, baseline, "reference")
-    value, signature = corpus_bleu(predictions)
-    baseline_value, _ = corpus_bleu(baseline)
-    n = len(predictions)
-    matches, baseline_matches = sentence_matches(predictions), sentence_matches(baseline)
-    drawn = resample(lambda times: bleu(times @ matches), n, resamples=resamples, seed=seed)
-    baseline_drawn = resample(lambda times: bleu(times @ baseline_matches), n, resamples=resamples, seed=seed)
-    low, high = interval(drawn, level)
-    ratio = paired_ratio(value, baseline_value, drawn, baseline_drawn, level)
-    return measured([Score("bleu", TRANSLATION["bleu"], value, low, high, level, n, *ratio, label=signature)])
+    ways = {"bleu": PLAIN, "bleu_tokenized": TOKENIZED}
+
+    def judged(table: pd.DataFrame) -> np.ndarray:
+        """Each BLEU of each resample, after those of the whole: float64 [1 + resamples, 2]."""
+        table = table.sort_values("example", kind="stable")
+        texts = {"bleu": as_written(table, language), "bleu_tokenized": table}
+        matches = {name: way.sentence_matches(*_columns(texts[name])) for name, way in ways.items()}
+
+        def statistic(times: np.ndarray) -> np.ndarray:
+            return np.array([way.of(times @ matches[name]) for name, way in ways.items()])
+
+        whole = statistic(np.ones(len(table), np.int64))
+        return np.vstack([whole, resample(statistic, len(table), resamples=resamples, seed=seed)])
+
+    rows = []
+    for (name, way), (value, *drawn), (other, *other_drawn) in zip(
+        ways.items(), judged(predictions).T, judged(baseline).T, strict=True
+    ):
+        low, high = interval(np.array(drawn), level)
+        ratio = paired_ratio(value, other, np.array(drawn), np.array(other_drawn), level)
+        rows.append(
+            Score(name, TRANSLATION[name], value, low, high, level, len(predictions), *ratio, label=way.signature)
+        )
+    return measured(rows)
 
 
-def corpus_bleu(predictions: pd.DataFrame) -> tuple[float, str]:
-    """BLEU of all sentences, and sacreBLEU's signature of it."""
-    metric = BLEU(smooth_method=SMOOTHING, force=True)  # text that is tokenized already is no reason to warn
-    score = metric.corpus_score(predictions["hypothesis"].tolist(), [predictions["reference"].tolist()])
-    return score.score, str(metric.get_signature())
+def as_written(predictions: pd.DataFrame, language: str | None) -> pd.DataFrame:
+    """Predictions as people write the language: detokenized, against the reference as published where that is known."""
+    if language is None:
+        return predictions
+    from tocompress.data.moses import detokenize
+
+    hypotheses, references = (detokenize(predictions[column], language) for column in ("hypothesis", "reference"))
+    published = predictions["plain_reference"]
+    return predictions.assign(hypothesis=hypotheses, reference=published.where(published.notna(), references))
 
 
-def sentence_matches(predictions: pd.DataFrame) -> np.ndarray:
-    """What BLEU counts, by sentence in the order of `example`: int64 [N, 2 + 2 * orders].
-
-    Columns are the hypothesis' and the reference's length, matched n-grams by order, and the hypothesis' n-grams by
-    order: all of which add up over sentences.
-    """
-    metric = BLEU(effective_order=True)  # sacreBLEU warns about single sentences without it; it does not change counts
-    ordered = predictions.sort_values("example", kind="stable")
-    found = [
-        metric.sentence_score(hypothesis, [reference])
-        for hypothesis, reference in zip(ordered["hypothesis"], ordered["reference"], strict=True)
-    ]
-    return np.array([[score.sys_len, score.ref_len, *score.counts, *score.totals] for score in found], np.int64)
-
-
-def bleu(matches: np.ndarray) -> float:
-    """Corpus BLEU from the sum of `sentence_matches` over sentences."""
-    hypothesis, reference, *counts = (int(count) for count in matches)
-    orders = len(counts) // 2
-    score = BLEU.compute_bleu(counts[:orders], counts[orders:], hypothesis, reference, smooth_method=SMOOTHING)
-    return float(score.score)
+def _columns(predictions: pd.DataFrame) -> tuple[list[str], list[str]]:
+    return predictions["hypothesis"].tolist(), predictions["reference"].tolist()

@@ -43,6 +43,7 @@ METHODS: dict[str, str] = {
     "recall": "mean over classes",
     "f1": "mean over classes",
     "bleu": "sacreBLEU on the test set, 0 to 100",
+    "bleu_tokenized": "BLEU of tokens on the test set, as tensorflow/nmt's scripts compute it, 0 to 100",
     "operation_share": "share of the time of all profiled operations of an inference",
 }
 

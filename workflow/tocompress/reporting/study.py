@@ -37,11 +37,12 @@ METRICS: dict[str, str] = {
     "recall": "fraction",
     "f1": "fraction",
     "bleu": "score",
+    "bleu_tokenized": "score",
     "operation_share": "fraction",
 }
 
 #: Metrics that mean something for trained weights only.
-ACCURACY = frozenset({"top1", "top5", "precision", "recall", "f1", "bleu"})
+ACCURACY = frozenset({"top1", "top5", "precision", "recall", "f1", "bleu", "bleu_tokenized"})
 
 #: Metrics that a benchmark measures, and their units.
 COSTS = {
@@ -49,7 +50,7 @@ COSTS = {
 }
 
 #: Metrics whose label says how a variant's value was computed (sacreBLEU's signature), not what part of it it is.
-_WHOLE_THOUGH_LABELLED = ("bleu",)
+_WHOLE_THOUGH_LABELLED = ("bleu", "bleu_tokenized")
 
 _COLUMNS: list[str] = STUDY.names
 _SHARED = ("model", "network", "build", "variant", "device", "processor", "runtime", "dequantization", "dataset")

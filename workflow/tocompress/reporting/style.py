@@ -108,6 +108,7 @@ METRIC_NAMES = {
     "recall": "recall",
     "f1": "F1",
     "bleu": "BLEU",
+    "bleu_tokenized": "BLEU of tokens",
     "operation_share": "share of operation time",
 }
 DEQUANTIZATION_NAMES = {"every_inference": "dequantized at every inference", "once": "dequantized once, while loading"}

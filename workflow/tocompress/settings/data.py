@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tocompress.settings.base import Count, Md5, Settings
 from tocompress.settings.download import Download
 
 
-class Glyphs(Settings):
+Split = Literal["train", "calibration", "test"]
+_SPLITS = {"train", "calibration", "test"}
+
+
+class _Made(Settings):
+    """Made here, every split from the same seed."""
+
+    def of_split(self, split: Split) -> str:
+        """What one split depends on: all but the sizes of the others."""
+        return self.canonical(exclude=_SPLITS - {split})
+
+    def of_examples(self) -> dict[str, Any]:
+        """What a model's use of the examples depends on, but for which they are: a job's inputs tell that."""
+        return self.model_dump(mode="json", exclude={*_SPLITS, "seed"})
+
+
+class Glyphs(_Made):
     """Characters rendered from fonts under random distortion; made here."""
 
     kind: Literal["glyphs"]
@@ -21,7 +37,7 @@ class Glyphs(Settings):
     test: Count = 2_000
 
 
-class NumberPhrases(Settings):
+class NumberPhrases(_Made):
     """English number, date, price and time phrases and their German translation; made here."""
 
     kind: Literal["number_phrases"]
@@ -55,6 +71,15 @@ class ImageNet(Settings):
     test: Count | None = Field(None, description="how many validation images, spread evenly; null: all")
     seed: int = Field(1, ge=0, description="of what is drawn")
 
+    def of_split(self, split: Split) -> str:
+        """What one split depends on."""
+        files: dict[str, Any] = {"training": None} if split == "test" else {"images": "", "labels": None}
+        return self.model_copy(update=files | _others(split)).canonical()
+
+    def of_examples(self) -> dict[str, Any]:
+        """What a model's use of the examples depends on, but for which they are: a job's inputs tell that."""
+        return {"kind": self.kind, "images": ""}
+
 
 class Wmt(Settings):
     """A test set of WMT with its vocabularies, and a training set to retrain on; see `data.wmt`."""
@@ -74,10 +99,37 @@ class Wmt(Settings):
     training: tuple[str, str] | None = Field(
         None, description="training sentences and their translation, to retrain on: paths of text files like the others"
     )
-    train: Count = Field(200_000, description="how many pairs of the training set, drawn at random")
+    train: Count | None = Field(None, description="how many pairs of the training set, drawn at random; null: all")
     calibration: Count = Field(2_000, description="how many of the training set are held out from it")
     test: Count | None = Field(None, description="how many test sentences, the first ones; null: all")
     seed: int = Field(1, ge=0, description="of what is drawn")
+
+    @model_validator(mode="after")
+    def _text_becomes_subwords_once(self) -> Wmt:
+        subwords = self.text == "subwords"
+        if subwords and (self.codes or self.source.endswith(".sgm") or self.reference.endswith(".sgm")):
+            raise ValueError("text 'subwords' takes no .sgm and no codes, which would split it again")
+        if not subwords and self.codes is None:
+            raise ValueError(f"text '{self.text}' needs codes, the file of its byte pair encodings")
+        return self
+
+    def of_split(self, split: Split) -> str:
+        """What one split depends on."""
+        files: dict[str, Any] = {"training": None} if split == "test" else {"source": "", "reference": ""}
+        subwords = {"source_vocabulary": "", "target_vocabulary": ""}
+        return self.model_copy(update={"archive": None} | files | subwords | _others(split)).canonical()
+
+    def of_examples(self) -> dict[str, Any]:
+        """What a model's use of the examples depends on, but for which they are: a job's inputs tell that."""
+        kept = {"kind", "languages", "text", "codes", "source_vocabulary", "target_vocabulary"}
+        return {"source": "", "reference": "", **self.model_dump(mode="json", include=kept)}
+
+
+def _others(split: Split) -> dict[str, Any]:
+    """What a split does not depend on where training and calibration set are drawn from the same examples."""
+    if split == "test":
+        return {"train": None, "calibration": 1, "seed": 0}
+    return {"test": None} | ({"train": None} if split == "calibration" else {})
 
 
 Pictures = Glyphs | ImageNet

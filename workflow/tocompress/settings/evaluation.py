@@ -16,6 +16,13 @@ class Scores(Settings):
     seed: int = Field(1, ge=0)
 
 
+class ScoreInputs(Settings):
+    """What one job scores by."""
+
+    scores: Scores
+    language: str | None = Field(description="of translations that are Moses' tokens; null: they are plain text")
+
+
 class Evaluation(Settings):
     """Both halves of the stage, so that another interval does not run the networks again."""
 

@@ -62,12 +62,6 @@ class TranslationModel(_Model):
     target_vocabulary: int | None = Field(None, ge=4, description="number of target subwords, likewise")
     beam_width: Count = Field(1, description="1 is greedy decoding")
 
-    @model_validator(mode="after")
-    def _initial_weights_have_a_size(self) -> TranslationModel:
-        if not self.trained and None in (self.source_vocabulary, self.target_vocabulary):
-            raise ValueError("build 'initial' needs source_vocabulary and target_vocabulary, a number of subwords each")
-        return self
-
 
 ModelSettings = Annotated[
     Annotated[ImageModel, Tag("image")] | Annotated[TranslationModel, Tag("translation")],

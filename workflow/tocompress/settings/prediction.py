@@ -14,6 +14,7 @@ class Prediction(Settings):
 
     batch_size: Count = Field(100, description="images at once")
     sentences: Count = Field(32, description="sentences at once, in the set's order")
+    shards: int = Field(1, ge=1, le=8, description="jobs that a test set is shared out among; each has whole batches")
 
 
 class PredictionInputs(Settings):

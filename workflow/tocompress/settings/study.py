@@ -14,10 +14,10 @@ from tocompress.reporting.names import FIGURES, named_as_pruning
 from tocompress.settings.base import Name, Settings
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.compression import Technique
-from tocompress.settings.data import DataSettings, Glyphs
+from tocompress.settings.data import DataSettings, Glyphs, ImageNet, NumberPhrases
 from tocompress.settings.device import Device
 from tocompress.settings.evaluation import Evaluation
-from tocompress.settings.model import ImageModel, ModelSettings
+from tocompress.settings.model import ImageModel, ModelSettings, TranslationModel
 from tocompress.settings.pruning import Prune
 from tocompress.settings.reporting import Plot, Report
 from tocompress.settings.sensitivity import Sensitivity
@@ -71,15 +71,26 @@ class Study(Settings):
                 raise ValueError(f"techniques.{name}: what prunes, and nothing else, is called 'p' and a number")
         for name, model in self.models.items():
             _known(f"models.{name}.data", [model.data], self.data)
-            data = self.data[model.data]
-            if isinstance(model, ImageModel) != isinstance(data, Glyphs):
-                raise ValueError(f"models.{name}.data: {model.network} takes no examples of the kind '{data.kind}'")
+            self._check_model(name, model)
         for name in self.study.models:
             if name not in self.study.variants and "default" not in self.study.variants:
                 raise ValueError(f"study.variants: names no variants for '{name}' and no 'default'")
             for variant in self.variants(name):
                 self._check_variant(name, variant)
         return self
+
+    def _check_model(self, name: str, model: ModelSettings) -> None:
+        data = self.data[model.data]
+        if isinstance(model, ImageModel) != isinstance(data, Glyphs | ImageNet):
+            raise ValueError(f"models.{name}.data: {model.network} takes no examples of the kind '{data.kind}'")
+        if isinstance(data, ImageNet) and isinstance(model, ImageModel) and model.classes not in (1000, 1001):
+            raise ValueError(
+                f"models.{name}.classes: {model.classes}, but ImageNet has 1000, or 1001 with a background first"
+            )
+        if isinstance(model, TranslationModel) and not model.trained:
+            for key in ("source_vocabulary", "target_vocabulary"):
+                if getattr(model, key) is None:
+                    raise ValueError(f"models.{name}.{key}: build 'initial' needs a number of subwords")
 
     def _check_variant(self, model: str, variant: str) -> None:
         where = f"study.variants: '{variant}' of '{model}'"
@@ -92,6 +103,8 @@ class Study(Settings):
         on_data = any(isinstance(technique, Prune) and technique.criterion == "taylor" for technique in chosen)
         if on_data and not self.models[model].trained:
             raise ValueError(f"{where} ranks initial weights by 'taylor', which says nothing; take criterion 'l1'")
+        if on_data:
+            self._check_training_set(f"{where} ranks by 'taylor'", model, "take criterion 'l1'")
         retrained = any(isinstance(technique, Prune) and technique.retrain for technique in chosen)
         if retrained and self.models[model].trained:
             self._check_retraining(where, model)
@@ -99,10 +112,17 @@ class Study(Settings):
     def _check_retraining(self, where: str, model: str) -> None:
         if model not in self.retraining:
             raise ValueError(f"{where} is retrained, but 'retraining' does not say how: add 'retraining.{model}'")
+        self._check_training_set(f"{where} is retrained", model, "set 'retrain: false' for the technique")
         data = self.models[model].data
         asked, available = self.retraining[model].examples, self.data[data].train
-        if asked is not None and asked > available:
+        if asked is not None and available is not None and asked > available:
             raise ValueError(f"retraining.{model}.examples: {asked}, but 'data.{data}.train' is {available}")
+
+    def _check_training_set(self, what: str, model: str, instead: str) -> None:
+        name = self.models[model].data
+        data = self.data[name]
+        if not isinstance(data, Glyphs | NumberPhrases) and data.training is None:
+            raise ValueError(f"{what}, but 'data.{name}.training' names no training set; name it, or {instead}")
 
     def variants(self, model: str) -> tuple[str, ...]:
         """The variants of `model` in this study, the uncompressed baseline first."""

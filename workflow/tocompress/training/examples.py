@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from tocompress.artifacts.feeds import read_subwords
-from tocompress.data.sets import read_images, read_sentences
+from tocompress.data.pictures import read_pictures
+from tocompress.data.sets import read_sentences
 from tocompress.errors import StudyError
-from tocompress.settings.data import DataSettings, Glyphs
+from tocompress.settings.data import DataSettings, Pictures
 from tocompress.settings.model import ImageModel, ModelSettings
 from tocompress.training import images, sentences
 
@@ -38,10 +39,10 @@ def shuffled_batches(examples: Any, model: ModelSettings, size: int, seed: int) 
 
 def read_examples(path: str | Path, model: ModelSettings, data: DataSettings) -> Any:
     """The examples of a split, as a model learns from them: `images.Examples`, or `sentences.Pairs`."""
-    if isinstance(model, ImageModel):
-        return read_images(path)
-    if isinstance(data, Glyphs):
-        raise StudyError(f"{path}: images, but {model.network} learns from sentences")
+    if isinstance(model, ImageModel) and isinstance(data, Pictures):
+        return read_pictures(path, model, data)
+    if isinstance(model, ImageModel) or isinstance(data, Pictures):
+        raise StudyError(f"{path}: {model.network} does not learn from data of the kind '{data.kind}'")
     subwords, table = read_subwords(model, data), read_sentences(path)
     return [
         (subwords.source_ids(source), subwords.target_ids(reference))

@@ -9,49 +9,67 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tocompress.data.preprocessing import preprocess
+from tocompress.data.photographs import Photographs
+from tocompress.data.pictures import Images, network_input
 from tocompress.models.registry import NETWORKS, build
 from tocompress.settings.model import ImageModel
 from tocompress.settings.training import Optimization, Training
 from tocompress.training.fit import fit
 
-Examples = tuple[np.ndarray, np.ndarray]  # uint8 [N, H, W, 3], int32 [N]
+Examples = tuple[Images, np.ndarray]  # N images, and int32 [N]
+Batch = tuple[np.ndarray, np.ndarray]  # float32 [B, S, S, 3], int32 [B]
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Shuffled batches, preprocessed as they are needed so that memory holds the pictures as bytes only."""
+    """Batches, preprocessed as they are needed so that memory holds the pictures as bytes only.
 
-    def __init__(self, examples: Examples, model: ImageModel, batch_size: int, seed: int) -> None:
+    Those to learn from are in a new random order each epoch, and photographs among them cropped and mirrored at random.
+    """
+
+    def __init__(
+        self, examples: Examples, model: ImageModel, batch_size: int, seed: int, *, learning: bool = True
+    ) -> None:
         super().__init__()
         self._images, self._labels = examples
         self._model, self._batch_size = model, batch_size
+        self._seed, self._learning, self._epoch = seed, learning, 0
         self._random = np.random.default_rng(seed)
         self._order = self._random.permutation(len(self._labels))
 
     def __len__(self) -> int:
         return -(-len(self._labels) // self._batch_size)
 
-    def __getitem__(self, index: int) -> Examples:
+    def __getitem__(self, index: int) -> Batch:
         chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        return network_input(self._images[chosen], self._model), self._labels[chosen]
+        images = self._images[chosen]
+        if not (self._learning and isinstance(images, Photographs)):
+            return network_input(images, self._model), self._labels[chosen]
+        # Of the batch, whichever thread makes it and whatever was made before.
+        random = np.random.default_rng([self._seed, self._epoch, index])
+        return augmented_input(images, self._model, random), self._labels[chosen]
 
     def on_epoch_end(self) -> None:
-        self._order = self._random.permutation(len(self._labels))
+        self._epoch += 1
+        if self._learning:
+            self._order = self._random.permutation(len(self._labels))
 
 
-def network_input(images: np.ndarray, model: ImageModel) -> np.ndarray:
-    """float32 [N, input_size, input_size, 3] as the network takes it."""
+def augmented_input(photographs: Photographs, model: ImageModel, random: np.random.Generator) -> np.ndarray:
+    """float32 [N, input_size, input_size, 3] as the network learns from it."""
     preprocessing = NETWORKS[model.network].preprocessing
     assert preprocessing is not None
-    return preprocess(images, model.input_size, preprocessing)
+    return photographs.augmented(model.input_size, preprocessing, random)
 
 
 def training_data(
     model: ImageModel, settings: Optimization, examples: Examples, validation: Examples
-) -> tuple[Batches, Examples]:
+) -> tuple[Batches, Batches | Batch]:
     """What `fit` takes: batches of the examples, and the validation set as the network takes it."""
-    held_out = network_input(validation[0], model), validation[1]
-    return Batches(examples, model, settings.batch_size, settings.seed), held_out
+    batches = Batches(examples, model, settings.batch_size, settings.seed)
+    images, labels = validation
+    if isinstance(images, Photographs):
+        return batches, Batches(validation, model, settings.batch_size, settings.seed, learning=False)
+    return batches, (network_input(images, model), labels)
 
 
 def train(

@@ -1,0 +1,152 @@
+"""Weights come from checkpoints in the published formats, and give the logits and translations of the originals."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from published import published, variables_of
+
+from tocompress.artifacts.body import multiply_accumulates, trace
+from tocompress.artifacts.export import export_variant
+from tocompress.artifacts.graph import write_graph
+from tocompress.checkpoints.acquire import acquire
+from tocompress.data.subwords import Vocabulary, decode, pad
+from tocompress.errors import StudyError
+from tocompress.evaluation.predict import loaded
+from tocompress.models.registry import NETWORKS
+from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
+from tocompress.weights import read_metadata, read_shapes, read_weights
+
+CNNS = [network for network in NETWORKS.values() if network.kind == "cnn"]
+# Of the logits' standard deviation: what an independent implementation with the same weights may differ by.
+TOLERANCE = {"resnet_v1_101": 1.5e-3, "resnet_v1_152": 3e-3}
+USUAL_TOLERANCE = 3e-4
+
+
+def model_of(network: str, **changes: object) -> ImageModel:
+    facts = NETWORKS[network]
+    settings = {"input_size": facts.input_size, "classes": facts.classes, "checkpoint": Checkpoint(url="")} | changes
+    return ImageModel(build="published", network=network, data="imagenet", **settings)
+
+
+def artifact_of(weights: Path, folder: Path, beam_width: int = 1) -> Path:
+    body, artifact = folder / "body.pb", folder / "artifact.pb"
+    metadata, shapes = read_metadata(weights), read_shapes(weights)
+    write_graph(body, trace(metadata, shapes, beam_width))
+    export_variant(body, weights, artifact, multiply_accumulates(metadata, shapes))
+    return artifact
+
+
+@pytest.mark.parametrize("network", CNNS, ids=lambda network: network.name)
+def test_a_published_checkpoint_gives_slims_logits(network, shared: Path, rule: ModuleType, tmp_path: Path) -> None:
+    name, weights = network.name, tmp_path / "weights.safetensors"
+    archive = published(name, tmp_path, variables_of(name, shared), lambda *key: rule.weight(name, *key, 1))
+    acquire(name, model_of(name), weights, checkpoint=[archive])
+    archive.unlink()
+    image = rule.preprocessed(rule.image(network.input_size, 1), network.preprocessing)
+    with loaded(artifact_of(weights, tmp_path), threads=2) as run:
+        logits = run({"input": image})[0]
+    expected = np.load(shared / "golden" / f"{name}-1.npz")["logits"]
+    tolerance = TOLERANCE.get(name, USUAL_TOLERANCE) * expected.std()
+    np.testing.assert_allclose(logits, expected, rtol=0, atol=tolerance)
+    assert logits.argmax() == expected.argmax()
+
+
+@pytest.mark.parametrize(("beam_width", "output"), [(1, "output_greedy"), (10, "output_beam_search")])
+def test_a_checkpoint_of_tensorflow_nmt_translates_as_there(
+    beam_width: int, output: str, shared: Path, tmp_path: Path
+) -> None:
+    golden = shared / "golden/gnmt"
+    files = sorted(golden.glob("translate.ckpt*"))
+    vocabularies = [golden / "vocab.bpe.de", golden / "vocab.bpe.en"]
+    model = TranslationModel(
+        build="published", network="gnmt", width=64 / 1024, data="wmt", checkpoint=Checkpoint(url="")
+    )
+    weights = tmp_path / "weights.safetensors"
+    acquire("gnmt", model, weights, checkpoint=files, vocabularies=vocabularies)
+    assert read_metadata(weights).source_vocabulary == 203
+
+    source, target = map(Vocabulary.read, vocabularies)
+    sentences = [line.split() for line in (golden / "src.de").read_text().splitlines()]
+    ids, length = pad([source.to_ids(sentence) for sentence in sentences])
+    feeds = {"source": ids, "source_length": length, "maximum_length": np.int32(2 * ids.shape[1]), "forced": False}
+    with loaded(artifact_of(weights, tmp_path, beam_width), threads=2) as run:
+        translations = [decode(target.to_tokens(row)) for row in run(feeds)]
+    assert translations == [line.strip() for line in (golden / output).read_text().splitlines()]
+
+
+def test_a_vocabulary_of_another_training_run_is_refused_with_the_reason(shared: Path, tmp_path: Path) -> None:
+    golden = shared / "golden/gnmt"
+    longer = tmp_path / "longer"
+    longer.write_text((golden / "vocab.bpe.en").read_text().rstrip("\n") + "\nmore\n")
+    model = TranslationModel(
+        build="published", network="gnmt", width=64 / 1024, data="wmt", checkpoint=Checkpoint(url="")
+    )
+    files = sorted(golden.glob("translate.ckpt*"))
+    with pytest.raises(StudyError, match=r"trained with 203 target subwords, but .* 204: .* another training run"):
+        acquire("gnmt", model, tmp_path / "weights", checkpoint=files, vocabularies=[golden / "vocab.bpe.de", longer])
+    assert not (tmp_path / "weights").exists()
+
+
+@pytest.fixture
+def small(shared: Path) -> tuple[ImageModel, list[Path]]:
+    """A MobileNet of a quarter of the width, and the files of its checkpoint."""
+    folder = shared / "real/mobilenet_v1_0.25_128"
+    model = model_of("mobilenet_v1", width=0.25, input_size=128)
+    return model, sorted(folder.glob("*.ckpt.*"))
+
+
+def test_files_a_folder_and_a_single_file_give_the_same_weights(small, tmp_path: Path) -> None:
+    model, files = small
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for file in files:
+        shutil.copy(file, folder)
+    for name, checkpoint in {"files": files, "folder": [folder]}.items():
+        acquire("small", model, tmp_path / f"{name}.safetensors", checkpoint=checkpoint)
+    assert (tmp_path / "files.safetensors").read_bytes() == (tmp_path / "folder.safetensors").read_bytes()
+
+
+def test_a_checkpoint_of_another_width_is_refused(small, tmp_path: Path) -> None:
+    model, files = small
+    with pytest.raises(StudyError, match=r"'MobilenetV1/.*' has the shape .*, expected"):
+        acquire("small", model.model_copy(update={"width": 0.5}), tmp_path / "weights", checkpoint=files)
+
+
+def test_a_file_of_another_digest_is_refused(small, tmp_path: Path) -> None:
+    model, _ = small
+    (tmp_path / "some.tar.gz").write_bytes(b"other")
+    model = model.model_copy(update={"checkpoint": Checkpoint(url="", sha256="0" * 64)})
+    with pytest.raises(StudyError, match=r"some\.tar\.gz: expected the sha256 0{64}, found"):
+        acquire("small", model, tmp_path / "weights", checkpoint=[tmp_path / "some.tar.gz"])
+
+
+GROWTH = """
+import re, sys
+from pathlib import Path
+import keras, tensorflow
+from tocompress.checkpoints.acquire import acquire
+from tocompress.settings.model import Checkpoint, ImageModel
+def peak(): return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+settings = dict(build="published", data="imagenet", input_size=224, classes=1000, checkpoint=Checkpoint(url=""))
+before = peak()
+acquire("vgg_16", ImageModel(network="vgg_16", **settings), Path(sys.argv[2]), checkpoint=[Path(sys.argv[1])])
+print(peak() - before)
+"""
+
+
+def test_importing_takes_at_most_twice_the_checkpoints_memory(shared: Path, tmp_path: Path) -> None:
+    archive = published(
+        "vgg_16", tmp_path, variables_of("vgg_16", shared), lambda _, shape: np.zeros(shape, np.float32)
+    )
+    size = archive.stat().st_size
+    command = [sys.executable, "-c", GROWTH, str(archive), str(tmp_path / "weights")]
+    grown = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    assert len(read_weights(tmp_path / "weights")[0]) == 32
+    assert 0 < grown < 2 * size

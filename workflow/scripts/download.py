@@ -1,0 +1,17 @@
+"""Fetch a file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tocompress.download import download
+from tocompress.job import job, terminal
+from tocompress.plan import plan
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+tell = terminal()
+with job(snakemake):
+    # From the config, not from parameters: another mirror is no reason to fetch the same file again.
+    source = plan(snakemake.config).downloads[snakemake.wildcards.address]
+    download(source, Path(snakemake.output[0]), report=tell)

@@ -1,0 +1,16 @@
+"""Find the photographs of a split."""
+
+from typing import TYPE_CHECKING
+
+from tocompress.data.imagenet import photographs
+from tocompress.job import job
+from tocompress.schemas.data import PHOTOGRAPHS
+from tocompress.settings.data import ImageNet
+from tocompress.tables import write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    settings = ImageNet.model_validate_json(snakemake.params.settings)
+    write_table(snakemake.output[0], PHOTOGRAPHS, photographs(settings, snakemake.wildcards.split))

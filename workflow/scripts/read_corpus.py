@@ -1,0 +1,21 @@
+"""Read one split of a corpus of sentence pairs."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tocompress.data.wmt import corpus
+from tocompress.job import job
+from tocompress.schemas.data import SENTENCES
+from tocompress.settings.data import Wmt
+from tocompress.tables import write_table
+
+if TYPE_CHECKING:
+    from snakemake.iocontainers import snakemake
+
+with job(snakemake):
+    settings = Wmt.model_validate_json(snakemake.params.settings)
+    names = (
+        ("source", "reference") if snakemake.wildcards.split == "test" else ("training_source", "training_reference")
+    )
+    files = dict(zip(names, map(Path, snakemake.input), strict=True))
+    write_table(snakemake.output[0], SENTENCES, corpus(settings, files, snakemake.wildcards.split))

@@ -1,0 +1,287 @@
+"""ILSVRC2012's photographs, found in any of the layouts that people keep them in; nothing is unpacked.
+
+A layout becomes a table of name, file, offset and size (bytes) and, where it tells it, label. So images are read out of
+archives and record files in place.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import struct
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from tocompress.data.imagenet_labels import ACCEPTED, DEVKIT, label_of, read_labels, synset_labels
+from tocompress.data.sets import Split
+from tocompress.errors import StudyError
+from tocompress.schemas.data import PHOTOGRAPHS
+from tocompress.settings.data import ImageNet
+
+_SYNSET = re.compile(r"n\d{8}")
+_SHARD = re.compile(r"(train|validation)-(\d{5})-of-(\d{5})")
+_SUFFIXES = (".jpeg", ".jpg", ".png")
+
+_VALIDATION_SET = "ILSVRC2012_img_val.tar (md5 29b22e2961454d5413ddabcf34fc5622)"
+_TRAINING_SET = "ILSVRC2012_img_train.tar (md5 1d675b47d978889d74fa0da5fadfb00e)"
+_SOURCE = "https://image-net.org/download-images, after registering"
+_LAYOUTS = "a folder of folders named by synset, or a folder of TF-Slim's TFRecords"
+
+
+class _Wanted(NamedTuple):
+    """What one of the two sets of photographs is called where."""
+
+    key: str  # in the config
+    shards: str  # TF-Slim's name
+    accepted: str
+
+
+_TEST = _Wanted("images", "validation", f"{_VALIDATION_SET}, a folder of images, {_LAYOUTS}")
+_TRAINING = _Wanted("training", "train", f"{_TRAINING_SET}, {_LAYOUTS}")
+
+_Member = tuple[str, int, int]  # name, offset, size
+
+# TFRecords: a length of 8 bytes and its checksum of 4, the record, its checksum.
+_BEFORE_RECORD, _AFTER_RECORD = 12, 4
+
+# Wire types of protocol buffers.
+_VARINT, _SIZED = 0, 2
+_WIDTHS = {1: 8, 5: 4}  # bytes
+
+
+class _Image(NamedTuple):
+    name: str
+    file: str
+    offset: int
+    size: int
+    label: int | None
+
+
+def photographs(settings: ImageNet, split: Split) -> pd.DataFrame:
+    """Where each photograph of a split is, and its label: a table of the schema `photographs`.
+
+    Rows are in the order of the files. Raises StudyError for what is absent or damaged, for labels that are missing or
+    do not fit, and for counts that are more than there is.
+    """
+    found = _labelled_test_images(settings) if split == "test" else _training_images(settings)
+    chosen = found.iloc[choose(settings, split, len(found))].reset_index(drop=True)
+    return chosen.assign(example=chosen.index)[PHOTOGRAPHS.names]
+
+
+def missing_photographs(path: str) -> str:
+    """What to tell of a file or folder, of `images`, `labels` or `training`, that is not there."""
+    return (
+        f"{path}: no such file or folder; `images` takes {_TEST.accepted}; `labels`, where these tell none, {ACCEPTED};"
+        f" `training`, to retrain on, {_TRAINING.accepted}; the archives are at {_SOURCE}"
+    )
+
+
+def choose(settings: ImageNet, split: Split, total: int) -> np.ndarray:
+    """The rows of a split, in order, among the `total` images of the set that it is taken from."""
+    if split == "test":
+        count = settings.test or total
+        if count > total:
+            raise StudyError(f"{settings.images}: holds {total} images, data's `test` wants {count}")
+        return np.arange(count) * total // count
+    if settings.calibration + (settings.train or 1) > total:
+        wanted = f"data's `calibration` {settings.calibration} and `train` {settings.train or 'some'} want more"
+        raise StudyError(f"{settings.training}: holds {total} images, {wanted}")
+    drawn = np.random.default_rng(settings.seed).permutation(total)
+    held_out, rest = np.split(drawn, [settings.calibration])
+    return np.sort(held_out if split == "calibration" else rest[: settings.train])
+
+
+def _labelled_test_images(settings: ImageNet) -> pd.DataFrame:
+    found = _find(settings.images, _TEST)
+    if "label" in found:
+        return found
+    if settings.labels is None:
+        raise StudyError(f"{settings.images}: does not tell what its images show; give data's `labels`: {ACCEPTED}")
+    labels, names = read_labels(settings.labels), found["name"].tolist()
+    if isinstance(labels, list):
+        if len(labels) != len(names):
+            counts = f"{len(names)} images, but {settings.labels} {len(labels)} labels"
+            raise StudyError(
+                f"{settings.images}: holds {counts}; ImageNet has 50,000: compare {_VALIDATION_SET}, {DEVKIT}"
+            )
+        return found.assign(label=labels)
+    if unlabelled := [name for name in names if name not in labels]:
+        count = f"{len(unlabelled)} of the {len(names)} images in {settings.images}"
+        raise StudyError(f"{settings.labels}: lacks the label of {count}, among them {unlabelled[0]}")
+    return found.assign(label=[labels[name] for name in names])
+
+
+def _training_images(settings: ImageNet) -> pd.DataFrame:
+    if settings.training is None:
+        raise StudyError(
+            f"data's `training` is null, but a model is to be retrained: give {_TRAINING.accepted}; from {_SOURCE}"
+        )
+    found = _find(settings.training, _TRAINING)
+    if "label" not in found:
+        raise StudyError(f"{settings.training}: does not tell what its images show; give {_TRAINING.accepted}")
+    return found
+
+
+def _find(path: str, wanted: _Wanted) -> pd.DataFrame:
+    """The table of all images in a file or folder."""
+    if Path(path).is_dir():
+        groups = _folder(path, wanted)
+    elif Path(path).is_file():
+        groups = _archive(path)
+    else:
+        raise StudyError(missing_photographs(path))
+    tables, total = [], 0
+    try:
+        for number, images in enumerate(groups, 1):
+            tables.append(pd.DataFrame(images, columns=_Image._fields))
+            total += len(images)
+            if number % 100 == 0:
+                print(f"found {total:,} images in {number} parts of {path}", flush=True)
+    except OSError as error:
+        raise StudyError(f"{error.filename or path}: not readable ({error.strerror}); it is needed whole") from error
+    if not total:
+        raise StudyError(f"{path}: holds no images; data's `{wanted.key}` takes {wanted.accepted}")
+    found = pd.concat([table for table in tables if len(table)], ignore_index=True)
+    return found.drop(columns="label") if found["label"].isna().all() else found
+
+
+def _folder(path: str, wanted: _Wanted) -> Iterator[list[_Image]]:
+    names = sorted(os.listdir(path))
+    if shards := [match for name in names if (match := _SHARD.fullmatch(name)) and match[1] == wanted.shards]:
+        _check_shards(path, shards)
+        yield from (_records(os.path.join(path, shard[0])) for shard in shards)
+    elif synsets := [name for name in names if _SYNSET.fullmatch(name)]:
+        yield from (_files(os.path.join(path, synset), label_of(synset, path)) for synset in synsets)
+    else:
+        yield _files(path, None)
+
+
+def _check_shards(path: str, shards: list[re.Match[str]]) -> None:
+    count = int(shards[0][3])
+    expected = [f"{shards[0][1]}-{number:05d}-of-{count:05d}" for number in range(count)]
+    if odd := sorted(set(expected) ^ {shard[0] for shard in shards}):
+        raise StudyError(f"{path}: {odd[0]} is missing or from another set; all {count} TFRecords of one are needed")
+
+
+def _files(folder: str, label: int | None) -> list[_Image]:
+    with os.scandir(folder) as entries:
+        sizes = {entry.name: entry.stat().st_size for entry in entries if _is_image(entry.name)}
+    return [_Image(name, os.path.join(folder, name), 0, sizes[name], label) for name in sorted(sizes)]
+
+
+def _is_image(name: str) -> bool:
+    return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
+
+
+def _archive(path: str) -> Iterator[list[_Image]]:
+    """The images of a tar, or of each of the tars in it, which are named by synset."""
+    with open(path, "rb") as file:
+        members = _members(file, path, 0, os.fstat(file.fileno()).st_size)
+        inner = [member for member in members if member[0].endswith(".tar")]
+        if not inner:
+            yield _images(path, members, None)
+        for name, offset, size in inner:
+            synset = name.removesuffix(".tar")
+            label = label_of(synset, path)
+            yield _images(path, _members(file, f"{path}, {name}", offset, size), label)
+
+
+def _images(path: str, members: list[_Member], label: int | None) -> list[_Image]:
+    return [_Image(name, path, offset, size, label) for name, offset, size in members if _is_image(name)]
+
+
+def _members(file: IO[bytes], where: str, start: int, size: int) -> list[_Member]:
+    """The files of the tar that lies in `size` bytes from `start`, by name."""
+    file.seek(start)
+    try:
+        with tarfile.TarFile(fileobj=file) as archive:
+            members = [
+                (os.path.basename(member.name), member.offset_data, member.size) for member in archive if member.isreg()
+            ]
+    except tarfile.TarError as error:
+        raise StudyError(f"{where}: not a tar archive, or a compressed one ({error}); a plain one is needed") from error
+    # A damaged header ends a tar without an error; its right end is a block of zeros.
+    file.seek(archive.offset)
+    if archive.offset >= start + size or file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise StudyError(f"{where}: cut short or damaged after {len(members)} files; get the archive again")
+    return sorted(members)
+
+
+def _records(path: str) -> list[_Image]:
+    """The images of a file of TFRecords, each an Example as TF-Slim writes them."""
+    images: list[_Image] = []
+    try:
+        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            start = 0
+            while start < len(data):
+                (length,) = struct.unpack_from("<Q", data, start)
+                start += _BEFORE_RECORD
+                images.append(_example(data, start, start + length, path))
+                start += length + _AFTER_RECORD
+    except (ValueError, LookupError, struct.error) as error:
+        what = f"record {len(images)} is not one of TF-Slim's, or damaged ({error})"
+        raise StudyError(
+            f"{path}: {what}; uncompressed ones with image/encoded and image/class/label are needed"
+        ) from error
+    return images
+
+
+def _example(data: mmap.mmap, start: int, end: int, path: str) -> _Image:
+    if end + _AFTER_RECORD > len(data):
+        raise ValueError("the file ends within it")
+    features = _features(data, start, end)
+    offset, stop = features["image/encoded"]
+    number = _varint(data, features["image/class/label"][0])[0]
+    where = f"{path} at byte {start}"
+    if not 1 <= number <= len(synset_labels()):
+        raise StudyError(f"{where}: image/class/label is {number}; 1..1000 in the order of sorted synsets is needed")
+    if place := features.get("image/class/synset"):
+        synset = data[slice(*place)].decode()
+        if label_of(synset, where) != number - 1:
+            raise StudyError(f"{where}: image/class/label is {number}, but {synset} is {label_of(synset, where) + 1}")
+    return _Image("", path, offset, stop - offset, number - 1)
+
+
+def _features(data: mmap.mmap, start: int, end: int) -> dict[str, tuple[int, int]]:
+    """Name -> where the first value lies, of each feature that has one. Only their frames are read, not the images."""
+    places = {}
+    for _, *features in _fields(data, start, end):
+        for _, *entry in _fields(data, *features):
+            halves = {number: (begin, stop) for number, begin, stop in _fields(data, *entry)}
+            values = (value for _, *kind in _fields(data, *halves[2]) for _, *value in _fields(data, *kind))
+            if first := next(values, None):
+                places[data[slice(*halves[1])].decode()] = (first[0], first[1])
+    return places
+
+
+def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Number, start and end of each field in a protocol buffer message."""
+    while start < end:
+        key, start = _varint(data, start)
+        kind = key & 7
+        if kind == _SIZED:
+            size, start = _varint(data, start)
+            stop = start + size
+        elif kind == _VARINT:
+            stop = _varint(data, start)[1]
+        else:
+            stop = start + _WIDTHS[kind]
+        if stop > end:
+            raise ValueError("a field ends outside it")
+        yield key >> 3, start, stop
+        start = stop
+
+
+def _varint(data: mmap.mmap, start: int) -> tuple[int, int]:
+    """A number of 7 bits a byte, and where it ends."""
+    value = shift = 0
+    while (byte := data[start]) & 0x80:
+        value |= (byte & 0x7F) << shift
+        shift, start = shift + 7, start + 1
+    return value | byte << shift, start + 1

@@ -1,0 +1,196 @@
+"""Photographs that stay encoded in the files they came in, and what networks take of them, as TF-Slim makes it."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from tocompress.data.preprocessing import RGB_MEANS, Kind
+from tocompress.errors import StudyError
+from tocompress.schemas.data import PHOTOGRAPHS
+from tocompress.tables import read_table
+
+CENTRAL_SHARE = 0.875  # of height and width, that `inception` keeps
+SHORTER_SIDE = 256  # pixels, that `vgg` resizes to before it crops
+LONGEST_SHORTER_SIDE = 512  # in training, where it is drawn
+SMALLEST_AREA = 0.05  # share of the picture that a training crop of `inception` covers at least
+WIDEST = 4 / 3  # width to height of such a crop, or height to width
+
+Tensor = Any
+
+
+class _Place(NamedTuple):
+    """Where an encoded image lies: `size` bytes from `offset` of a file."""
+
+    file: str
+    offset: int
+    size: int
+
+    def read(self) -> bytes:
+        try:
+            with Path(self.file).open("rb") as file:
+                file.seek(self.offset)
+                encoded = file.read(self.size)
+        except OSError as error:
+            raise StudyError(f"{self}: not readable ({error.strerror}); has it moved since it was indexed?") from error
+        if not encoded or len(encoded) < self.size:
+            raise StudyError(f"{self}: {len(encoded)} of {self.size} bytes are there; a whole image is needed")
+        return encoded
+
+    def __str__(self) -> str:
+        return f"{self.file} at byte {self.offset}" if self.offset else self.file
+
+
+@dataclass(frozen=True, eq=False)
+class Photographs:
+    """Encoded images: `index` holds file, offset and size (bytes) of each. An index array, mask or slice takes some."""
+
+    index: pd.DataFrame
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __getitem__(self, rows: np.ndarray | slice) -> Photographs:
+        return Photographs(self.index.iloc[rows])
+
+    def network_input(self, input_size: int, kind: Kind, threads: int = 1) -> np.ndarray:
+        """What a network is evaluated on, float32 [N, input_size, input_size, 3]: TF-Slim's preprocessing, bit by bit.
+
+        So many threads share the images; their number changes no bit. Raises StudyError that names a file which holds
+        no whole image.
+        """
+        prepare = _evaluation(input_size, kind)
+        inputs = np.empty((len(self), input_size, input_size, 3), np.float32)
+
+        def fill(row: int, place: _Place) -> None:
+            inputs[row] = prepare(place)
+
+        with ThreadPoolExecutor(threads) as pool:
+            for _ in pool.map(fill, range(len(self)), self._places()):
+                pass
+        return inputs
+
+    def augmented(self, input_size: int, kind: Kind, random: np.random.Generator) -> np.ndarray:
+        """What a network is trained on, float32 [N, input_size, input_size, 3]: TF-Slim's distortions but for colour.
+
+        `inception`: a crop of 5 to 100 % of the area, 3:4 to 4:3, resized. `vgg`: a crop of the picture resized to a
+        shorter side of 256 to 512 pixels. Either is mirrored with a chance of 1/2. Errors as in `network_input`.
+        """
+        _check_size(input_size, kind)
+        crop = _any_crop if kind == "inception" else _any_scale
+        inputs = np.empty((len(self), input_size, input_size, 3), np.float32)
+        for row, place in enumerate(self._places()):
+            picture = _picture(place)
+            box = crop(picture.size, input_size, random)
+            resized = picture.resize((input_size, input_size), Image.Resampling.BILINEAR, box)
+            pixels = np.asarray(resized)
+            inputs[row] = pixels[:, ::-1] if random.random() < 0.5 else pixels
+        return inputs / np.float32(127.5) - 1 if kind == "inception" else inputs - RGB_MEANS
+
+    def _places(self) -> list[_Place]:
+        columns = (self.index[name].tolist() for name in _Place._fields)
+        return [_Place(*fields) for fields in zip(*columns, strict=True)]
+
+
+def read_photographs(path: str | Path) -> tuple[Photographs, np.ndarray]:
+    """The photographs of a split and their labels, int32 [N], from its table of the schema `photographs`."""
+    table = read_table(path, PHOTOGRAPHS)
+    return Photographs(table[list(_Place._fields)]), table["label"].to_numpy(np.int32)
+
+
+def evaluation_input(image: Tensor, input_size: int, kind: Kind) -> Tensor:
+    """TF-Slim's preprocessing for evaluation as operations: uint8 [h, w, 3] to float32 [input_size, input_size, 3]."""
+    tf = _tensorflow()
+    resize = partial(tf.raw_ops.ResizeBilinear, align_corners=False, half_pixel_centers=False)
+    if kind == "inception":
+        # Cropped before it becomes floats, which costs less and changes nothing.
+        floats = tf.image.convert_image_dtype(tf.image.central_crop(image, CENTRAL_SHARE), tf.float32)
+        return (resize(images=floats[None], size=[input_size, input_size])[0] - 0.5) * 2.0
+    sides = tf.cast(tf.shape(image)[:2], tf.float32)
+    new_sides = tf.cast(tf.math.rint(sides * (float(SHORTER_SIDE) / tf.reduce_min(sides))), tf.int32)
+    top, left = tf.unstack((new_sides - input_size) // 2)
+    resized = resize(images=image[None], size=new_sides)[0]
+    return resized[top : top + input_size, left : left + input_size] - RGB_MEANS
+
+
+@cache
+def _evaluation(input_size: int, kind: Kind) -> Callable[[_Place], np.ndarray]:
+    """What reads, decodes and preprocesses one image; any number of threads may call it at once."""
+    _check_size(input_size, kind)
+    tf = _tensorflow()
+    with tf.Graph().as_default() as graph:
+        encoded = tf.compat.v1.placeholder(tf.string, [])
+        # TF-Slim leaves the method to TensorFlow, which takes this one.
+        image = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_FAST")
+        result = evaluation_input(image, input_size, kind)
+    # In the thread that calls, or all of them would wait for one.
+    config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=-1)
+    run = tf.compat.v1.Session(graph=graph, config=config).make_callable(result, [encoded])
+
+    def prepare(place: _Place) -> np.ndarray:
+        try:
+            inputs: np.ndarray = run(place.read())
+        except tf.errors.OpError as error:
+            raise _no_image(place, error.message) from error
+        return inputs
+
+    return prepare
+
+
+def _picture(place: _Place) -> Image.Image:
+    encoded = place.read()
+    try:
+        return Image.open(io.BytesIO(encoded)).convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise _no_image(place, str(error)) from error
+
+
+def _no_image(place: _Place, why: str) -> StudyError:
+    return StudyError(f"{place}: not a whole image ({' '.join(why.split())[:120]}); get the file again")
+
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom: pixels
+
+
+def _any_crop(size: tuple[int, int], input_size: int, random: np.random.Generator) -> Box:
+    width, height = size
+    aspect = WIDEST ** random.uniform(-1, 1)
+    largest = min(width * width / aspect, height * height * aspect)
+    area = random.uniform(min(SMALLEST_AREA * width * height, largest), largest)
+    return _placed(size, (area * aspect) ** 0.5, (area / aspect) ** 0.5, random)
+
+
+def _any_scale(size: tuple[int, int], input_size: int, random: np.random.Generator) -> Box:
+    side = input_size * min(size) / random.integers(SHORTER_SIDE, LONGEST_SHORTER_SIDE, endpoint=True)
+    return _placed(size, side, side, random)
+
+
+def _placed(size: tuple[int, int], width: float, height: float, random: np.random.Generator) -> Box:
+    """A box of that width and height, anywhere in a picture."""
+    left, top = (random.uniform(0, max(whole - part, 0)) for whole, part in zip(size, (width, height), strict=True))
+    return left, top, min(left + width, size[0]), min(top + height, size[1])
+
+
+def _check_size(input_size: int, kind: Kind) -> None:
+    if kind == "vgg" and input_size > SHORTER_SIDE:
+        raise StudyError(f"input_size {input_size}: crops of {SHORTER_SIDE} pixels at most; make the model's smaller")
+
+
+def _tensorflow() -> Any:
+    # Only a graph is run: the first keeps `import tensorflow` from importing Keras. The second gives every session the
+    # threads that it asks for: else all share those of the first one.
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+    os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "1")
+    import tensorflow
+
+    return tensorflow

@@ -1,0 +1,39 @@
+"""The images of a split, made here or photographs, as a network takes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tocompress.data.photographs import Photographs, read_photographs
+from tocompress.data.preprocessing import preprocess
+from tocompress.data.sets import read_images
+from tocompress.models.registry import NETWORKS
+from tocompress.settings.data import Glyphs, Pictures
+from tocompress.settings.model import ImageModel
+
+#: uint8 [N, height, width, 3], or as many photographs, decoded when they are needed.
+Images = np.ndarray | Photographs
+
+_IMAGENET_CLASSES = 1000
+
+
+def read_pictures(path: str | Path, model: ImageModel, data: Pictures) -> tuple[Images, np.ndarray]:
+    """The images of a split and their labels, int32 [N], as the model counts its classes.
+
+    A network of 1,001 classes has a background before those of ImageNet.
+    """
+    if isinstance(data, Glyphs):
+        return read_images(path)
+    photographs, labels = read_photographs(path)
+    return photographs, labels + np.int32(model.classes - _IMAGENET_CLASSES)
+
+
+def network_input(images: Images, model: ImageModel, threads: int = 1) -> np.ndarray:
+    """float32 [N, input_size, input_size, 3] as the network takes it."""
+    kind = NETWORKS[model.network].preprocessing
+    assert kind is not None  # every image network has one
+    if isinstance(images, Photographs):
+        return images.network_input(model.input_size, kind, threads)
+    return preprocess(images, model.input_size, kind)

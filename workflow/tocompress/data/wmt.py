@@ -1,0 +1,191 @@
+"""Test and training sentences of WMT, from files as they are published to what a translation model reads.
+
+As tensorflow/nmt prepares them in wmt16_en_de.sh: taken out of .sgm, split into Moses' tokens, and pairs to learn from
+cleaned. Files that hold tokens or subwords already are taken as they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import html
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tocompress.data.moses import tokenize
+from tocompress.data.sets import Split
+from tocompress.data.subwords import joined
+from tocompress.errors import StudyError
+from tocompress.settings.data import Wmt
+
+# What Moses' clean-corpus-n.perl keeps for WMT: tokens of a sentence, and of one side of a pair to the other.
+MOST_TOKENS, MOST_TIMES = 80, 9
+
+_SPARE = 1.1  # lines looked at for each pair wanted, for some are too long
+
+_SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg\s*>", re.DOTALL | re.IGNORECASE)
+_SEGMENT_START = re.compile(r"<seg\b", re.IGNORECASE)
+_ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
+
+
+def corpus(settings: Wmt, files: Mapping[str, Path], split: Split) -> pd.DataFrame:
+    """The table `sentences` of a split, from `source` and `reference` or `training_source` and `training_reference`.
+
+    `source` and `reference` hold Moses' tokens, or subwords where the files do. The test set is the first sentences in
+    their order; training and calibration set are drawn from the same pairs and share none. StudyError where a file is
+    not what it has to be, where the two hold different numbers of sentences, or fewer than are wanted.
+    """
+    for path in files.values():
+        check_md5(path, settings.md5)
+    return _test(settings, files) if split == "test" else _drawn(settings, files, split)
+
+
+def check_md5(path: Path, known: Mapping[str, str]) -> None:
+    """A StudyError where the digest of the file `path` is known (file name -> MD5) and is another."""
+    expected = {Path(name).name: digest for name, digest in known.items()}.get(path.name)
+    if expected is None:
+        return
+    with _opened(path) as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if found != expected:
+        raise StudyError(f"{path}: its MD5 is {found}, not {expected}; get the file again, or correct the data's `md5`")
+
+
+def segments(text: str) -> list[str]:
+    """The sentences of WMT's SGML, which need not be well-formed XML, with each run of white space one space."""
+    return [
+        " ".join(_ENTITY.sub(lambda entity: html.unescape(entity[0]), seg).split()) for seg in _SEGMENT.findall(text)
+    ]
+
+
+def _test(settings: Wmt, files: Mapping[str, Path]) -> pd.DataFrame:
+    source, reference = (_sentences(files[key]) for key in ("source", "reference"))
+    _check_numbers(files["source"], len(source), files["reference"], len(reference))
+    count = len(source) if settings.test is None else settings.test
+    if count > len(source):
+        raise StudyError(
+            f"{files['source']}: holds {len(source)} sentences, but the data's `test` is {count}; lower it"
+        )
+    kinds = _kind(files["source"], settings), _kind(files["reference"], settings)
+    return _table(settings, source[:count], reference[:count], *kinds)
+
+
+def _drawn(settings: Wmt, files: Mapping[str, Path], split: Split) -> pd.DataFrame:
+    """Pairs in a random order, the calibration set first: so it stays the same whatever is left for training."""
+    if not {"training_source", "training_reference"} <= files.keys():
+        raise StudyError("data: `training` names no training sentences; name a file of them and one of translations")
+    source, reference = files["training_source"], files["training_reference"]
+    for path in (source, reference):
+        if path.suffix == ".sgm":
+            raise StudyError(f"{path}: training sentences are text, one a line; take them out of the .sgm")
+    total = _number_of_lines(source)
+    _check_numbers(source, total, reference, _number_of_lines(reference))
+    first, last = 0, settings.calibration
+    fewest = last
+    if split == "train":
+        first, last = last, total if settings.train is None else last + settings.train
+        fewest = first + 1 if settings.train is None else last
+    order = np.random.default_rng(settings.seed).permutation(total)
+    parts: list[pd.DataFrame] = []
+    found = looked_at = 0
+    while found < last and looked_at < total:
+        rows = order[looked_at : looked_at + int(_SPARE * (last - found)) + 1]
+        part = _table(settings, _lines_at(source, rows), _lines_at(reference, rows), settings.text, settings.text)
+        parts.append(part[list(map(_is_clean, part["source"], part["reference"]))])
+        found += len(parts[-1])
+        looked_at += len(rows)
+        print(f"looked at {looked_at} of {total} pairs, {min(found, last)} of {last} found", flush=True)
+    if found < fewest:
+        raise StudyError(
+            f"{source}: {found} of its pairs have 1 to {MOST_TOKENS} tokens, but the data's `calibration` and `train`"
+            f" are {settings.calibration} and {'all that remain' if settings.train is None else settings.train}:"
+            " lower them"
+        )
+    chosen = pd.concat(parts, ignore_index=True).iloc[first:last]
+    return chosen.assign(example=range(len(chosen))).reset_index(drop=True)
+
+
+def _table(
+    settings: Wmt, source: Sequence[str], reference: Sequence[str], source_kind: str, reference_kind: str
+) -> pd.DataFrame:
+    source_language, target_language = settings.languages
+    raw = reference_kind == "raw"
+    return pd.DataFrame(
+        {
+            "example": range(len(source)),
+            "source": tokenize(source, source_language) if source_kind == "raw" else source,
+            "reference": tokenize(reference, target_language) if raw else reference,
+            "template": "",
+            "plain_reference": reference if raw else None,
+        }
+    )
+
+
+def _is_clean(source: str, reference: str) -> bool:
+    fewer, more = sorted(len(joined(sentence).split()) for sentence in (source, reference))
+    return fewer >= 1 and more <= min(MOST_TOKENS, MOST_TIMES * fewer)
+
+
+def _kind(path: Path, settings: Wmt) -> str:
+    return "raw" if path.suffix == ".sgm" else settings.text
+
+
+def _sentences(path: Path) -> list[str]:
+    """All sentences of a file of text, or of .sgm."""
+    with _opened(path) as file:
+        lines = [_decoded(line, path, row) for row, line in enumerate(file)]
+    sentences = lines
+    if path.suffix == ".sgm":
+        text = "\n".join(lines)
+        sentences = segments(text)
+        if len(sentences) != len(_SEGMENT_START.findall(text)):
+            raise StudyError(f"{path}: not all of its <seg> end in </seg>; get the file again")
+    if not sentences:
+        raise StudyError(f"{path}: holds no sentences; get the file again")
+    return sentences
+
+
+def _lines_at(path: Path, rows: np.ndarray) -> list[str]:
+    """The lines at these places, in their order, from one pass over a file that need not fit into memory."""
+    wanted = set(rows.tolist())
+    with _opened(path) as file:
+        lines = {row: _decoded(line, path, row) for row, line in enumerate(file) if row in wanted}
+    return [lines[row] for row in rows.tolist()]
+
+
+def _number_of_lines(path: Path) -> int:
+    with _opened(path) as file:
+        number = sum(1 for _ in file)
+    if not number:
+        raise StudyError(f"{path}: holds no sentences; get the file again")
+    return number
+
+
+def _decoded(line: bytes, path: Path, row: int) -> str:
+    """A line without its end; only \\n ends one, for sentences hold other characters that str.splitlines() takes."""
+    try:
+        return line.decode("utf-8").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise StudyError(f"{path}: line {row + 1} is not UTF-8 ({error.reason}); convert the file to UTF-8") from error
+
+
+def _check_numbers(source: Path, sources: int, reference: Path, references: int) -> None:
+    if sources != references:
+        raise StudyError(
+            f"{source}: holds {sources} sentences, {reference} {references}; name two files that translate each other"
+            " line by line"
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BufferedReader]:
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise StudyError(f"{path}: not readable ({error.strerror}); name it right in the config's `data`") from error

@@ -1,0 +1,24 @@
+"""A test set shared out among several jobs, and their predictions put together again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
+from tocompress.tables import columns, read_table, write_table
+
+
+def share_of(batches: Sequence[slice], share: str) -> Sequence[slice]:
+    """The batches of a share, such as "2-of-8": shares follow each other and differ by one batch at most."""
+    number, shares = map(int, share.split("-of-"))
+    return batches[len(batches) * (number - 1) // shares : len(batches) * number // shares]
+
+
+def gather(predictions: str | Path, shares: Sequence[str | Path]) -> None:
+    """Write the predictions of all shares as one table, in the order of the examples."""
+    schema = SENTENCE_PREDICTIONS if "hypothesis" in columns(shares[0]) else IMAGE_PREDICTIONS
+    table = pd.concat([read_table(share, schema) for share in shares], ignore_index=True)
+    write_table(predictions, schema, table.sort_values("example", kind="stable", ignore_index=True))

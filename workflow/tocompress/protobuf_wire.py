@@ -1,0 +1,41 @@
+"""Protocol buffers in place: where the fields of a message lie, so that large ones need not be copied to be read."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+
+_VARINT, _SIZED = 0, 2
+_WIDTHS = {1: 8, 5: 4}  # bytes of the other kinds
+
+Data = bytes | mmap.mmap
+
+
+def fields(data: Data, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+    """Number, start and end of each field in the message at data[start:end].
+
+    ValueError where a field ends outside it, IndexError where the data end, KeyError for an unknown kind of field.
+    """
+    while start < end:
+        key, start = varint(data, start)
+        kind = key & 7
+        if kind == _SIZED:
+            size, start = varint(data, start)
+            stop = start + size
+        elif kind == _VARINT:
+            stop = varint(data, start)[1]
+        else:
+            stop = start + _WIDTHS[kind]
+        if stop > end:
+            raise ValueError("a field ends outside its message")
+        yield key >> 3, start, stop
+        start = stop
+
+
+def varint(data: Data, start: int) -> tuple[int, int]:
+    """A number of 7 bits a byte, and where it ends."""
+    value = shift = 0
+    while (byte := data[start]) & 0x80:
+        value |= (byte & 0x7F) << shift
+        shift, start = shift + 7, start + 1
+    return value | byte << shift, start + 1
