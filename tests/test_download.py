@@ -120,11 +120,19 @@ def leave_half(server: Server, file: Path, source: Download) -> None:
     server.asked.clear()
 
 
-def test_the_file_arrives_and_is_not_fetched_again(server: Server, file: Path) -> None:
-    for _ in range(2):
-        assert download(server.source(), file) == sha256(CONTENT)
-        assert file.read_bytes() == CONTENT
-        assert left(file) == ["file"]
+def test_the_file_arrives(server: Server, file: Path) -> None:
+    assert download(server.source(), file) == sha256(CONTENT)
+    assert file.read_bytes() == CONTENT
+    assert left(file) == ["file"]
+
+
+@pytest.mark.parametrize("content", [CONTENT, None])
+def test_a_file_that_is_there_needs_neither_network_nor_lock(
+    server: Server, file: Path, content: bytes | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    download(server.source(content), file)
+    monkeypatch.setattr(module, "_alone", None)
+    assert download(server.source(content), file) == sha256(CONTENT)
     assert server.asked == [(None, None)]
 
 
@@ -218,6 +226,12 @@ def test_a_file_that_changed_in_between_comes_whole(server: Server, file: Path, 
     assert download(server.source(None), file) == sha256(change)
 
 
+def test_a_file_of_another_length_has_changed_even_if_the_server_does_not_say_so(server: Server, file: Path) -> None:
+    leave_half(server, file, server.source(None))
+    server.content, server.headers, server.plan[:] = OTHER[:200_000], {}, ["any condition"]
+    assert download(server.source(None), file) == sha256(OTHER[:200_000])
+
+
 def test_pieces_that_make_a_wrong_file_are_replaced_once(server: Server, file: Path) -> None:
     server.headers = {}
     leave_half(server, file, server.source())
@@ -285,9 +299,11 @@ def test_every_address_that_failed_is_named_in_one_line(server: Server, file: Pa
         f"^{file} cannot be had: .*/missing: HTTP Error 404.*nowhere: .*No such file.*'ftp:' is not.*//\\[: .*:x/: .*"
         ":1/: .*refused.*put the file there by hand, or correct the config$"
     )
+    told: list[str] = []
     with pytest.raises(StudyError, match=expected) as raised:
-        download(server.source(path="/missing", mirrors=mirrors), file)
+        download(server.source(path="/missing", mirrors=mirrors), file, told.append)
     assert "\n" not in str(raised.value)
+    assert [line.partition(": ")[0] for line in told] == [server.address + "/missing", *mirrors, *mirrors[-1:] * 2]
 
 
 def test_a_redirect_is_followed_but_not_from_https_to_http(
@@ -383,6 +399,22 @@ def test_whoever_comes_second_waits_and_finds_the_file(server: Server, file: Pat
     assert digests == [sha256(CONTENT)] * 2
     assert server.asked == [(None, None), (REST, '"one"')]
     assert left(file) == ["file"]
+
+
+def test_who_has_waited_holds_a_lock_that_others_see(tmp_path: Path) -> None:
+    lock, waiting, seen = tmp_path / "file.lock", threading.Event(), []
+
+    def wait() -> None:
+        with module._alone(lock, lambda line: waiting.set()):
+            seen.append(lock.exists())
+
+    second = threading.Thread(target=wait)
+    with module._alone(lock, print):
+        second.start()
+        assert waiting.wait(10)
+    second.join()
+    assert seen == [True]
+    assert not lock.exists()
 
 
 def test_progress_is_told(server: Server, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

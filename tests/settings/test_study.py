@@ -78,7 +78,11 @@ def changed(path: str, value: object) -> dict:
         ("data.number_phrases.kind", "wmt", "config: data.number_phrases.source: Field required"),
         ("data.wmt", {**WMT, "text": "subwords"}, "config: data.wmt: text 'subwords' takes no .sgm and no codes"),
         ("data.wmt", {**WMT, "codes": None}, "config: data.wmt: text 'raw' needs codes"),
-        ("evaluation", {"prediction": {"shards": 9}}, "config: evaluation.prediction.shards: Input should be less than or equal"),
+        (
+            "evaluation",
+            {"prediction": {"shards": 9}},
+            "evaluation.prediction.shards: Input should be less than",
+        ),
         ("benchmark.processes", "many", "config: benchmark.processes: Input should be a valid integer"),
     ],
 )

@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 from tocompress.errors import StudyError
+from tocompress.files import digest
 from tocompress.models.registry import NETWORKS, Network
 from tocompress.paths import FIGURE_FORMATS, Paths
 from tocompress.provenance import code_digest
@@ -486,6 +487,9 @@ def _check_files(study: Study) -> None:
         for key, file in files.items():
             if not Path(file).is_file():
                 raise StudyError(f"config: {key}: there is no file '{file}'; name an existing one, from {Path.cwd()}")
+            known = data.md5.get(Path(file).name) if isinstance(data, Wmt) else None
+            if known and (found := digest(file, "md5")) != known:
+                raise StudyError(f"config: {key}: expected the md5 {known} of '{file}', found {found}; get it again")
         if model.checkpoint and name not in study.zoo and not _is_remote(model.checkpoint):
             _check_local(f"config: models.{name}.checkpoint", model.checkpoint)
 

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from tocompress.errors import StudyError
-from tocompress.tables import replace_on_success
+from tocompress.files import replace_on_success
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from tocompress.artifacts.deployed import AffineTensor, DeployedTensor, deployed
 from tocompress.artifacts.graph import DEQUANTIZE, WEIGHTS, Scope, add_constant, read_graph, write_graph
 from tocompress.artifacts.protocol_buffers import GraphDef
 from tocompress.compression.packing import stored_width
-from tocompress.files import digest
 from tocompress.errors import StudyError
+from tocompress.files import digest
 from tocompress.models.registry import NETWORKS
 from tocompress.weights import read_weights
 

@@ -23,7 +23,7 @@ from tocompress.artifacts.protocol_buffers import (
     GraphDef,
 )
 from tocompress.errors import StudyError
-from tocompress.tables import replace_on_success
+from tocompress.files import replace_on_success
 
 OUTPUT = "output"
 WEIGHTS = "weights/"  # + a tensor's name: its placeholder in a body, its constant in an artifact

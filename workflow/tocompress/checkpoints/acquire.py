@@ -12,8 +12,8 @@ import numpy as np
 from tocompress.archives import is_archive, unpack
 from tocompress.checkpoints import tensorflow_checkpoint
 from tocompress.data.subwords import Vocabulary
-from tocompress.files import digest
 from tocompress.errors import StudyError
+from tocompress.files import digest
 from tocompress.models import registry
 from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
 from tocompress.weights import ModelMetadata, Weights, write_weights

@@ -1,7 +1,7 @@
 """TensorFlow's checkpoint format of 2016, V1, read in place.
 
-TensorFlow's own reader holds three copies of a tensor at once, of VGG's largest 1.2 GB. The file is a table of LevelDB's
-format (tensorflow/core/lib/io/format.h) whose values are messages `SavedTensorSlices`
+TensorFlow's own reader holds three copies of a tensor at once, of VGG's largest 1.2 GB. The file is a table of
+LevelDB's format (tensorflow/core/lib/io/format.h) whose values are messages `SavedTensorSlices`
 (tensorflow/core/util/saved_tensor_slice.proto), the first of them with the shapes.
 """
 

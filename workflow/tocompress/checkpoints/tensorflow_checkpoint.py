@@ -14,7 +14,7 @@ import numpy as np
 
 from tocompress.checkpoints import checkpoint_v1
 from tocompress.errors import StudyError
-from tocompress.tables import replace_on_success
+from tocompress.files import replace_on_success
 
 
 def find(path: Path, name: str | None = None) -> Path:

@@ -8,8 +8,8 @@ import numpy as np
 
 from tocompress.data import glyphs
 from tocompress.data.sets import Split
+from tocompress.files import replace_on_success
 from tocompress.settings.data import Glyphs
-from tocompress.tables import replace_on_success
 
 
 def write_images(path: str | Path, settings: Glyphs, split: Split) -> None:

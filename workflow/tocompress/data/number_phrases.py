@@ -19,7 +19,7 @@ import numpy as np
 
 from tocompress.data.number_expressions import EXPRESSIONS
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
-from tocompress.tables import replace_on_success
+from tocompress.files import replace_on_success
 
 Split = Literal["train", "calibration", "test"]
 Order = Literal["main", "inverted", "subordinate"]

@@ -6,7 +6,6 @@ cleaned. Files that hold tokens or subwords already are taken as they are.
 
 from __future__ import annotations
 
-import hashlib
 import html
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from tocompress.data.moses import tokenize
 from tocompress.data.sets import Split
 from tocompress.data.subwords import joined
 from tocompress.errors import StudyError
+from tocompress.files import digest
 from tocompress.settings.data import Wmt
 
 # What Moses' clean-corpus-n.perl keeps for WMT: tokens of a sentence, and of one side of a pair to the other.
@@ -50,8 +50,8 @@ def check_md5(path: Path, known: Mapping[str, str]) -> None:
     expected = {Path(name).name: digest for name, digest in known.items()}.get(path.name)
     if expected is None:
         return
-    with _opened(path) as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
+    with _opened(path):
+        found = digest(path, "md5")
     if found != expected:
         raise StudyError(f"{path}: its MD5 is {found}, not {expected}; get the file again, or correct the data's `md5`")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ import pandas as pd
 from tocompress.devices import Agent, ConnectionLost, Record, answered
 from tocompress.devices.clocks import unlocked
 from tocompress.errors import StudyError
+from tocompress.files import digest
 from tocompress.measurement import power
 from tocompress.measurement.records import BASELINE, CONTROL, Block, Kind, Recorder
 from tocompress.measurement.stopping import Condition, Rule, diagnose, unfinished
@@ -64,8 +64,7 @@ class Subject:
 
     def _digest(self, name: str, path: Path) -> str:
         try:
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+            return digest(path)
         except OSError as error:
             raise StudyError(f"{path}: {self.model}'s {name} is not readable ({error.strerror})") from error
 

@@ -12,6 +12,7 @@ from typing import Any
 import jinja2
 import pandas as pd
 
+from tocompress.files import replace_on_success
 from tocompress.reporting.figures import caption
 from tocompress.reporting.figures.captions import listing
 from tocompress.reporting.study import BASELINE, METRICS, devices, models, select, variants
@@ -19,7 +20,7 @@ from tocompress.reporting.style import DEQUANTIZATION_NAMES, METRIC_NAMES, model
 from tocompress.schemas.benchmark import SESSION
 from tocompress.schemas.study import STUDY
 from tocompress.settings.reporting import Report, ReportInputs
-from tocompress.tables import read_table, replace_on_success
+from tocompress.tables import read_table
 
 _MOST = 3  # different values of one fact that are listed
 

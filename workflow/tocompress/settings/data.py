@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 from tocompress.settings.base import Count, Md5, Settings
 from tocompress.settings.download import Download
 
-
 Split = Literal["train", "calibration", "test"]
 _SPLITS = {"train", "calibration", "test"}
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from tocompress.errors import StudyError
+from tocompress.files import replace_on_success
 from tocompress.settings.training import Optimization
-from tocompress.tables import replace_on_success
 
 Row = dict[str, float]  # of an epoch: its number, from 1, and its metrics
 

@@ -11,11 +11,11 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tocompress.errors import StudyError
+from tocompress.files import replace_on_success
 from tocompress.reporting import style
 from tocompress.reporting.names import FIGURES
 from tocompress.reporting.study import typed
 from tocompress.settings.reporting import Plot
-from tocompress.tables import replace_on_success
 
 # Without dates and versions, the same study gives the same bytes.
 _METADATA: dict[str, dict[str, Any]] = {
