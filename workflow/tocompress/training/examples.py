@@ -31,9 +31,9 @@ def drawn(examples: Any, model: ModelSettings, count: int, seed: int, *, section
 
 
 def shuffled_batches(examples: Any, model: ModelSettings, size: int, seed: int) -> images.Batches | sentences.Batches:
-    """The examples in batches, as the model's network takes them."""
+    """The examples in batches in a random order, as the model's network takes them."""
     if isinstance(model, ImageModel):
-        return images.Batches(examples, model, size, seed)
+        return images.Batches(examples, model, size, seed, learning=False)
     return sentences.Batches(examples, size, seed)
 
 

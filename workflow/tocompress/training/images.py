@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,7 +30,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(
         self, examples: Examples, model: ImageModel, batch_size: int, seed: int, *, learning: bool = True
     ) -> None:
-        super().__init__()
+        decoding = learning and isinstance(examples[0], Photographs)
+        super().__init__(workers=os.cpu_count() or 1 if decoding else 1)
         self._images, self._labels = examples
         self._model, self._batch_size = model, batch_size
         self._seed, self._learning, self._epoch = seed, learning, 0

@@ -1,0 +1,31 @@
+"""Shares of a test set are disjoint, whole, and of whole batches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tocompress.evaluation.shares import gather, share_of
+from tocompress.schemas.evaluation import SENTENCE_PREDICTIONS
+from tocompress.tables import read_table, write_table
+
+
+@given(st.integers(0, 200), st.integers(1, 8))
+def test_shares_follow_each_other_and_differ_by_one_batch_at_most(batches: int, number: int) -> None:
+    every = [slice(32 * index, 32 * (index + 1)) for index in range(batches)]
+    shares = [share_of(every, f"{share}-of-{number}") for share in range(1, number + 1)]
+    assert [batch for share in shares for batch in share] == every
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_shares_are_gathered_in_the_order_of_the_examples(tmp_path: Path) -> None:
+    whole = pd.DataFrame({"example": range(5), "reference": list("abcde"), "plain_reference": None, "hypothesis": "x"})
+    files = []
+    for name, part in {"2": whole[3:], "empty": whole[:0], "1": whole[:3]}.items():
+        files.append(tmp_path / f"{name}.parquet")
+        write_table(files[-1], SENTENCE_PREDICTIONS, part)
+    gather(tmp_path / "whole.parquet", files)
+    pd.testing.assert_frame_equal(read_table(tmp_path / "whole.parquet", SENTENCE_PREDICTIONS), whole)
