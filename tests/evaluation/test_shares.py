@@ -23,9 +23,9 @@ def test_shares_follow_each_other_and_differ_by_one_batch_at_most(batches: int, 
 
 def test_shares_are_gathered_in_the_order_of_the_examples(tmp_path: Path) -> None:
     whole = pd.DataFrame({"example": range(5), "reference": list("abcde"), "plain_reference": None, "hypothesis": "x"})
-    files = []
-    for name, part in {"2": whole[3:], "empty": whole[:0], "1": whole[:3]}.items():
-        files.append(tmp_path / f"{name}.parquet")
-        write_table(files[-1], SENTENCE_PREDICTIONS, part)
-    gather(tmp_path / "whole.parquet", files)
-    pd.testing.assert_frame_equal(read_table(tmp_path / "whole.parquet", SENTENCE_PREDICTIONS), whole)
+    for name, part in {"whole": whole, "2": whole[3:], "empty": whole[:0], "1": whole[:3]}.items():
+        write_table(tmp_path / name, SENTENCE_PREDICTIONS, part)
+    gather(tmp_path / "gathered", [tmp_path / name for name in ("2", "empty", "1")])
+    assert read_table(tmp_path / "gathered", SENTENCE_PREDICTIONS).equals(
+        read_table(tmp_path / "whole", SENTENCE_PREDICTIONS)
+    )
