@@ -1,4 +1,4 @@
-"""What a CNN learns from: pictures as they are, photographs cropped anew each epoch, and no more at once than a batch."""
+"""What a CNN learns from: pictures as they are, photographs cropped anew each epoch, a batch at a time."""
 
 from __future__ import annotations
 

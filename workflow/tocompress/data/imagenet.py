@@ -21,6 +21,7 @@ import pandas as pd
 from tocompress.data.imagenet_labels import ACCEPTED, DEVKIT, label_of, read_labels, synset_labels
 from tocompress.data.sets import Split
 from tocompress.errors import StudyError
+from tocompress.protobuf_wire import fields, varint
 from tocompress.schemas.data import PHOTOGRAPHS
 from tocompress.settings.data import ImageNet
 
@@ -49,10 +50,6 @@ _Member = tuple[str, int, int]  # name, offset, size
 
 # TFRecords: a length of 8 bytes and its checksum of 4, the record, its checksum.
 _BEFORE_RECORD, _AFTER_RECORD = 12, 4
-
-# Wire types of protocol buffers.
-_VARINT, _SIZED = 0, 2
-_WIDTHS = {1: 8, 5: 4}  # bytes
 
 
 class _Image(NamedTuple):
@@ -237,7 +234,7 @@ def _example(data: mmap.mmap, start: int, end: int, path: str) -> _Image:
         raise ValueError("the file ends within it")
     features = _features(data, start, end)
     offset, stop = features["image/encoded"]
-    number = _varint(data, features["image/class/label"][0])[0]
+    number = varint(data, features["image/class/label"][0])[0]
     where = f"{path} at byte {start}"
     if not 1 <= number <= len(synset_labels()):
         raise StudyError(f"{where}: image/class/label is {number}; 1..1000 in the order of sorted synsets is needed")
@@ -251,37 +248,10 @@ def _example(data: mmap.mmap, start: int, end: int, path: str) -> _Image:
 def _features(data: mmap.mmap, start: int, end: int) -> dict[str, tuple[int, int]]:
     """Name -> where the first value lies, of each feature that has one. Only their frames are read, not the images."""
     places = {}
-    for _, *features in _fields(data, start, end):
-        for _, *entry in _fields(data, *features):
-            halves = {number: (begin, stop) for number, begin, stop in _fields(data, *entry)}
-            values = (value for _, *kind in _fields(data, *halves[2]) for _, *value in _fields(data, *kind))
+    for _, *features in fields(data, start, end):
+        for _, *entry in fields(data, *features):
+            halves = {number: (begin, stop) for number, begin, stop in fields(data, *entry)}
+            values = (value for _, *kind in fields(data, *halves[2]) for _, *value in fields(data, *kind))
             if first := next(values, None):
                 places[data[slice(*halves[1])].decode()] = (first[0], first[1])
     return places
-
-
-def _fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Number, start and end of each field in a protocol buffer message."""
-    while start < end:
-        key, start = _varint(data, start)
-        kind = key & 7
-        if kind == _SIZED:
-            size, start = _varint(data, start)
-            stop = start + size
-        elif kind == _VARINT:
-            stop = _varint(data, start)[1]
-        else:
-            stop = start + _WIDTHS[kind]
-        if stop > end:
-            raise ValueError("a field ends outside it")
-        yield key >> 3, start, stop
-        start = stop
-
-
-def _varint(data: mmap.mmap, start: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, and where it ends."""
-    value = shift = 0
-    while (byte := data[start]) & 0x80:
-        value |= (byte & 0x7F) << shift
-        shift, start = shift + 7, start + 1
-    return value | byte << shift, start + 1
