@@ -4,7 +4,10 @@
 rule aggregate:
     """Bring all results into one table, one row a value."""
     input:
-        **{table: STUDY.benchmarks(table) for table in ("latency", "memory", "power", "windows", "operations", "session")},
+        **{
+            table: STUDY.benchmarks(table)
+            for table in ("latency", "memory", "power", "windows", "operations", "session")
+        },
         artifacts=STUDY.artifact_facts,
         metrics=STUDY.metrics,
         pruning=STUDY.pruning,

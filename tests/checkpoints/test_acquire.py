@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from published import published, variables_of
 
-from tocompress.artifacts.body import multiply_accumulates, trace
-from tocompress.artifacts.export import export_variant
+from tocompress.artifacts.body import trace
+from tocompress.artifacts.deployed import deployed
+from tocompress.artifacts.export import export
 from tocompress.artifacts.graph import write_graph
 from tocompress.checkpoints.acquire import acquire
 from tocompress.data.subwords import Vocabulary, decode, pad
@@ -36,10 +37,10 @@ def model_of(network: str, **changes: object) -> ImageModel:
 
 
 def artifact_of(weights: Path, folder: Path, beam_width: int = 1) -> Path:
-    body, artifact = folder / "body.pb", folder / "artifact.pb"
-    metadata, shapes = read_metadata(weights), read_shapes(weights)
-    write_graph(body, trace(metadata, shapes, beam_width))
-    export_variant(body, weights, artifact, multiply_accumulates(metadata, shapes))
+    artifact = folder / "artifact.pb"
+    tensors, metadata = read_weights(weights)
+    body = trace(metadata, read_shapes(weights), beam_width)
+    write_graph(artifact, export(body, deployed(tensors, NETWORKS[metadata.network].batch_norm_epsilon)))
     return artifact
 
 
