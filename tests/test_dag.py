@@ -210,6 +210,14 @@ def test_the_full_reproduction_measures_a_board_as_strictly_as_its_own_config() 
     assert paper["benchmark"] == board["benchmark"]
 
 
+def test_large_files_of_a_finished_model_may_be_deleted(workflow: Workflow) -> None:
+    workflow.finish("fullsize.yaml")
+    for file in (workflow.folder / "results/fullsize").rglob("*"):
+        if file.suffix in (".pb", ".safetensors"):
+            file.unlink()
+    assert not workflow.due("fullsize.yaml").rules
+
+
 def test_another_mirror_fetches_nothing_again(paper: Workflow) -> None:
     paper.finish("paper.yaml")
     assert not paper.due("paper.yaml").rules
