@@ -236,6 +236,16 @@ def test_photographs_that_are_not_there_end_the_run_in_one_line(
     assert "https://image-net.org" in line
 
 
+def test_sentences_that_are_not_there_end_the_run_in_one_line(
+    paper: Workflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    training = {"data": {"newstest2014": {"training": ["train.en", "train.de"]}}}
+    with pytest.raises((SystemExit, WorkflowError)):
+        paper.due("paper.yaml", config=training, targets=("results/paper/data/newstest2014/train.parquet",))
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("Error: ")]
+    assert "data.newstest2014: there is no file 'train.en'" in line
+
+
 def test_what_needs_no_photographs_is_made_without_them(workflow: Workflow) -> None:
     due = workflow.due("paper.yaml", targets=("results/paper/artifacts/vgg_16/q8.pb",))
     assert due.rules == {"download": 1, "acquire": 1, "quantize": 1, "trace": 1, "export": 1}

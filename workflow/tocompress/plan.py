@@ -159,11 +159,14 @@ class Plan:
         return files
 
     def texts(self, wildcards: Wildcards) -> list[str]:
-        """The source and the target of a split's sentences."""
+        """The source and the target of a split's sentences; ends the program where they are not there."""
         data = self._wmt(wildcards)
-        if wildcards.split == "test":
-            return [self._file(wildcards.dataset, file) for file in (data.source, data.reference)]
-        return list(data.training or ())
+        tested = wildcards.split == "test"
+        files = (data.source, data.reference) if tested else data.training or ()
+        for file in files:
+            if not (tested and data.archive) and not Path(file).is_file():
+                _stop(StudyError(f"data.{wildcards.dataset}: there is no file '{file}'; name one, from {Path.cwd()}"))
+        return [self._file(wildcards.dataset, file) if tested else file for file in files]
 
     def archive(self, wildcards: Wildcards) -> list[str]:
         """What the files of a dataset are taken out of."""
