@@ -2,16 +2,17 @@
 
 
 rule download:
-    """Fetch a file; stopped, it goes on where it was."""
+    """Fetch a file; stopped, it goes on where it was. One that is there, also by hand, is only checked."""
+
+    # Without parameters: whatever fetched it and from which mirror, a file is the one with the digest.
     output:
-        PATHS.download,
+        file=update(PATHS.download),
+        digest=update(PATHS.download_digest),
     log:
         "results/downloads/logs/{address}.log",
+    localrule: True
     conda:
         "../envs/environment.yaml"
-    # Without digests of code and environment: whatever fetched it, the file is the one with the digest.
-    params:
-        settings=STUDY.download_settings,
     message:
         "Downloading {wildcards.address}"
     script:
@@ -21,15 +22,18 @@ rule download:
 rule extract:
     """Take a file of a dataset out of its archive."""
     input:
-        STUDY.archive,
+        archive=ancient(STUDY.archive),
+        digest=ancient(STUDY.archive_digest),
     output:
         PATHS.texts,
     log:
         PATHS.log("extract", "dataset", "member"),
+    wildcard_constraints:
+        dataset=STUDY.archived,
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.md5,
+        settings=STUDY.member_settings,
         code=code_digest("extract.py"),
         environment=environment_digest("extract.py"),
     message:
@@ -81,7 +85,8 @@ rule sentences:
 rule photographs:
     """Find the photographs of a split, and their labels."""
     input:
-        STUDY.photographs,
+        photographs=ancient(STUDY.photographs),
+        labels=STUDY.labels,
     output:
         PATHS.photographs,
     log:
@@ -103,7 +108,8 @@ rule photographs:
 rule corpus:
     """Read one split of a corpus of sentence pairs."""
     input:
-        STUDY.texts,
+        test=STUDY.test_texts,
+        training=ancient(STUDY.training_texts),
     output:
         PATHS.sentences,
     log:
@@ -127,6 +133,7 @@ rule acquire:
     input:
         checked=ancient(STUDY.checked_checkpoint),
         unchecked=STUDY.unchecked_checkpoint,
+        digest=ancient(STUDY.checkpoint_digest),
         vocabularies=STUDY.vocabularies,
     output:
         PATHS.weights.replace("{variant}", "fp32"),

@@ -63,14 +63,6 @@ def test_an_archive_is_unpacked(tmp_path: Path, make: Make, name: str) -> None:
     assert found == FILES
 
 
-def test_another_file_is_copied(tmp_path: Path) -> None:
-    plain = tmp_path / "model.ckpt"
-    plain.write_text("text")
-    assert not is_archive(plain)
-    unpack(plain, tmp_path / "folder")
-    assert (tmp_path / "folder" / "model.ckpt").read_text() == "text"
-
-
 @pytest.mark.parametrize(
     "fields",
     [

@@ -87,7 +87,7 @@ class Workflow:
         """Make it look as if the study had run: empty outputs, and Snakemake's record of how they were made."""
         for record in self.due(*overlays).records:
             for output in record.output:
-                path = self.folder / output
+                path = self.folder / output.removesuffix(" (update)")
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.touch()
         self.run("touch", overlays, {}, ())
@@ -225,6 +225,36 @@ def test_another_mirror_fetches_nothing_again(paper: Workflow) -> None:
     assert not paper.due("paper.yaml", config=mirror).rules
 
 
+def test_a_digest_in_the_config_fetches_nothing_again(paper: Workflow, capfd: pytest.CaptureFixture[str]) -> None:
+    paper.finish("paper.yaml")
+    (record,) = (paper.folder / "results/downloads").rglob("vgg_16*.sha256")
+    record.write_text("1" * 64 + "  vgg_16.tar.gz\n")
+    archive = {"data": {"newstest2014": {"archive": {"sha256": "2" * 64}}}}
+    for record in (paper.folder / "results/downloads").rglob("gnmt_inference_data.zip.sha256"):
+        record.write_text("2" * 64 + "  gnmt_inference_data.zip\n")
+    pinned = {"models": {"vgg_16": {"checkpoint": {"sha256": "1" * 64}}}, **archive}
+    assert not paper.due("paper.yaml", config=pinned).rules
+
+    other = {"models": {"vgg_16": {"checkpoint": {"sha256": "3" * 64}}}}
+    with pytest.raises((SystemExit, WorkflowError)):
+        paper.due("paper.yaml", config=other)
+    assert f"models.vgg_16.checkpoint.sha256: is {'3' * 64}, but what was downloaded has" in capfd.readouterr().err
+
+
+def test_photographs_of_another_age_make_nothing_due(paper: Workflow) -> None:
+    images = paper.folder / "imagenet/ILSVRC2012_img_val.tar"
+    images.write_bytes(bytes(3_000_000))  # more than Snakemake takes a checksum of
+    paper.finish("paper.yaml")
+    os.utime(images)
+    assert not paper.due("paper.yaml").rules
+
+
+def test_a_batch_of_images_is_none_of_sentences(paper: Workflow) -> None:
+    paper.finish("paper.yaml")
+    due = paper.due("paper.yaml", config={"evaluation": {"prediction": {"sentences": 16}}})
+    assert {job.split("/")[0] for job in due.of("predict_shard")} == {"gnmt"}
+
+
 def test_photographs_that_are_not_there_end_the_run_in_one_line(
     workflow: Workflow, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,6 +264,15 @@ def test_photographs_that_are_not_there_end_the_run_in_one_line(
     assert "data.imagenet" in line
     assert "29b22e2961454d5413ddabcf34fc5622" in line
     assert "https://image-net.org" in line
+
+
+def test_what_has_been_read_is_kept_where_its_files_are_gone(
+    paper: Workflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    paper.finish("paper.yaml")
+    shutil.rmtree(paper.folder / "imagenet")
+    assert not paper.due("paper.yaml").rules
+    assert "data/imagenet/test.parquet is taken as it is" in capfd.readouterr().err
 
 
 def test_sentences_that_are_not_there_end_the_run_in_one_line(

@@ -123,7 +123,7 @@ def leave_half(server: Server, file: Path, source: Download) -> None:
 def test_the_file_arrives(server: Server, file: Path) -> None:
     assert download(server.source(), file) == sha256(CONTENT)
     assert file.read_bytes() == CONTENT
-    assert left(file) == ["file"]
+    assert left(file) == ["file", "file.sha256"]
 
 
 @pytest.mark.parametrize("content", [CONTENT, None])
@@ -145,7 +145,7 @@ def test_a_wrong_digest_leaves_nothing_and_spares_an_earlier_file(server: Server
     with pytest.raises(StudyError, match=expected):
         download(server.source(OTHER), file)
     assert file.read_text() == "earlier"
-    assert left(file) == ["file"]
+    assert left(file) == ["file", "file.sha256"]
 
 
 @pytest.mark.parametrize("content", [CONTENT, None])
@@ -176,7 +176,7 @@ def test_a_killed_download_is_gone_on_with_by_the_next_process(server: Server, f
     arrived = part.stat().st_size
     assert download(server.source(), file) == sha256(CONTENT)
     assert server.asked == [(None, None), (f"bytes={arrived}-", '"one"')]
-    assert left(file) == ["file"]
+    assert left(file) == ["file", "file.sha256"]
 
 
 def test_a_known_digest_lets_another_server_go_on(server: Server, file: Path) -> None:
@@ -398,7 +398,7 @@ def test_whoever_comes_second_waits_and_finds_the_file(server: Server, file: Pat
     assert told == ["file: another process is fetching it; waiting for that"]
     assert digests == [sha256(CONTENT)] * 2
     assert server.asked == [(None, None), (REST, '"one"')]
-    assert left(file) == ["file"]
+    assert left(file) == ["file", "file.sha256"]
 
 
 def test_who_has_waited_holds_a_lock_that_others_see(tmp_path: Path) -> None:

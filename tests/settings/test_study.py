@@ -77,6 +77,12 @@ def changed(path: str, value: object) -> dict:
         ("data.glyphs", {"kind": "imagenet", "images": "i"}, "models.inception_v1.classes: 100, but ImageNet has 1000"),
         ("data.number_phrases.kind", "wmt", "config: data.number_phrases.source: Field required"),
         ("data.wmt", {**WMT, "text": "subwords"}, "config: data.wmt: text 'subwords' takes no .sgm and no codes"),
+        (
+            "data.wmt",
+            {**WMT, "md5": {"vocab": "0" * 32}},
+            "config: data.wmt: md5: 'vocab' is none of the files; there is",
+        ),
+        ("data.wmt", {**WMT, "languages": ["english", "de"]}, "config: data.wmt.languages.0: String should match"),
         ("data.wmt", {**WMT, "codes": None}, "config: data.wmt: text 'raw' needs codes"),
         (
             "evaluation",

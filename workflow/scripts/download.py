@@ -14,4 +14,4 @@ tell = terminal()
 with job(snakemake):
     # From the config, not from parameters: another mirror is no reason to fetch the same file again.
     source = plan(snakemake.config).downloads[snakemake.wildcards.address]
-    download(source, Path(snakemake.output[0]), report=tell)
+    download(source, Path(snakemake.output.file), report=tell)

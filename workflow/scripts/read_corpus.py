@@ -17,5 +17,6 @@ with job(snakemake):
     names = (
         ("source", "reference") if snakemake.wildcards.split == "test" else ("training_source", "training_reference")
     )
-    files = dict(zip(names, map(Path, snakemake.input), strict=True))
+    texts = [*snakemake.input.test, *snakemake.input.training]
+    files = dict(zip(names, map(Path, texts), strict=True))
     write_table(snakemake.output[0], SENTENCES, corpus(settings, files, snakemake.wildcards.split))

@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Unpack a tar archive (compressed or not) or a zip file as the new `folder`; any other file is copied into it.
+    """Unpack a tar archive (compressed or not) or a zip file as the new `folder`.
 
     A damaged archive, a member outside the folder, a link or a special file raises StudyError, and no folder is made.
     """
@@ -40,10 +40,8 @@ def unpack(archive: Path, folder: Path) -> None:
                 _unpack_tar(archive, content)
             elif zipfile.is_zipfile(archive):
                 _unpack_zip(archive, content)
-            elif is_archive(archive):
-                raise tarfile.TarError(_NONE)
             else:
-                shutil.copy(archive, content)
+                raise tarfile.TarError(_NONE)
             content.replace(folder)
         except _ERRORS as error:
             raise StudyError(f"{archive}: cannot be unpacked as {folder}: {error}") from error

@@ -56,13 +56,14 @@ def download(source: Download, destination: Path, report: _Report = print) -> st
     """Bring a file to `destination` and return its SHA-256 in hexadecimal; one that is there already is only checked.
 
     `source.url`, then each mirror, is tried: `https:`, `http:`, `file:`, or a path relative to the working directory.
-    Without `source.sha256` the digest is recorded in `{destination}.sha256` the first time, and later has to be that.
+    The digest is recorded in `{destination}.sha256`, and without `source.sha256` has to be that of the first time.
     What has arrived stays in `{destination}.part`, for the next call to go on with. StudyError says what failed at
     each address; where the environment variable TOCOMPRESS_OFFLINE is set and not 0, no network is used.
     """
     try:
         # Before the lock, which has to be written: the folder may be another user's.
-        if destination.is_file() and (known := _known(source, destination)) and digest(destination) == known:
+        record = _beside(destination, "sha256")
+        if destination.is_file() and record.is_file() and digest(destination) == (known := _known(source, destination)):
             return known
         destination.parent.mkdir(parents=True, exist_ok=True)
         with _alone(_beside(destination, "lock"), report):
@@ -85,11 +86,11 @@ def _obtain(source: Download, destination: Path, report: _Report) -> str:
             found = way()
         except (_Failed, ValueError) as error:
             failures.append(f"{where}: {_line(error)}")
-            report(failures[-1])
+            if len(failures) < len(ways):
+                report(failures[-1])
             continue
-        if source.sha256 is None:
-            with replace_on_success(record) as temporary:
-                temporary.write_text(f"{found}  {destination.name}\n")
+        with replace_on_success(record) as temporary:
+            temporary.write_text(f"{found}  {destination.name}\n")
         return found
     meant = f", or delete {record} if a change is meant" if source.sha256 is None and known else ""
     raise StudyError(

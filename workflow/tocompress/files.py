@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tocompress.errors import StudyError
+
 
 @contextmanager
 def replace_on_success(path: str | Path) -> Iterator[Path]:
@@ -32,3 +34,17 @@ def digest(path: str | Path, algorithm: str = "sha256") -> str:
     """The digest of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def check_digest(path: str | Path, expected: str | None, algorithm: str = "sha256") -> None:
+    """A StudyError unless the digest of the file is the one that is known, if any is."""
+    if expected is None:
+        return
+    try:
+        found = digest(path, algorithm)
+    except OSError as error:
+        raise StudyError(f"{path}: not readable ({error.strerror})") from error
+    if found != expected:
+        raise StudyError(
+            f"{path}: expected the {algorithm} {expected}, found {found}; get the file again, or correct the config"
+        )

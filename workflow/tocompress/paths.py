@@ -38,6 +38,11 @@ class Paths:
         return "results/downloads/{address}"
 
     @property
+    def download_digest(self) -> str:
+        """The digest of its first use, that of every later one."""
+        return f"{self.download}.sha256"
+
+    @property
     def weights(self) -> str:
         return f"{self.root}/weights/{{model}}/{{variant}}.safetensors"
 

@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 from tocompress.errors import StudyError
-from tocompress.files import digest
+from tocompress.files import check_digest
 from tocompress.models.registry import NETWORKS, Network
 from tocompress.paths import FIGURE_FORMATS, Paths
 from tocompress.provenance import code_digest
@@ -120,23 +120,32 @@ class Plan:
                     found[_address(source)] = source
         return found
 
-    def download(self, wildcards: Wildcards) -> Download:
-        return self.downloads[wildcards.address]
-
-    def files_of(self, source: Download) -> list[str]:
+    def files_of(self, source: Download | None) -> list[str]:
         """The files on this machine of what the config names by its url."""
+        if source is None:
+            return []
         if _is_remote(source):
             return [self.paths.download.format(address=_address(source))]
         return list(map(str, _local_files(source)))
 
+    def digest_of(self, source: Download | None) -> list[str]:
+        """The recorded digest of a download: with it as an input, a file brought by hand is checked as well."""
+        if source is None or not _is_remote(source):
+            return []
+        return [self.paths.download_digest.format(address=_address(source))]
+
     def checked_checkpoint(self, wildcards: Wildcards) -> list[str]:
-        """The files of a model's checkpoint whose digest the config gives, so that their age says nothing."""
-        checkpoint = self.study.models[wildcards.model].checkpoint
-        return self.files_of(checkpoint) if checkpoint and checkpoint.sha256 else []
+        """The files of a model's checkpoint whose digest is known, so that their age says nothing."""
+        return self.files_of(checkpoint) if _is_known(checkpoint := self._checkpoint(wildcards)) else []
 
     def unchecked_checkpoint(self, wildcards: Wildcards) -> list[str]:
-        checkpoint = self.study.models[wildcards.model].checkpoint
-        return self.files_of(checkpoint) if checkpoint and not checkpoint.sha256 else []
+        return [] if _is_known(checkpoint := self._checkpoint(wildcards)) else self.files_of(checkpoint)
+
+    def checkpoint_digest(self, wildcards: Wildcards) -> list[str]:
+        return self.digest_of(self._checkpoint(wildcards))
+
+    def _checkpoint(self, wildcards: Wildcards) -> Checkpoint | None:
+        return self.study.models[wildcards.model].checkpoint
 
     def vocabularies(self, wildcards: Wildcards) -> list[str]:
         """The vocabularies of a translation model's data, where they tell how many subwords its checkpoint has."""
@@ -146,32 +155,60 @@ class Plan:
         return [] if told else [self._file(model.data, getattr(data, key)) for key in FILES[1:]]
 
     def photographs(self, wildcards: Wildcards) -> list[str]:
-        """The files or folders that hold the photographs of a split; ends the program where they are not there."""
-        data = self.study.data[wildcards.dataset]
-        assert isinstance(data, ImageNet)  # by the rule's constraint, as below
-        named = [data.images, data.labels] if wildcards.split == "test" else [data.training]
-        files = [file for file in named if file is not None]
-        for file in files:
-            if not Path(file).exists():
-                from tocompress.data.imagenet import missing_photographs
+        """What holds the photographs of a split; ends the program where that is missing, and was not read earlier."""
+        data = self._imagenet(wildcards)
+        files = (data.images, data.labels) if wildcards.split == "test" else (data.training,)
+        if any(file is not None and not Path(file).exists() for file in files):
+            from tocompress.data.imagenet import missing_photographs
 
-                _stop(StudyError(f"data.{wildcards.dataset}: {missing_photographs(file)}"))
-        return files
+            self._missing(wildcards, missing_photographs(data))
+        return [file for file in files[:1] if file is not None]
 
-    def texts(self, wildcards: Wildcards) -> list[str]:
-        """The source and the target of a split's sentences; ends the program where they are not there."""
+    def labels(self, wildcards: Wildcards) -> list[str]:
+        """The labels of the test images, where these do not tell them."""
+        labels = self._imagenet(wildcards).labels
+        return [labels] if labels is not None and wildcards.split == "test" else []
+
+    def test_texts(self, wildcards: Wildcards) -> list[str]:
+        """The sources and references of the test set; ends the program as `photographs` does."""
         data = self._wmt(wildcards)
-        tested = wildcards.split == "test"
-        files = (data.source, data.reference) if tested else data.training or ()
-        for file in files:
-            if not (tested and data.archive) and not Path(file).is_file():
-                _stop(StudyError(f"data.{wildcards.dataset}: there is no file '{file}'; name one, from {Path.cwd()}"))
-        return [self._file(wildcards.dataset, file) if tested else file for file in files]
+        files = (data.source, data.reference) if wildcards.split == "test" else ()
+        if data.archive is None:
+            self._check_texts(wildcards, files)
+        return [self._file(wildcards.dataset, file) for file in files]
+
+    def training_texts(self, wildcards: Wildcards) -> list[str]:
+        """The sentences that training and calibration set are drawn from; ends the program as `photographs` does."""
+        files = self._wmt(wildcards).training if wildcards.split != "test" else None
+        self._check_texts(wildcards, files or ())
+        return list(files or ())
+
+    def _check_texts(self, wildcards: Wildcards, files: Iterable[str]) -> None:
+        if missing := [file for file in files if not Path(file).is_file()]:
+            self._missing(wildcards, f"there is no file '{missing[0]}'; name an existing one, from {Path.cwd()}")
+
+    def _missing(self, wildcards: Wildcards, problem: str) -> None:
+        """End the program; where a split has been read already, only say that this is kept."""
+        split = self.paths.sentences.format(dataset=wildcards.dataset, split=wildcards.split)
+        if not Path(split).is_file():
+            _stop(StudyError(f"data.{wildcards.dataset}: {problem}"))
+        print(f"data.{wildcards.dataset}: {problem}; {split} is taken as it is", file=sys.stderr)
+
+    @property
+    def archived(self) -> str:
+        """The datasets whose files are in an archive."""
+        return _any_of(name for name, data in self.study.data.items() if isinstance(data, Wmt) and data.archive)
 
     def archive(self, wildcards: Wildcards) -> list[str]:
-        """What the files of a dataset are taken out of."""
-        archive = self._wmt(wildcards).archive
-        return self.files_of(archive) if archive else []
+        return self.files_of(self._wmt(wildcards).archive)
+
+    def archive_digest(self, wildcards: Wildcards) -> list[str]:
+        return self.digest_of(self._wmt(wildcards).archive)
+
+    def _imagenet(self, wildcards: Wildcards) -> ImageNet:
+        data = self.study.data[wildcards.dataset]
+        assert isinstance(data, ImageNet)  # by the rule's constraint, as below
+        return data
 
     def _wmt(self, wildcards: Wildcards) -> Wmt:
         data = self.study.data[wildcards.dataset]
@@ -302,18 +339,22 @@ class Plan:
         """What one split of a dataset depends on."""
         return self.study.data[wildcards.dataset].of_split(wildcards.split)
 
-    def md5(self, wildcards: Wildcards) -> str:
-        """The digest of a file in an archive, where it is known."""
-        return _canonical(md5=self._wmt(wildcards).md5.get(Path(wildcards.member).name))
-
-    def download_settings(self, wildcards: Wildcards) -> str:
-        """What tells the right file from others: its digest or, where that is not known, where it is from."""
-        source = self.download(wildcards)
-        return _canonical(known_by=source.sha256 or source.url)
+    def member_settings(self, wildcards: Wildcards) -> str:
+        """The digests of a file in an archive, and of the archive where that is not a download's."""
+        data = self._wmt(wildcards)
+        assert data.archive is not None
+        archive = None if _is_remote(data.archive) else data.archive.sha256
+        return _canonical(member=data.md5.get(Path(wildcards.member).name), archive=archive)
 
     def model_settings(self, wildcards: Wildcards) -> str:
         """What a model's weights depend on."""
-        return self._model(wildcards).canonical(exclude={"beam_width"})
+        model = self._model(wildcards)
+        if (checkpoint := self._checkpoint(wildcards)) is not None:
+            # A download has been checked.
+            kept = {"file"} if _is_remote(checkpoint) else {"file", "sha256"}
+            found = Checkpoint(url="", **checkpoint.model_dump(include=kept))
+            model = model.model_copy(update={"checkpoint": found})
+        return model.canonical(exclude={"beam_width"})
 
     def technique_settings(self, wildcards: Wildcards) -> str:
         """The last technique of a variant."""
@@ -363,7 +404,9 @@ class Plan:
         return _ALL_CORES if self.study.devices[wildcards.device].transport == "local" else 1
 
     def prediction_settings(self, wildcards: Wildcards) -> str:
-        return self._with_data(wildcards, prediction=self.study.evaluation.prediction)
+        size = "batch_size" if isinstance(self.study.models[wildcards.model], ImageModel) else "sentences"
+        prediction = self.study.evaluation.prediction.model_dump(include={size})
+        return self._with_data(wildcards, prediction=prediction)
 
     def score_settings(self, wildcards: Wildcards) -> str:
         data = self.study.data[self.study.models[wildcards.model].data]
@@ -376,12 +419,9 @@ class Plan:
         return _canonical(model=self._model(wildcards), data=self._examples(wildcards), **more)
 
     def _model(self, wildcards: Wildcards) -> ModelSettings:
-        """A model without where its checkpoint is: a job's inputs tell that."""
+        """A model without which file its weights are from: a job's inputs tell that."""
         model = self.study.models[wildcards.model]
-        if model.checkpoint is None:
-            return model
-        checkpoint = model.checkpoint.model_copy(update={"url": "", "mirrors": ()})
-        return model.model_copy(update={"checkpoint": checkpoint})
+        return model.model_copy(update={"checkpoint": Checkpoint(url="")}) if model.checkpoint else model
 
     def _examples(self, wildcards: Wildcards) -> dict[str, Any]:
         """What a model's data are, but for how many and which: a job's inputs tell that."""
@@ -485,28 +525,44 @@ def _check_files(study: Study) -> None:
     for name in study.study.models:
         model = study.models[name]
         data = study.data[model.data]
-        archived = isinstance(data, Wmt) and data.archive is not None
-        files = {} if archived else {f"data.{model.data}.{key}": file for key, file in _subword_files(data).items()}
-        for key, file in files.items():
+        archive = data.archive if isinstance(data, Wmt) else None
+        for key, file in _subword_files(data).items() if archive is None else ():
+            where = f"config: data.{model.data}.{key}"
             if not Path(file).is_file():
-                raise StudyError(f"config: {key}: there is no file '{file}'; name an existing one, from {Path.cwd()}")
-            known = data.md5.get(Path(file).name) if isinstance(data, Wmt) else None
-            if known and (found := digest(file, "md5")) != known:
-                raise StudyError(f"config: {key}: expected the md5 {known} of '{file}', found {found}; get it again")
-        if model.checkpoint and name not in study.zoo and not _is_remote(model.checkpoint):
-            _check_local(f"config: models.{name}.checkpoint", model.checkpoint)
+                raise StudyError(f"{where}: there is no file '{file}'; name an existing one, from {Path.cwd()}")
+            if isinstance(data, Wmt):
+                check_digest(file, data.md5.get(Path(file).name), "md5")
+        if archive is not None:
+            _check_source(f"config: data.{model.data}.archive", archive)
+        if model.checkpoint and name not in study.zoo:
+            _check_source(f"config: models.{name}.checkpoint", model.checkpoint)
 
 
-def _check_local(where: str, checkpoint: Checkpoint) -> None:
-    url = checkpoint.url
+def _check_source(where: str, source: Download) -> None:
+    if _is_remote(source):
+        _check_recorded(where, source)
+        return
+    url = source.url
     try:
-        files = _local_files(checkpoint)
+        files = _local_files(source)
     except StudyError:
         raise StudyError(
             f"{where}: there is no file, folder or checkpoint prefix '{url}'; name an existing one, from {Path.cwd()}"
         ) from None
-    if checkpoint.sha256 is not None and not (len(files) == 1 and files[0].is_file()):
+    if source.sha256 is not None and not (len(files) == 1 and files[0].is_file()):
         raise StudyError(f"{where}.sha256: is of one file, but '{url}' is several; leave it out, or name an archive")
+
+
+def _check_recorded(where: str, source: Download) -> None:
+    """That a file which has been downloaded is the one that the config has in mind."""
+    record = Path(Paths("").download_digest.format(address=_address(source)))
+    if source.sha256 is not None and record.is_file():
+        found = record.read_text(encoding="utf-8").partition(" ")[0]
+        if found != source.sha256:
+            raise StudyError(
+                f"{where}.sha256: is {source.sha256}, but what was downloaded has {found}; correct it, or delete"
+                f" {record.with_suffix('')} and {record} to fetch the file again"
+            )
 
 
 def _local_files(source: Download) -> list[Path]:
@@ -523,6 +579,11 @@ def _local_files(source: Download) -> list[Path]:
 def _subword_files(data: DataSettings) -> dict[str, str]:
     """The files of a dataset's subwords, in the order of FILES."""
     return {key: file for key in FILES if (file := getattr(data, key, None)) is not None}
+
+
+def _is_known(source: Download | None) -> bool:
+    """Whether the digest of a file is known, be it that of its first use."""
+    return source is not None and (source.sha256 is not None or _is_remote(source))
 
 
 def _is_remote(source: Download) -> bool:

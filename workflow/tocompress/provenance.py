@@ -21,6 +21,7 @@ SCRIPTS = LIBRARY.parent / "scripts"
 _DISTRIBUTIONS = {
     "PIL": ("pillow",),
     "google": ("protobuf",),
+    "google_crc32c": ("google-crc32c",),
     "sklearn": ("scikit-learn",),
     "subword_nmt": ("subword-nmt",),
     "tensorflow": ("tensorflow-cpu", "tensorflow"),

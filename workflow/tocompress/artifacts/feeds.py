@@ -85,11 +85,12 @@ def read_subwords(model: TranslationModel, data: Sentences) -> Subwords:
 def _segmentations(data: Sentences, source: Vocabulary, target: Vocabulary) -> tuple[Segmentation, Segmentation] | None:
     if data.codes is None:
         return None
-    codes = Path(data.codes).read_text(encoding="utf-8")
-    if isinstance(data, Wmt):  # tensorflow/nmt leaves unknown what its vocabularies lack
-        both = Segmentation(codes)
-        return both, both
-    return Segmentation(codes, source), Segmentation(codes, target)
+    known = (None, None) if isinstance(data, Wmt) else (source, target)  # as in tensorflow/nmt, the rest is unknown
+    try:
+        codes = Path(data.codes).read_text(encoding="utf-8")
+        return Segmentation(codes, known[0]), Segmentation(codes, known[1])
+    except (StudyError, UnicodeDecodeError) as error:
+        raise StudyError(f"{data.codes}: {error}") from error
 
 
 def image_feeds(images: Images, model: ImageModel, threads: int = 1) -> Feeds:

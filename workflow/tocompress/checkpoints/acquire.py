@@ -13,7 +13,7 @@ from tocompress.archives import is_archive, unpack
 from tocompress.checkpoints import tensorflow_checkpoint
 from tocompress.data.subwords import Vocabulary
 from tocompress.errors import StudyError
-from tocompress.files import digest
+from tocompress.files import check_digest
 from tocompress.models import registry
 from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
 from tocompress.weights import ModelMetadata, Weights, write_weights
@@ -33,8 +33,7 @@ def acquire(name: str, model: ModelSettings, path: Path, *, checkpoint: Files = 
     """
     if isinstance(model, TranslationModel) and vocabularies:
         model = with_vocabularies(model, *vocabularies)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    weights = imported(model, checkpoint, path.parent) if checkpoint else initial(model)
+    weights = imported(model, checkpoint) if checkpoint else initial(model)
     write_weights(path, weights, metadata(name, model))
 
 
@@ -55,18 +54,18 @@ def initial(model: ModelSettings) -> Weights:
     return values(variables(model))
 
 
-def imported(model: ModelSettings, files: Files, scratch: Path | None = None) -> Weights:
+def imported(model: ModelSettings, files: Files) -> Weights:
     """The weights of a TensorFlow checkpoint, by exact name; its other variables are ignored.
 
-    `files`: those of the checkpoint, or an archive, unpacked in the folder `scratch`, or a folder that holds it. Raises
-    StudyError where it has another digest than the config says, or lacks a variable or has it in another shape.
+    `files`: those of the checkpoint, or an archive or a folder that holds it. Raises StudyError where it has another
+    digest than the config says, or lacks a variable or has it in another shape.
     """
     import keras
 
     assert model.checkpoint is not None  # else there were no files
     with keras.StatelessScope(initialize_variables=False):
         expected = {name: tuple(variable.shape) for name, variable in variables(model).items()}
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
+    with tempfile.TemporaryDirectory() as folder:
         prefix = _prefix(model.checkpoint, [Path(file) for file in files], Path(folder, "unpacked"))
         shapes = tensorflow_checkpoint.shapes(prefix)
         if isinstance(model, TranslationModel):
@@ -90,10 +89,8 @@ def _check_vocabularies(prefix: Path, expected: Shapes, found: Shapes) -> None:
 def _prefix(checkpoint: Checkpoint, files: Sequence[Path], scratch: Path) -> Path:
     """The checkpoint's prefix, which is in `scratch` where an archive had to be unpacked."""
     first = files[0]
-    if checkpoint.sha256 is not None and (found := digest(first)) != checkpoint.sha256:
-        raise StudyError(
-            f"{first}: expected the sha256 {checkpoint.sha256}, found {found}; restore the file, or correct the config"
-        )
+    if len(files) == 1 and first.is_file():
+        check_digest(first, checkpoint.sha256)
     if len(files) == 1 and first.is_file() and is_archive(first):
         unpack(first, scratch)
         return tensorflow_checkpoint.find(scratch, checkpoint.file)

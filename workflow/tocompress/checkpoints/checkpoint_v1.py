@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from math import prod
 from pathlib import Path
 
+import google_crc32c
 import numpy as np
 
 from tocompress.protobuf_wire import fields, varint
@@ -21,6 +22,8 @@ _FOOTER, _MAGIC = 48, struct.pack("<Q", 0xDB4775248B80FB57)
 _META, _DATA = 1, 2  # of SavedTensorSlices
 _DIMENSION, _SIZE = 2, 1  # of TensorShapeProto, and of its Dim
 _FLOAT, _FLOAT_VALUES = 1, 5  # of TensorProto
+
+_PIECE = 1 << 20  # bytes at once
 
 _Place = tuple[int, int]  # start and end
 
@@ -34,7 +37,7 @@ def floats(path: Path) -> dict[str, np.ndarray] | None:
         try:
             # Not closed: it is open as long as there are arrays.
             return dict(_variables(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)))
-        except (ValueError, IndexError, KeyError):
+        except (ValueError, IndexError, KeyError, struct.error):
             return None
 
 
@@ -73,6 +76,8 @@ def _values(data: mmap.mmap, block: _Place) -> Iterator[_Place]:
     start, end = block
     if data[end]:
         raise ValueError("a compressed block")
+    if struct.unpack_from("<I", data, end + 1) != (_checksum(data, start, end + 1),):
+        raise ValueError("a damaged block")
     (restarts,) = struct.unpack_from("<I", data, end - 4)
     end -= 4 * (restarts + 1)
     while start < end:
@@ -81,6 +86,14 @@ def _values(data: mmap.mmap, block: _Place) -> Iterator[_Place]:
         value, start = varint(data, start)
         start += key + value
         yield start - value, start
+
+
+def _checksum(data: mmap.mmap, start: int, end: int) -> int:
+    """CRC-32C, masked as LevelDB stores it."""
+    crc = 0
+    for piece in range(start, end, _PIECE):
+        crc = google_crc32c.extend(crc, data[piece : min(piece + _PIECE, end)])
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
 
 
 def _handle(data: mmap.mmap, start: int) -> tuple[_Place, int]:

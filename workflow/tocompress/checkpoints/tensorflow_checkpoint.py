@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from tocompress.checkpoints import checkpoint_v1
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 
+#: V1 files, as they are published and as a training writes them.
+_SINGLE = re.compile(r".*\.ckpt(-\d+)?")
+
 
 def find(path: Path, name: str | None = None) -> Path:
     """The prefix of the checkpoint in the folder `path` or below it, or at `path` itself.
@@ -28,7 +32,7 @@ def find(path: Path, name: str | None = None) -> Path:
             return path.with_suffix("") if path.suffix == ".index" else path
         raise StudyError(f"{path}: no such file, folder or checkpoint prefix")
     indices = [file.with_suffix("") for file in path.rglob("*.index")]
-    single_files = [file for file in path.rglob("*.ckpt") if file.is_file()]
+    single_files = [file for file in path.rglob("*") if file.is_file() and _SINGLE.fullmatch(file.name)]
     prefixes = sorted({prefix for prefix in (*indices, *single_files) if not prefix.name.startswith(".")})
     found = [prefix for prefix in prefixes if name is None or prefix.name == name]
     if len(found) != 1:

@@ -71,12 +71,15 @@ def photographs(settings: ImageNet, split: Split) -> pd.DataFrame:
     return chosen.assign(example=chosen.index)[PHOTOGRAPHS.names]
 
 
-def missing_photographs(path: str) -> str:
-    """What to tell of a file or folder, of `images`, `labels` or `training`, that is not there."""
-    return (
-        f"{path}: no such file or folder; `images` takes {_TEST.accepted}; `labels`, where these tell none, {ACCEPTED};"
-        f" `training`, to retrain on, {_TRAINING.accepted}; the archives are at {_SOURCE}"
-    )
+def missing_photographs(settings: ImageNet) -> str:
+    """What to tell where `images`, `labels` or `training` are not there."""
+    places = {"images": _VALIDATION_SET, "labels": DEVKIT, "training": _TRAINING_SET}
+    missing = [
+        f"`{key}` {file} ({published})"
+        for key, published in places.items()
+        if (file := getattr(settings, key)) is not None and not Path(file).exists()
+    ]
+    return f"missing: {', '.join(missing)}; get the archives {_SOURCE}, or name what you have: docs/published.md"
 
 
 def choose(settings: ImageNet, split: Split, total: int) -> np.ndarray:
@@ -132,7 +135,7 @@ def _find(path: str, wanted: _Wanted) -> pd.DataFrame:
     elif Path(path).is_file():
         groups = _archive(path)
     else:
-        raise StudyError(missing_photographs(path))
+        raise StudyError(f"{path}: no such file or folder; data's `{wanted.key}` takes {wanted.accepted}")
     tables, total = [], 0
     try:
         for number, images in enumerate(groups, 1):

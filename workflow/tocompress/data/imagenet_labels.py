@@ -48,8 +48,8 @@ def read_labels(path: str) -> list[int] | dict[str, int]:
 def _is_devkit(path: str) -> bool:
     try:
         return Path(path).is_dir() or tarfile.is_tarfile(path)
-    except OSError as error:
-        raise StudyError(f"{path}: not readable ({error.strerror}); `labels` takes {ACCEPTED}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise StudyError(f"{path}: not readable ({error}); `labels` takes {ACCEPTED}") from error
 
 
 def _devkit(path: str) -> list[int]:

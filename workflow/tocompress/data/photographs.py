@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from PIL import Image
 from tocompress.data.preprocessing import RGB_MEANS, Kind
 from tocompress.errors import StudyError
 from tocompress.schemas.data import PHOTOGRAPHS
+from tocompress.sessions import tensorflow
 from tocompress.tables import read_table
 
 CENTRAL_SHARE = 0.875  # of height and width, that `inception` keeps
@@ -110,7 +110,7 @@ def read_photographs(path: str | Path) -> tuple[Photographs, np.ndarray]:
 
 def evaluation_input(image: Tensor, input_size: int, kind: Kind) -> Tensor:
     """TF-Slim's preprocessing for evaluation as operations: uint8 [h, w, 3] to float32 [input_size, input_size, 3]."""
-    tf = _tensorflow()
+    tf = tensorflow()
     resize = partial(tf.raw_ops.ResizeBilinear, align_corners=False, half_pixel_centers=False)
     if kind == "inception":
         # Cropped before it becomes floats, which costs less and changes nothing.
@@ -127,7 +127,7 @@ def evaluation_input(image: Tensor, input_size: int, kind: Kind) -> Tensor:
 def _evaluation(input_size: int, kind: Kind) -> Callable[[_Place], np.ndarray]:
     """What reads, decodes and preprocesses one image; any number of threads may call it at once."""
     _check_size(input_size, kind)
-    tf = _tensorflow()
+    tf = tensorflow()
     with tf.Graph().as_default() as graph:
         encoded = tf.compat.v1.placeholder(tf.string, [])
         # TF-Slim leaves the method to TensorFlow, which takes this one.
@@ -141,7 +141,7 @@ def _evaluation(input_size: int, kind: Kind) -> Callable[[_Place], np.ndarray]:
         try:
             inputs: np.ndarray = run(place.read())
         except tf.errors.OpError as error:
-            raise _no_image(place, error.message) from error
+            raise _no_image(place) from error
         return inputs
 
     return prepare
@@ -152,11 +152,11 @@ def _picture(place: _Place) -> Image.Image:
     try:
         return Image.open(io.BytesIO(encoded)).convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise _no_image(place, str(error)) from error
+        raise _no_image(place) from error
 
 
-def _no_image(place: _Place, why: str) -> StudyError:
-    return StudyError(f"{place}: not a whole image ({' '.join(why.split())[:120]}); get the file again")
+def _no_image(place: _Place) -> StudyError:
+    return StudyError(f"{place}: not a whole image; get the file again")
 
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom: pixels
@@ -184,13 +184,3 @@ def _placed(size: tuple[int, int], width: float, height: float, random: np.rando
 def _check_size(input_size: int, kind: Kind) -> None:
     if kind == "vgg" and input_size > SHORTER_SIDE:
         raise StudyError(f"input_size {input_size}: crops of {SHORTER_SIDE} pixels at most; make the model's smaller")
-
-
-def _tensorflow() -> Any:
-    # Only a graph is run: the first keeps `import tensorflow` from importing Keras. The second gives every session the
-    # threads that it asks for: else all share those of the first one.
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "1")
-    import tensorflow
-
-    return tensorflow

@@ -19,6 +19,8 @@ from subword_nmt.learn_bpe import learn_bpe
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 
+Ids = Sequence[int] | np.ndarray
+
 CONTINUED = "@@"
 UNKNOWN, START, END = "<unk>", "<s>", "</s>"
 UNKNOWN_ID, START_ID, END_ID = 0, 1, 2
@@ -39,7 +41,10 @@ class Segmentation:
 
     def __init__(self, codes: str, vocabulary: Vocabulary | None = None) -> None:
         known = set(vocabulary.tokens) if vocabulary else None
-        self._encoding = BPE(StringIO(codes), separator=CONTINUED, vocab=known)
+        try:
+            self._encoding = BPE(StringIO(codes), separator=CONTINUED, vocab=known)
+        except SystemExit as error:  # how subword-nmt refuses what it has said to be wrong
+            raise StudyError("not the codes of byte pair encoding: two subwords a line after the first") from error
 
     @classmethod
     def read(cls, path: Path, vocabulary: Vocabulary | None = None) -> Segmentation:
@@ -121,7 +126,7 @@ class Vocabulary:
         return tokens
 
 
-def pad(batch: Sequence[Sequence[int]]) -> tuple[np.ndarray, np.ndarray]:
+def pad(batch: Sequence[Ids]) -> tuple[np.ndarray, np.ndarray]:
     """Make ids, int32 [B, T], filled up with </s> as tensorflow/nmt does, and their lengths, int32 [B]."""
     lengths = np.array([len(ids) for ids in batch], np.int32)
     padded = np.full((len(batch), max(lengths, default=0)), END_ID, np.int32)

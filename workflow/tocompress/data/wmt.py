@@ -20,7 +20,7 @@ from tocompress.data.moses import tokenize
 from tocompress.data.sets import Split
 from tocompress.data.subwords import joined
 from tocompress.errors import StudyError
-from tocompress.files import digest
+from tocompress.files import check_digest
 from tocompress.settings.data import Wmt
 
 # What Moses' clean-corpus-n.perl keeps for WMT: tokens of a sentence, and of one side of a pair to the other.
@@ -41,19 +41,8 @@ def corpus(settings: Wmt, files: Mapping[str, Path], split: Split) -> pd.DataFra
     not what it has to be, where the two hold different numbers of sentences, or fewer than are wanted.
     """
     for path in files.values():
-        check_md5(path, settings.md5)
+        check_digest(path, settings.md5.get(path.name), "md5")
     return _test(settings, files) if split == "test" else _drawn(settings, files, split)
-
-
-def check_md5(path: Path, known: Mapping[str, str]) -> None:
-    """A StudyError where the digest of the file `path` is known (file name -> MD5) and is another."""
-    expected = {Path(name).name: digest for name, digest in known.items()}.get(path.name)
-    if expected is None:
-        return
-    with _opened(path):
-        found = digest(path, "md5")
-    if found != expected:
-        raise StudyError(f"{path}: its MD5 is {found}, not {expected}; get the file again, or correct the data's `md5`")
 
 
 def segments(text: str) -> list[str]:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +17,7 @@ from tocompress.errors import StudyError
 from tocompress.evaluation.prefetch import ahead
 from tocompress.evaluation.shares import share_of
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
+from tocompress.sessions import tensorflow
 from tocompress.settings.data import Pictures, Sentences
 from tocompress.settings.model import ImageModel, TranslationModel
 from tocompress.settings.prediction import PredictionInputs
@@ -129,7 +128,7 @@ def best_classes(logits: np.ndarray, labels: np.ndarray, *, first: int = 0) -> p
 @contextmanager
 def loaded(artifact: str | Path, threads: int) -> Iterator[Run]:
     """A frozen graph, ready to run on feeds (placeholder -> array); a StudyError where it is none of ours."""
-    tf = _tensorflow()
+    tf = tensorflow()
     from tocompress.artifacts.graph import read_graph
 
     definition = read_graph(artifact)
@@ -142,14 +141,6 @@ def loaded(artifact: str | Path, threads: int) -> Iterator[Run]:
     config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
     with tf.compat.v1.Session(graph=graph, config=config) as session:
         yield lambda feeds: session.run(output, {f"{name}:0": array for name, array in feeds.items()})
-
-
-def _tensorflow() -> Any:
-    # Only a graph is run: this keeps `import tensorflow` from importing Keras.
-    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
-    import tensorflow
-
-    return tensorflow
 
 
 def _batches(examples: int, size: int) -> list[slice]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -10,6 +11,7 @@ from tocompress.settings.base import Count, Md5, Settings
 from tocompress.settings.download import Download
 
 Split = Literal["train", "calibration", "test"]
+Language = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
 _SPLITS = {"train", "calibration", "test"}
 
 
@@ -85,7 +87,9 @@ class Wmt(Settings):
 
     kind: Literal["wmt"]
     archive: Download | None = Field(None, description="what holds the files below; null: they are paths")
-    languages: tuple[str, str] = Field(("en", "de"), description="source and target, as Moses' tokenizer names them")
+    languages: tuple[Language, Language] = Field(
+        ("en", "de"), description="source and target, as Moses' tokenizer names them"
+    )
     source: str = Field(description="test sentences: .sgm as WMT has them, or text, one a line")
     reference: str = Field(description="their translation, likewise")
     text: Literal["raw", "tokenized", "subwords"] = Field(
@@ -110,6 +114,11 @@ class Wmt(Settings):
             raise ValueError("text 'subwords' takes no .sgm and no codes, which would split it again")
         if not subwords and self.codes is None:
             raise ValueError(f"text '{self.text}' needs codes, the file of its byte pair encodings")
+        files = (self.source, self.reference, self.codes, self.source_vocabulary, self.target_vocabulary)
+        names = {Path(file).name for file in (*files, *(self.training or ())) if file}
+        for name in self.md5:
+            if self.source and name not in names:
+                raise ValueError(f"md5: '{name}' is none of the files; there is {', '.join(sorted(names))}")
         return self
 
     def of_split(self, split: Split) -> str:

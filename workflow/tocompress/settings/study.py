@@ -87,10 +87,10 @@ class Study(Settings):
             raise ValueError(
                 f"models.{name}.classes: {model.classes}, but ImageNet has 1000, or 1001 with a background first"
             )
-        if isinstance(model, TranslationModel) and not model.trained:
+        if isinstance(model, TranslationModel) and (not model.trained or name in self.zoo):
             for key in ("source_vocabulary", "target_vocabulary"):
                 if getattr(model, key) is None:
-                    raise ValueError(f"models.{name}.{key}: build 'initial' needs a number of subwords")
+                    raise ValueError(f"models.{name}.{key}: initial weights need a number of subwords")
 
     def _check_variant(self, model: str, variant: str) -> None:
         where = f"study.variants: '{variant}' of '{model}'"

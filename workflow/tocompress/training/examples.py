@@ -45,6 +45,6 @@ def read_examples(path: str | Path, model: ModelSettings, data: DataSettings) ->
         raise StudyError(f"{path}: {model.network} does not learn from data of the kind '{data.kind}'")
     subwords, table = read_subwords(model, data), read_sentences(path)
     return [
-        (subwords.source_ids(source), subwords.target_ids(reference))
+        (np.array(subwords.source_ids(source), np.int32), np.array(subwords.target_ids(reference), np.int32))
         for source, reference in zip(table["source"], table["reference"], strict=True)
     ]

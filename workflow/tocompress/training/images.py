@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pandas as pd
 
 from tocompress.data.photographs import Photographs
 from tocompress.data.pictures import Images, network_input
+from tocompress.job import threads
 from tocompress.models.registry import NETWORKS, build
 from tocompress.settings.model import ImageModel
 from tocompress.settings.training import Optimization, Training
@@ -31,7 +31,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self, examples: Examples, model: ImageModel, batch_size: int, seed: int, *, learning: bool = True
     ) -> None:
         decoding = learning and isinstance(examples[0], Photographs)
-        super().__init__(workers=os.cpu_count() or 1 if decoding else 1)
+        super().__init__(workers=threads() if decoding else 1)
         self._images, self._labels = examples
         self._model, self._batch_size = model, batch_size
         self._seed, self._learning, self._epoch = seed, learning, 0

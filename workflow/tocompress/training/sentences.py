@@ -9,14 +9,14 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tocompress.data.subwords import END_ID, START_ID, pad
+from tocompress.data.subwords import END_ID, START_ID, Ids, pad
 from tocompress.models import registry
 from tocompress.settings.model import TranslationModel
 from tocompress.settings.training import Optimization, Training
 from tocompress.training.fit import fit
 
 #: Source ids and target ids of each sentence, without <s> and </s>.
-Pairs = Sequence[tuple[Sequence[int], Sequence[int]]]
+Pairs = Sequence[tuple[Ids, Ids]]
 
 
 Batch = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]  # inputs, the tokens that follow, their weights
