@@ -39,6 +39,16 @@ lint: $(test_environment)
 # What an older board runs; tests use it where TENSORFLOW_1_15=.tensorflow-1.15/bin/python is in the environment.
 tensorflow-1.15: $(old_runtime)
 
+.PHONY: docs schema
+
+docs: $(test_environment)
+	@sphinx-build --quiet --fresh-env --fail-on-warning -c docs . docs/_build
+	@echo "The documentation: docs/_build/docs/index.html"
+
+# What editors complete and check the config by.
+schema: $(environment)
+	@PYTHONPATH=workflow python -m tocompress.documentation config/schema.json
+
 # Keeps every pin that still holds; delete envs/requirements*.txt first for the newest releases.
 lock: options = --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 lock: compile = $(UV) pip compile pyproject.toml $(options) --universal --python-version 3.11

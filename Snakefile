@@ -40,6 +40,7 @@ rule all:
     input:
         PATHS.report,
         PATHS.study,
+        PATHS.claims,
         STUDY.figures,
 
 

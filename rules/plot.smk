@@ -25,9 +25,11 @@ rule report:
     """Put the study on one page."""
     input:
         study=PATHS.study,
+        claims=PATHS.claims,
         figures=[figure for figure in STUDY.figures if figure.endswith(".png")],
+        tables=[figure for figure in STUDY.figures if figure.endswith(".csv")],
         sessions=STUDY.benchmarks("session"),
-        template="workflow/tocompress/reporting/templates/report.html.j2",
+        templates=expand("workflow/tocompress/reporting/templates/report.{part}", part=["html.j2", "css", "js"]),
     output:
         PATHS.report,
     log:

@@ -415,6 +415,13 @@ class Plan:
             target=study.benchmark.target,
         ).canonical()
 
+    @property
+    def claims_settings(self) -> str:
+        """What a variant's name may hold, and what kind of data accuracies are of."""
+        methods = {name: technique.method for name, technique in self.study.techniques.items()}
+        names = {self.study.models[name].data for name in self.study.study.models}
+        return _canonical(techniques=methods, data={name: self.study.data[name].kind for name in names})
+
     def sensitivity_settings(self, wildcards: Wildcards) -> str:
         """What a model's network and its examples are, and how it is scanned."""
         return _canonical(
