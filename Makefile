@@ -39,6 +39,16 @@ lint: $(test_environment)
 # What an older board runs; tests use it where TENSORFLOW_1_15=.tensorflow-1.15/bin/python is in the environment.
 tensorflow-1.15: $(old_runtime)
 
+.PHONY: docs schema
+
+docs: $(test_environment)
+	@sphinx-build --quiet --fresh-env --fail-on-warning -c docs . docs/_build
+	@echo "The documentation: docs/_build/docs/index.html"
+
+# What editors complete and check the config by.
+schema: $(environment)
+	@PYTHONPATH=workflow python -m tocompress.documentation config/schema.json
+
 # Keeps every pin that still holds; delete envs/requirements*.txt first for the newest releases.
 lock: options = --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 lock: compile = $(UV) pip compile pyproject.toml $(options) --universal --python-version 3.11
@@ -46,7 +56,7 @@ lock: compile = $(UV) pip compile pyproject.toml $(options) --universal --python
 lock: compile_old_runtime = printf '%s\n' 'tensorflow==1.15.5' 'protobuf<4' | \
 	$(UV) pip compile - $(options) --python-version 3.7 --python-platform x86_64-manylinux2014
 lock:
-	@$(compile) --extra test --output-file envs/requirements-test.txt
+	@$(compile) --extra test --extra docs --output-file envs/requirements-test.txt
 	@$(compile) --constraint envs/requirements-test.txt --output-file envs/requirements.txt
 	@$(compile_old_runtime) --output-file envs/requirements-tensorflow-1.15.txt
 	@{ echo "# Made from requirements.txt by 'make lock'; for 'snakemake --sdm conda'."; \

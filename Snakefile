@@ -13,6 +13,9 @@ from tocompress.provenance import code_digest, environment_digest
 configfile: "config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 STUDY = plan(config)
 PATHS = STUDY.paths
 
@@ -40,6 +43,7 @@ rule all:
     input:
         PATHS.report,
         PATHS.study,
+        PATHS.claims,
         STUDY.figures,
 
 

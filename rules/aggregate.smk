@@ -25,3 +25,24 @@ rule aggregate:
         "Aggregating the study"
     script:
         "../workflow/scripts/aggregate.py"
+
+
+rule claims:
+    """Put the paper's numbers beside the study's, each with a verdict."""
+    input:
+        study=PATHS.study,
+        claims=PATHS.stated,
+    output:
+        PATHS.claims,
+    log:
+        PATHS.log("claims"),
+    conda:
+        "../envs/environment.yaml"
+    params:
+        settings=STUDY.claims_settings,
+        code=code_digest("claims.py"),
+        environment=environment_digest("claims.py"),
+    message:
+        "Checking the paper's claims"
+    script:
+        "../workflow/scripts/claims.py"

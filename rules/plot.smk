@@ -6,7 +6,19 @@ rule figure:
     input:
         PATHS.study,
     output:
-        **{kind: PATHS.figure(kind) for kind in paths.FIGURE_FORMATS},
+        png=report(
+            PATHS.figure("png"),
+            caption="../workflow/report/figure.rst",
+            category="Figures",
+            labels={"figure": "{figure}", "as": "picture"},
+        ),
+        pdf=PATHS.figure("pdf"),
+        csv=report(
+            PATHS.figure("csv"),
+            caption="../workflow/report/table.rst",
+            category="Figures",
+            labels={"figure": "{figure}", "as": "table"},
+        ),
     log:
         PATHS.log("figure", "figure"),
     conda:
@@ -25,11 +37,13 @@ rule report:
     """Put the study on one page."""
     input:
         study=PATHS.study,
+        claims=PATHS.claims,
         figures=[figure for figure in STUDY.figures if figure.endswith(".png")],
+        tables=[figure for figure in STUDY.figures if figure.endswith(".csv")],
         sessions=STUDY.benchmarks("session"),
-        template="workflow/tocompress/reporting/templates/report.html.j2",
+        templates=expand("workflow/tocompress/reporting/templates/report.{part}", part=["html.j2", "css", "js"]),
     output:
-        PATHS.report,
+        report(PATHS.report, caption="../workflow/report/summary.rst", category="Summary", labels={"page": "the study"}),
     log:
         PATHS.log("report"),
     conda:

@@ -24,6 +24,7 @@ REPOSITORY = Path(__file__).parents[1]
 PROFILE = yaml.safe_load((REPOSITORY / "profiles/default/profile.yaml").read_text())
 TRIGGERS = frozenset(RerunTrigger.parse_choice(name) for name in PROFILE["rerun-triggers"])
 PLOTTING = {"figure", "report", "all"}
+AGGREGATING = PLOTTING | {"aggregate", "claims"}
 
 
 class Announced(logging.Handler):
@@ -128,6 +129,7 @@ def test_the_default_study_has_its_jobs(workflow: Workflow) -> None:
         "predict": 8 * 3 + 3 * 4 + 17,
         "score": 8 * 3 + 3 * 4 + 17,
         "aggregate": 1,
+        "claims": 1,
         "figure": 11,
         "report": 1,
         "all": 1,
@@ -197,6 +199,7 @@ def test_the_full_reproduction_has_its_jobs(paper: Workflow) -> None:
         "gather": variants,
         "score": variants,
         "aggregate": 1,
+        "claims": 1,
         "figure": 11,
         "report": 1,
         "all": 1,
@@ -382,12 +385,12 @@ def test_a_plot_setting_makes_only_plots_due(finished: Workflow) -> None:
 
 def test_the_seed_of_the_bootstrap_runs_no_network(finished: Workflow) -> None:
     due = finished.due(config={"evaluation": {"scores": {"seed": 2}}})
-    assert set(due.rules) == PLOTTING | {"score", "aggregate"}
+    assert set(due.rules) == AGGREGATING | {"score"}
 
 
 def test_a_benchmark_setting_measures_again_but_predicts_nothing(finished: Workflow) -> None:
     due = finished.due(config={"benchmark": {"processes": 6}})
-    assert set(due.rules) == PLOTTING | {"benchmark", "aggregate"}
+    assert set(due.rules) == AGGREGATING | {"benchmark"}
 
 
 def test_an_edited_quantizer_makes_compression_and_what_follows_due(
@@ -437,6 +440,13 @@ def test_an_edited_figure_is_drawn_alone(finished: Workflow, monkeypatch: pytest
     assert due.of("figure") == {"fig27_memory"}
 
 
+def test_an_edited_rule_of_verdicts_judges_the_claims_alone(
+    finished: Workflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(monkeypatch, "reporting/claims.py")
+    assert set(finished.due().rules) == {"claims", "report", "all"}
+
+
 def test_an_edited_agent_measures_again(finished: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
     edit(monkeypatch, "devices/agent.py")
-    assert set(finished.due().rules) == PLOTTING | {"benchmark", "aggregate"}
+    assert set(finished.due().rules) == AGGREGATING | {"benchmark"}

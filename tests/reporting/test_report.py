@@ -1,101 +1,154 @@
-"""The report is one file with every figure and every value, and trusts no name."""
+"""The report is one file with every figure, claim and value, and trusts no name."""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 
 import pandas as pd
 import pytest
-from made_up import NO_SENSOR, make_unavailable
+from made_up import make_unavailable
+from report_inputs import SETTINGS, draw_figures, make_claims
 
-from tocompress.reporting import figures
-from tocompress.reporting.report import METHODS, headlines, report, session_facts
-from tocompress.reporting.study import METRICS
-from tocompress.settings.reporting import Plot, Report
+from tocompress.reporting.claims import VERDICTS as KNOWN_VERDICTS
+from tocompress.reporting.report import VERDICTS, report, write_report
+from tocompress.schemas.benchmark import SESSION
+from tocompress.schemas.claims import CLAIMS
+from tocompress.schemas.study import STUDY
+from tocompress.tables import write_table
+
+FACTS = {"host": {"device/machine": "<b>fast</b>", "device/tensorflow": "2.21.0"}}
 
 
 class Elements(HTMLParser):
-    """Tags with their attributes, and the text."""
+    """Tags with their attributes, the visible text, and what scripts hold."""
 
     def __init__(self, html):
         super().__init__()
-        self.tags, self.text = [], ""
+        self.tags, self.text, self.scripts = [], "", []
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
 
     def handle_data(self, data):
-        self.text += data
+        if self.tags and self.tags[-1][0] == "script" and data.strip():
+            self.scripts.append((self.tags[-1][1], data))
+        else:
+            self.text += data
 
 
 @pytest.fixture(scope="module")
 def drawn(small_study, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("figures")
-    found = []
-    for name in ("table1_models", "fig27_memory"):
-        drawing = figures.draw(name, small_study, Plot(dpi=50))
-        figures.save(drawing, *(folder / f"{name}.{kind}" for kind in ("png", "pdf", "csv")), Plot(dpi=50))
-        found.append((name, folder / f"{name}.png", drawing.caption))
-    return found
+    return draw_figures(small_study, tmp_path_factory.mktemp("figures"), "table1_models", "fig27_memory")
 
 
 @pytest.fixture(scope="module")
 def html(small_study, drawn):
-    return report(small_study, drawn, Report(), {"host": {"cpu": "<b>fast</b>", "tensorflow": "2.21.0"}})
+    return report(small_study, make_claims(), drawn, SETTINGS, FACTS)
 
 
 def test_the_report_asks_nothing_of_the_network(html):
     for tag, attributes in Elements(html).tags:
-        assert tag not in ("script", "link", "iframe", "object")
+        assert tag not in ("iframe", "object")
         assert attributes.get("src", "data:").startswith("data:")
-        assert attributes.get("href", "#").startswith("#")
+        assert attributes.get("href", "#").startswith(("#", "data:"))
     assert not re.search(r"url\(|@import", html)
 
 
-def test_every_figure_is_in_it_with_its_caption(html, drawn):
+def test_only_its_own_script_may_run(html):
+    policy = next(a["content"] for _, a in Elements(html).tags if a.get("http-equiv") == "Content-Security-Policy")
+    own = [text for attributes, text in Elements(html).scripts if "type" not in attributes]
+    digests = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in own]
+    assert policy.endswith(f"script-src 'sha256-{digests[0]}'") and len(digests) == 1
+
+
+def test_figures_stand_with_caption_alternative_and_the_rows_behind_them(html, drawn):
     elements = Elements(html)
-    images = [attributes for tag, attributes in elements.tags if tag == "img"]
-    assert len(images) == len(drawn)
-    for _, _, caption in drawn:
-        assert caption in elements.text
-    for tag, attributes in elements.tags:
-        if tag == "a":
-            assert f'id="{attributes["href"][1:]}"' in html
+    table_1, memory = drawn
+    (image,) = [attributes for tag, attributes in elements.tags if tag == "img"]
+    assert base64.b64decode(image["src"].partition(",")[2]) == memory.png
+    assert image["alt"].startswith("Figure 27: Runtime memory")
+    data = {attributes["id"]: json.loads(text) for attributes, text in elements.scripts if "id" in attributes}
+    for figure in drawn:
+        assert figure.caption in elements.text
+        assert data[f"data-{figure.name}"]["rows"] == len(figure.rows)
+    assert "MobileNet" in elements.text and table_1.number == "Table I"
+
+
+def test_links_lead_to_something(html):
+    elements = Elements(html)
+    known = {attributes["id"] for _, attributes in elements.tags if "id" in attributes}
+    links = [a["href"][1:] for tag, a in elements.tags if tag == "a"]
+    assert links and set(links) <= known
 
 
 def test_every_value_is_in_it(html, small_study):
-    assert html.count("<tr><td>") >= len(small_study)
-    assert NO_SENSOR in Elements(html).text
+    data = {attributes.get("id"): text for attributes, text in Elements(html).scripts}
+    values = json.loads(data["data-values"])
+    assert values["rows"] == len(small_study)
+    (value,) = [column for column in values["columns"] if column["title"] == "value"]
+    assert len(value["cells"]) == len(small_study)
+
+
+def test_claims_are_judged_in_words(html):
+    text = re.sub(r"\s+", " ", Elements(html).text)
+    assert set(VERDICTS) == set(KNOWN_VERDICTS)
+    for verdict, (sign, meaning) in VERDICTS.items():
+        assert f"{sign} {verdict}" in text and meaning in text
+    assert "−25 %−27.2 to −22.5" in text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "no power sensor; inconsistent with claim_0" in text
+
+
+def test_heads_of_tables_have_a_scope_and_sections_a_heading(html):
+    elements = Elements(html)
+    assert all("scope" in attributes for tag, attributes in elements.tags if tag == "th")
+    headings = [tag for tag, _ in elements.tags if re.fullmatch(r"h\d", tag)]
+    assert headings[0] == "h1" and headings.count("h1") == 1
+    assert all(int(b[1]) - int(a[1]) <= 1 for a, b in pairwise(headings))
+
+
+def test_config_device_and_versions_are_told(html):
+    text = Elements(html).text
+    assert "name: made_up" in text
+    assert "2.21.0" in text and "snakemake" in text
 
 
 def test_names_are_text(small_study, html):
     assert "<b>fast</b>" not in html
     assert "&lt;b&gt;fast&lt;/b&gt;" in html
     odd = small_study.assign(device="<script>alert(1)</script>")
-    assert "<script" not in report(odd, [], Report(title="<i>"), {})
-
-
-def test_headlines_are_the_means_of_the_table(study):
-    q8 = study[(study["variant"] == "q8") & (study["metric"] == "size")]
-    change = 100 * (q8["ratio"].mean() - 1)
-    sentence = next(line for line in headlines(study) if line.startswith("q8:"))
-    assert f"file size −{-change:.1f} %" in sentence
-    assert f"{len(q8)} models" in sentence
-    assert "dequantized once" in sentence and "dequantized at every inference" in sentence
+    assert "<script>alert" not in report(odd, make_claims(), [], SETTINGS, {})
 
 
 def test_a_study_without_values_still_reports(study):
-    nothing = make_unavailable(study)
-    assert headlines(nothing) == []
-    assert "the device did not answer" in report(nothing, [], Report(), {})
+    html = report(make_unavailable(study), make_claims(()), [], SETTINGS, {})
+    assert "the device did not answer" in html
+    assert "Nothing was benchmarked" in html
 
 
-def test_facts_that_differ_between_sessions_are_all_told():
-    sessions = [pd.DataFrame({"key": ["cpu", "load"], "value": ["x86", str(number)]}) for number in range(5)]
-    assert session_facts(sessions) == {"cpu": "x86", "load": "5 different values, from 0 to 4"}
-
-
-def test_every_metric_has_a_method():
-    assert set(METHODS) == set(METRICS)
+def test_a_report_is_written_from_files(small_study, drawn, tmp_path):
+    write_table(tmp_path / "study.parquet", STUDY, small_study)
+    write_table(tmp_path / "claims.parquet", CLAIMS, make_claims())
+    for number in range(2):
+        session = pd.DataFrame({"key": ["device/tensorflow", "load"], "value": ["2.21.0", str(number)]})
+        write_table(tmp_path / f"session{number}.parquet", SESSION, session)
+    for figure in drawn:
+        (tmp_path / f"{figure.name}.png").write_bytes(figure.png)
+        figure.rows.to_csv(tmp_path / f"{figure.name}.csv", index=False)
+    write_report(
+        tmp_path / "report.html",
+        SETTINGS,
+        study=tmp_path / "study.parquet",
+        claims=tmp_path / "claims.parquet",
+        figures=[tmp_path / f"{figure.name}.png" for figure in drawn],
+        tables=[tmp_path / f"{figure.name}.csv" for figure in drawn],
+        sessions=[tmp_path / f"session{number}.parquet" for number in range(2)],
+    )
+    text = (tmp_path / "report.html").read_text()
+    assert text.startswith("<!DOCTYPE html>")
+    assert "0, 1" in text and drawn[1].caption in Elements(text).text

@@ -14,6 +14,8 @@ with job(snakemake):
         snakemake.output[0],
         ReportInputs.model_validate_json(snakemake.params.settings),
         study=snakemake.input.study,
+        claims=snakemake.input.claims,
         figures=snakemake.input.figures,
+        tables=snakemake.input.tables,
         sessions=snakemake.input.sessions,
     )

@@ -100,6 +100,15 @@ class Paths:
     def study(self) -> str:
         return f"{self.root}/study.parquet"
 
+    @property
+    def stated(self) -> str:
+        """What the paper states in numbers, whichever study checks it."""
+        return "config/claims.yaml"
+
+    @property
+    def claims(self) -> str:
+        return f"{self.root}/claims.parquet"
+
     def figure(self, extension: str) -> str:
         return f"{self.root}/figures/{{figure}}.{extension}"
 

@@ -458,6 +458,13 @@ class Plan:
             target=study.benchmark.target,
         ).canonical()
 
+    @property
+    def claims_settings(self) -> str:
+        """What a variant's name may hold, and what kind of data accuracies are of."""
+        methods = {name: technique.method for name, technique in self.study.techniques.items()}
+        names = {self.study.models[name].data for name in self.study.study.models}
+        return _canonical(techniques=methods, data={name: self.study.data[name].kind for name in names})
+
     def sensitivity_settings(self, wildcards: Wildcards) -> str:
         """What a model's network and its examples are, and how it is scanned."""
         return _canonical(
@@ -483,7 +490,26 @@ class Plan:
 
     @property
     def report_settings(self) -> str:
-        return _canonical(report=self.study.report, plot=self.study.plot, devices=self.study.study.devices)
+        return _canonical(
+            report=self.study.report,
+            plot=self.study.plot,
+            devices=self.study.study.devices,
+            config=self._selected(),
+        )
+
+    def _selected(self) -> dict[str, Any]:
+        """What the study selects and how that is defined, for people to read."""
+        study = self.study
+        techniques = {name for _, variant in self._pairs() for name in variant.split("-")} - {BASELINE}
+        named = {
+            "models": study.study.models,
+            "techniques": sorted(techniques),
+            "devices": study.study.devices,
+            "data": sorted({study.models[name].data for name in study.study.models}),
+            "retraining": [name for name in study.study.models if name in study.retraining],
+        }
+        chosen = {section: {name: getattr(study, section)[name] for name in names} for section, names in named.items()}
+        return {"study": study.study, **chosen, "benchmark": study.benchmark, "evaluation": study.evaluation}
 
     def training_settings(self, wildcards: Wildcards) -> str:
         return _canonical(

@@ -15,6 +15,7 @@ FIGURES = (
     "fig32_quantization_sizes",
     "fig36_pruning_sizes",
     "fig41_combination",
+    "pareto",
     "zoo_sensitivity",
 )
 

@@ -3,50 +3,90 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import pandas as pd
+import yaml
 
 from tocompress.files import replace_on_success
+from tocompress.reporting.effects import counted
+from tocompress.reporting.embedding import embedded
 from tocompress.reporting.figures import caption
-from tocompress.reporting.figures.captions import listing
-from tocompress.reporting.study import BASELINE, METRICS, devices, models, select, variants
-from tocompress.reporting.style import DEQUANTIZATION_NAMES, METRIC_NAMES, model_name, quantity
+from tocompress.reporting.guidelines import GOALS, guidelines
+from tocompress.reporting.headline import headline
+from tocompress.reporting.machines import session_facts, summary, versions
+from tocompress.reporting.methods import methods
+from tocompress.reporting.study import devices, models, variants
+from tocompress.reporting.style import digits, model_name, quantity
 from tocompress.schemas.benchmark import SESSION
+from tocompress.schemas.claims import CLAIMS
 from tocompress.schemas.study import STUDY
-from tocompress.settings.reporting import Report, ReportInputs
+from tocompress.settings.reporting import ReportInputs
 from tocompress.tables import read_table
 
-_MOST = 3  # different values of one fact that are listed
-
-#: How the numbers of a metric come to be.
-METHODS: dict[str, str] = {
-    "parameters": "counted in the weights, batch norm statistics included",
-    "macs": "counted from the shapes of the layers, for one input",
-    "filters_removed": "counted in the weights",
-    "size": "size of the file that a device loads",
-    "size_deflated": "size of that file, compressed",
-    "latency": "wall clock from input to output, load excluded; median of each fresh process, mean over processes",
-    "latency_per_token": "as inference time, divided by the tokens generated",
-    "memory": "peak of a fresh process from its second inference on, above that of a control process without a model",
-    "power_mean": "energy of a block of inferences above idle, divided by its duration; mean over fresh processes",
-    "power_peak": "99th percentile in a block of the mean power over 100 ms, above idle; mean over fresh processes",
-    "energy": "power above idle, integrated over a block of inferences and the sensor's tail, an inference;"
-    " mean over fresh processes",
-    "top1": "share of the test set whose best class is right",
-    "top5": "share of the test set whose class is among the best five",
-    "precision": "mean over classes",
-    "recall": "mean over classes",
-    "f1": "mean over classes",
-    "bleu": "sacreBLEU on the test set, 0 to 100",
-    "bleu_tokenized": "BLEU of tokens on the test set, as tensorflow/nmt's scripts compute it, 0 to 100",
-    "operation_share": "share of the time of all profiled operations of an inference",
+#: Each verdict on a claim, the sign that goes with it, and what it means.
+VERDICTS = {
+    "agrees": ("✓", "the whole interval lies within the paper's number and its margin"),
+    "same direction": ("↗", "not all of the interval does, but it excludes no change, on the paper's side of it"),
+    "contradicts": ("✗", "nothing of the interval lies within the margin, nor is the direction the same"),
+    "undecided": ("?", "some of the interval lies within the margin: it is too wide to tell"),
+    "not comparable": ("≠", "measured, but under conditions that differ from the paper's"),
+    "not measured": ("–", "this study has no such value"),
 }
+
+_TABLE_1 = "table1_models"
+#: Columns of the table of all values: what one looks for first, and what other columns or sections tell.
+_FIRST = ("model", "variant", "metric", "label", "value", "ratio", "dequantization")
+_LEFT_OUT = ("network", "level")
+
+_BUILDS = {"zoo": "reduced", "published": "published", "own": "own", "initial": "initial"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the report: its name, its picture as PNG, its caption, and the rows behind it."""
+
+    name: str
+    png: bytes
+    caption: str
+    rows: pd.DataFrame
+
+    @property
+    def number(self) -> str:
+        """The paper's number, from the name; the name of one that the paper has not."""
+        if self.name == _TABLE_1:
+            return "Table I"
+        found = re.match(r"fig(\d+)", self.name)
+        return f"Figure {int(found.group(1))}" if found else self.name.replace("_", " ").capitalize()
+
+    @property
+    def alternative(self) -> str:
+        """What stands for the picture: its number and the first sentence of its caption."""
+        first, *_ = re.split(r"[.;:]\s", self.caption, maxsplit=1)
+        return f"{self.number}: {first}"
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        width, height = struct.unpack(">II", self.png[16:24])
+        return width, height
+
+    @property
+    def image(self) -> str:
+        """The picture in base64."""
+        return base64.b64encode(self.png).decode("ascii")
+
+    @property
+    def data(self) -> str:
+        """The rows as JSON."""
+        return embedded(self.rows)
 
 
 def write_report(
@@ -54,179 +94,170 @@ def write_report(
     settings: ReportInputs,
     *,
     study: str | Path,
+    claims: str | Path,
     figures: Sequence[str | Path],
+    tables: Sequence[str | Path],
     sessions: Sequence[str | Path],
 ) -> None:
-    """Write the report of the table in the file `study`; `sessions` come device by device, as many of each."""
+    """Write the report of the tables in the files `study` and `claims`.
+
+    `figures` are PNG files, `tables` the CSV files behind them, in the same order; `sessions` come device by device, as
+    many of each.
+    """
     table = read_table(study, STUDY)
-    captioned = [(Path(png).stem, png, caption(Path(png).stem, table, settings.plot)) for png in figures]
+    drawn = [
+        Figure(
+            Path(png).stem,
+            Path(png).read_bytes(),
+            caption(Path(png).stem, table, settings.plot),
+            pd.read_csv(csv, keep_default_na=False, na_values=[""]),
+        )
+        for png, csv in zip(figures, tables, strict=True)
+    ]
     each = len(sessions) // max(len(settings.devices), 1)
-    provenance = {
+    facts = {
         device: session_facts(read_table(file, SESSION) for file in sessions[number * each : (number + 1) * each])
         for number, device in enumerate(settings.devices)
     }
+    html = report(table, read_table(claims, CLAIMS), drawn, settings, facts)
     with replace_on_success(path) as temporary:
-        temporary.write_text(report(table, captioned, settings.report, provenance), encoding="utf-8")
-
-
-@dataclass(frozen=True)
-class _Figure:
-    name: str
-    number: str
-    image: str  # base64
-    caption: str
+        temporary.write_text(html, encoding="utf-8")
 
 
 def report(
     study: pd.DataFrame,
-    figures: Sequence[tuple[str, str | Path, str]],
-    settings: Report,
-    provenance: Mapping[str, Mapping[str, str]],
+    claims: pd.DataFrame,
+    figures: Sequence[Figure],
+    settings: ReportInputs,
+    facts: Mapping[str, Mapping[str, str]],
 ) -> str:
-    """The report as HTML: headline numbers, every figure (name, PNG file, caption), all rows of the table `study`.
-
-    `provenance` is what ran where: a heading (a device, the workflow) to its facts; see `session_facts`.
-    """
+    """The report as HTML, of tables of the schemas `study` and `claims`; `facts` are of each device's sessions."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tocompress.reporting"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.PackageLoader("tocompress.reporting"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
+    script = _source(environment, "report.js")
+    advice = guidelines(study)
+    table_1 = next((figure for figure in figures if figure.name == _TABLE_1), None)
     return environment.get_template("report.html.j2").render(
-        title=settings.title,
-        models=[model_name(model, network) for model, network in _networks(study)],
+        title=settings.report.title,
+        style=_source(environment, "report.css"),
+        script=script,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+        models=_model_names(study),
         variants=variants(study),
         devices=devices(study),
-        headlines=headlines(study),
-        figures=[_Figure(name, _number(name), _base64(path), caption) for name, path, caption in figures],
-        provenance=provenance,
-        methods=_methods(study),
-        columns=_columns(study),
-        rows=_cells(study),
+        headline=headline(study, claims),
+        summaries={device: summary(of_device) for device, of_device in facts.items()},
+        facts=facts,
+        versions=versions(),
+        config=_as_yaml(settings.config),
+        table_1=table_1,
+        model_rows=_model_rows(table_1.rows) if table_1 else [],
+        figures=[figure for figure in figures if figure.name != _TABLE_1],
+        claims=[_claim(row) for row in claims.to_dict("records")],
+        verdicts=VERDICTS,
+        verdict_counts=claims["verdict"].value_counts().to_dict(),
+        goals=list(GOALS),
+        guidelines=advice,
+        known_goals=[
+            goal for goal in GOALS if any(found.effects.get(goal) for rows in advice.values() for found in rows)
+        ],
+        methods=methods(study),
+        levels=[f"{100 * level:g} %" for level in sorted(study["level"].dropna().unique())],
+        rows=len(study),
+        data=embedded(study[[*_FIRST, *(name for name in study.columns if name not in (*_FIRST, *_LEFT_OUT))]]),
     )
 
 
-def session_facts(sessions: Iterable[pd.DataFrame]) -> dict[str, str]:
-    """One text a key from several tables `session`: the value, the few values, or how many there are.
+def _as_yaml(config: Mapping[str, Any]) -> str:
+    """The config as its file has it, the selection first; empty for none."""
+    selection_first = dict(sorted(config.items(), key=lambda section: section[0] != "study"))
+    return yaml.safe_dump(selection_first, sort_keys=False, width=100) if config else ""
 
-    Digests of files and outputs are left to the tables.
-    """
-    values: dict[str, list[str]] = {}
-    for session in sessions:
-        told = session[~session["key"].str.startswith(("output/", "sha256/"))]
-        for key, value in told[["key", "value"]].itertuples(index=False):
-            values.setdefault(key, []).append("" if pd.isna(value) else str(value))
-    different = {key: list(dict.fromkeys(found)) for key, found in values.items()}
+
+def _source(environment: jinja2.Environment, name: str) -> str:
+    assert environment.loader is not None
+    return environment.loader.get_source(environment, name)[0].strip()
+
+
+def _model_names(study: pd.DataFrame) -> list[str]:
+    networks = study.drop_duplicates("model").set_index("model")["network"]
+    return [model_name(model, networks[model]) for model in models(study)]
+
+
+def _model_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
+    """Table I, a row a model."""
+
+    def cell(row: Mapping[str, Any], name: str, show: Callable[[float], str]) -> str:
+        return "" if pd.isna(row.get(name)) else show(row[name])
+
+    def with_interval(row: Mapping[str, Any], name: str, scale: float) -> str:
+        half_width = (row[f"{name}_high"] - row[f"{name}_low"]) / 2 if f"{name}_low" in row else float("nan")
+        half = "" if pd.isna(half_width) else f" ±{scale * half_width:.1f}"
+        return cell(row, name, lambda value: f"{scale * value:.1f}{half}")
+
+    return [
+        {
+            "model": model_name(row["model"], row["network"]),
+            "weights": _BUILDS[row["build"]],
+            "type": row["type"],
+            "depth": str(row["depth"]),
+            "top1_paper": cell(row, "top1_paper", "{:.4g}".format),
+            "top1": with_interval(row, "top1", 100),
+            "top5_paper": cell(row, "top5_paper", "{:.4g}".format),
+            "top5": with_interval(row, "top5", 100),
+            "bleu_paper": cell(row, "bleu_paper", "{:.4g}".format),
+            "bleu": with_interval(row, "bleu", 1),
+            "parameters_paper": cell(row, "parameters_paper", lambda value: quantity(value, "1")),
+            "parameters_published": cell(row, "parameters_published", lambda value: quantity(value, "1")),
+            "parameters": cell(row, "parameters", lambda value: quantity(value, "1")),
+            "size": cell(row, "size", lambda value: quantity(value, "byte")),
+            "macs": cell(row, "macs", lambda value: quantity(value, "1")),
+        }
+        for row in rows.to_dict("records")
+    ]
+
+
+def _claim(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the schema `claims` as text."""
+
+    def text(name: str) -> str:
+        return "" if pd.isna(row[name]) else str(row[name])
+
+    def number(name: str) -> str:
+        return "" if pd.isna(row[name]) else _plain(row[name])
+
+    def with_unit(numbers: str) -> str:
+        if not numbers or text("unit") in ("", "1"):
+            return numbers
+        return f"×{numbers}" if row["unit"] == "×" else f"{numbers}\N{NO-BREAK SPACE}{row['unit']}"
+
+    low, high = number("low"), number("high")
+    paper = with_unit(" to ".join(filter(None, [number("paper"), number("paper_high")])))
+    sign, _ = VERDICTS[row["verdict"]]
     return {
-        key: ", ".join(found)
-        if len(found) <= _MOST
-        else f"{len(found)} different values, from {min(found)} to {max(found)}"
-        for key, found in different.items()
+        "claim": text("claim"),
+        "section": text("section"),
+        "figure": re.sub(r"^(?=\d)", "Fig. ", text("figure")),
+        "statement": text("statement"),
+        "paper": paper if row["bound"] == "range" else f"{row['bound']} {paper}",
+        "margin": f"±{number('margin')}" if row["margin"] > 0 else "",
+        "value": with_unit(number("value")),
+        "interval": f"{low} to {high}" if low and high else "",
+        "n": "" if pd.isna(row["n"]) or not row["n"] else counted(int(row["n"]), "model"),
+        "models": text("models"),
+        "sign": sign,
+        "verdict": text("verdict"),
+        "reason": text("reason"),
+        "inconsistent_with": text("inconsistent_with").split(", ") if text("inconsistent_with") else [],
     }
 
 
-def headlines(study: pd.DataFrame) -> list[str]:
-    """A sentence a variant: means over models of the changes from fp32, with their range."""
-    sentences = []
-    for variant in variants(study):
-        phrases = [phrase for phrase in _phrases(study, variant) if phrase]
-        if variant != BASELINE and phrases:
-            sentences.append(f"{variant}: {'; '.join(phrases)}.")
-    return sentences
-
-
-def _phrases(study: pd.DataFrame, variant: str) -> Iterator[str]:
-    own = study[study["variant"] == variant]
-    modes = [mode for mode in DEQUANTIZATION_NAMES if mode in set(own["dequantization"])] or list(DEQUANTIZATION_NAMES)
-    for metric in ("size", "latency", "memory", "energy", "top1", "bleu"):
-        if own.loc[own["metric"] == metric, "dequantization"].isna().all():
-            yield _change(METRIC_NAMES[metric], select(own, metric, dequantization=modes[0])["ratio"])
-        else:
-            for mode in modes:
-                ratios = select(own, metric, dequantization=mode)["ratio"]
-                yield _change(f"{METRIC_NAMES[metric]} ({DEQUANTIZATION_NAMES[mode]})", ratios)
-
-
-def _change(name: str, ratios: pd.Series[float]) -> str:
-    """`file size -74.6 % (-75.0 to -73.9 %, 6 models)`."""
-    changes = 100 * (ratios.dropna().astype(float) - 1)
-    if changes.empty:
-        return ""
-    if len(changes) == 1:
-        return f"{name} {_signed(changes.iloc[0])} % (one model)"
-    spread = f"{_signed(changes.min())} to {_signed(changes.max())} %"
-    return f"{name} {_signed(changes.mean())} % ({spread}, {len(changes)} models)"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")
-
-
-def _networks(study: pd.DataFrame) -> list[tuple[str, str]]:
-    networks = study.drop_duplicates("model").set_index("model")["network"]
-    return [(model, networks[model]) for model in models(study)]
-
-
-def _methods(study: pd.DataFrame) -> list[dict[str, str]]:
-    """A row a metric of the study: its unit, how it came to be, and how many values have which basis."""
-    rows = []
-    for metric in METRICS:
-        own = study[study["metric"] == metric]
-        if own.empty:
-            continue
-        counts = own["basis"].value_counts()
-        reasons = listing(own.loc[own["basis"] == "unavailable", "reason"].unique())
-        rows.append(
-            {
-                "metric": METRIC_NAMES[metric],
-                "unit": "" if METRICS[metric] == "1" else METRICS[metric],
-                "method": METHODS[metric],
-                "basis": ", ".join(f"{count:,} {basis}" for basis, count in counts.sort_index().items()),
-                "reasons": reasons,
-            }
-        )
-    return rows
-
-
-def _columns(study: pd.DataFrame) -> list[str]:
-    """The columns that say anything: intervals go with their value, units into it."""
-    merged = {"low", "high", "ratio_low", "ratio_high", "unit", "network", "level"}
-    return [name for name in study.columns if name not in merged and study[name].notna().any()]
-
-
-def _cells(study: pd.DataFrame) -> list[list[str]]:
-    columns = _columns(study)
-    return [[_cell(row, column) for column in columns] for row in study.to_dict("records")]
-
-
-def _cell(row: Mapping[str, Any], column: str) -> str:
-    value = row[column]
-    if pd.isna(value):
-        return ""
-    if column == "value":
-        return quantity(value, row["unit"]) + _interval(
-            *(quantity(row[edge], row["unit"]) if not pd.isna(row[edge]) else "" for edge in ("low", "high"))
-        )
-    if column == "ratio":
-        return f"{value:.3f}" + _interval(
-            *(f"{row[edge]:.3f}" if not pd.isna(row[edge]) else "" for edge in ("ratio_low", "ratio_high"))
-        )
-    if column == "converged":
-        return "yes" if value else "no"
-    if column == "metric":
-        return METRIC_NAMES[value]
-    return f"{int(value):,}" if column in ("n", "processes") else str(value)
-
-
-def _interval(low: str, high: str) -> str:
-    return f" [{low}, {high}]" if low and high else ""
-
-
-def _number(name: str) -> str:
-    """The paper's number of a figure, from the figure's name; the name of one that the paper has not."""
-    if name.startswith("table1"):
-        return "Table I"
-    found = re.match(r"fig(\d+)", name)
-    return f"Figure {int(found.group(1))}" if found else name.replace("_", " ").capitalize()
-
-
-def _base64(path: str | Path) -> str:
-    return base64.b64encode(Path(path).read_bytes()).decode("ascii")
+def _plain(value: float) -> str:
+    """At most three digits, and a minus sign that is one."""
+    text = digits(value)
+    return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "\N{MINUS SIGN}")

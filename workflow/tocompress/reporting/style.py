@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -215,6 +216,16 @@ def model_name(model: str, network: str) -> str:
     """`mobilenet_v1_full` of network `mobilenet_v1` is "MobileNet full"."""
     rest = model.removeprefix(network) if model.startswith(network) else f" ({model})"
     return network_name(network) + rest.replace("_", " ")
+
+
+def short_names(models: Sequence[ShownModel]) -> dict[ShownModel, str]:
+    """The network's name, short, where a figure tells trained from initial; the model's where that is not enough."""
+    kinds = [(model.network, model.trained) for model in models]
+    names = {}
+    for model, kind in zip(models, kinds, strict=True):
+        name = network_name(model.network) if kinds.count(kind) == 1 else model.label
+        names[model] = name.replace("Inception", "Inc.").replace("ResNet", "Res.").replace("MobileNet", "Mobile")
+    return names
 
 
 _SCALES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "µ"))

@@ -24,9 +24,9 @@ class _Model(Settings):
     build: Literal["zoo", "published", "initial", "own"] = Field(description="where the weights come from")
     width: float = Field(1.0, gt=0, le=4, description="depth multiplier; for gnmt the share of 1,024 units")
     data: Name = Field(description="entry of `data` it is evaluated on and takes its benchmark inputs from")
-    checkpoint: Annotated[Checkpoint | None, BeforeValidator(_of_path)] = Field(
-        None, description="required unless `build` is `initial`; a text is its `url`"
-    )
+    checkpoint: Annotated[
+        Checkpoint | None, BeforeValidator(_of_path, json_schema_input_type=Checkpoint | str | None)
+    ] = Field(None, description="required unless `build` is `initial`; a text is its `url`")
     seed: int = Field(1, ge=0, description="of the initial weights")
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -30,3 +30,4 @@ class ReportInputs(Settings):
     report: Report
     plot: Plot
     devices: tuple[str, ...]
+    config: dict[str, Any] = Field(description="what the study selects and how that is defined, to be shown")

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import panels
+from tocompress.reporting.figures.labels import Label, place
 from tocompress.reporting.study import BASELINE, select, variants
 from tocompress.settings.reporting import Plot
 
@@ -27,9 +25,9 @@ _LINES = (
     ("accuracy change from fp32 (%)", ("top1", "bleu"), True),
 )
 _WIDE = 3  # panels in a line that have room for everything
-# Inches: the axis on the left, the edge, between panels; the key, a row's titles, its panels, their axis.
+# Inches: the axis on the left, the edge, between panels; the key, a row's titles, its panels (empty), their axis.
 _LEFT, _MARGIN, _GAP = 0.56, 0.08, 0.12
-_KEY, _TITLE, _HEIGHT, _AXIS = 0.2, 0.2, 2.1, 0.42
+_KEY, _TITLE, _HEIGHT, _EMPTY, _AXIS = 0.2, 0.2, 2.1, 0.5, 0.42
 
 
 @dataclass(frozen=True)
@@ -58,29 +56,35 @@ def draw(study: pd.DataFrame, values: pd.DataFrame, models: Sequence[style.Shown
     The area of a bubble is in proportion to the parameters of the uncompressed model.
     """
     compared = [variant for variant in variants(values) if variant != BASELINE]
+    names = style.short_names(models)
+    bubbles = {
+        title: {variant: _bubbles(names, values, variant, metrics, change) for variant in compared}
+        for title, metrics, change in _LINES
+    }
+    heights = [(_HEIGHT, _AXIS) if any(bubbles[title].values()) else (_EMPTY, _MARGIN) for title, _, _ in _LINES]
     full_width = style.DOUBLE if len(compared) > 1 else style.SINGLE
-    figure = style.figure(full_width, _KEY + 2 * (_TITLE + _HEIGHT + _AXIS))
-    names = _short_names(models)
+    figure = style.figure(full_width, _KEY + sum(_TITLE + height + axis for height, axis in heights))
     builds = dict.fromkeys((model.group, model.trained) for model in models)
     panels.key(figure, _LEFT, _KEY / 2, [panels.Entry(group, hollow=not trained) for group, trained in builds])
-    for line, (title, metrics, change) in enumerate(_LINES):
-        top = _KEY + _TITLE + line * (_TITLE + _HEIGHT + _AXIS)
-        row = _row_of_axes(figure, top, len(compared))
-        style.write(figure, _MARGIN, top + _HEIGHT / 2, title, rotation=90, va="center", ha="left")
-        bubbles = {variant: _bubbles(names, values, variant, metrics, change) for variant in compared}
-        shown = [bubble for some in bubbles.values() for bubble in some]
+    top = _KEY
+    for (height, axis), (title, metrics, change) in zip(heights, _LINES, strict=True):
+        shown = [bubble for some in bubbles[title].values() for bubble in some]
+        row = _row_of_axes(figure, top + _TITLE, len(compared) if shown else 1, height)
+        below = top + _TITLE + height
+        top = below + axis
         if not shown:
-            for axes in row:
-                axes.set_yticks([])
-                panels.explain(axes, _why_none(values, metrics))
+            row[0].set_title(title, loc="left", pad=3)
+            row[0].set_yticks([])
+            panels.explain(row[0], _why_none(values, metrics))
             continue
+        style.write(figure, _MARGIN, below - height / 2, title, rotation=90, va="center", ha="left")
         largest = max(bubble.parameters for bubble in shown)
-        _name_axes(row, largest, top)
+        _name_axes(row, largest, below + 0.27)
         _set_limits(row, shown, change)
         for axes, variant in zip(row, compared, strict=True):
             colour = style.colours(study)[variant]
             axes.set_title(variant, loc="left", fontweight="bold", color=colour, pad=3)
-            _draw_bubbles(axes, bubbles[variant], largest, colour)
+            _draw_bubbles(axes, bubbles[title][variant], largest, colour)
     return figure
 
 
@@ -90,8 +94,8 @@ def _why_none(values: pd.DataFrame, metrics: Sequence[str]) -> str:
     return panels.why_missing(values[values["metric"] == "latency"] if missing["ratio"].notna().any() else missing)
 
 
-def _name_axes(row: Sequence[Axes], largest: float, top: float) -> None:
-    """What all panels of a row show, and the scale of their bubbles: once where they are narrow."""
+def _name_axes(row: Sequence[Axes], largest: float, below: float) -> None:
+    """What all panels of a row show, and the scale of their bubbles: once, `below` them, where they are narrow."""
     scale = f"largest: {style.quantity(largest, '1')} parameters"
     figure, title = style.figure_of(row[0]), "inference time relative to fp32"
     right = figure.get_size_inches()[0] - _MARGIN
@@ -100,19 +104,8 @@ def _name_axes(row: Sequence[Axes], largest: float, top: float) -> None:
         for axes in row:
             axes.set_xlabel(title)
     else:
-        below = top + _HEIGHT + 0.27
         style.write(figure, (_LEFT + right) / 2, below, title, ha="center", va="center")
         style.write(figure, right, below, scale, ha="right", va="center", color=style.MUTED)
-
-
-def _short_names(models: Sequence[style.ShownModel]) -> Mapping[style.ShownModel, str]:
-    """The network's name, short, for fill tells trained from initial; the model's where that is not enough."""
-    kinds = [(model.network, model.trained) for model in models]
-    names = {}
-    for model, kind in zip(models, kinds, strict=True):
-        name = style.network_name(model.network) if kinds.count(kind) == 1 else model.label
-        names[model] = name.replace("Inception", "Inc.").replace("ResNet", "Res.").replace("MobileNet", "Mobile")
-    return names
 
 
 def _bubbles(
@@ -138,22 +131,22 @@ def _bubbles(
     return sorted(found, key=lambda bubble: -bubble.parameters)
 
 
-def _row_of_axes(figure: Figure, top: float, number: int) -> list[Axes]:
-    number = max(number, 1)
+def _row_of_axes(figure: Figure, top: float, number: int, height: float) -> list[Axes]:
     width = (figure.get_size_inches()[0] - _LEFT - _MARGIN - (number - 1) * _GAP) / number
-    return [style.axes(figure, _LEFT + column * (width + _GAP), top, width, _HEIGHT) for column in range(number)]
+    return [style.axes(figure, _LEFT + column * (width + _GAP), top, width, height) for column in range(number)]
 
 
 def _set_limits(row: Sequence[Axes], shown: Sequence[_Bubble], change: bool) -> None:
     """The same axes for all panels of a row, with room for bubbles and names; a line for fp32 where it is in sight."""
     for axes in row:
-        for limits, bounds, line, reference in (
-            (axes.set_xlim, [bubble.x for bubble in shown], axes.axvline, 1.0),
-            (axes.set_ylim, [bubble.y for bubble in shown], axes.axhline, 0.0 if change else 1.0),
+        for limits, bounds, line, reference, least in (
+            (axes.set_xlim, [bubble.x for bubble in shown], axes.axvline, 1.0, 0.0),
+            (axes.set_ylim, [bubble.y for bubble in shown], axes.axhline, *((0.0, -100.0) if change else (1.0, 0.0))),
         ):
-            low, high = panels.reach(*(pd.Series(edges) for edges in zip(*bounds, strict=True)))
+            lows, middles, highs = (pd.Series(edges) for edges in zip(*bounds, strict=True))
+            low, high = panels.reach(lows, middles, highs, least=0.1 if reference else 3)
             margin = 0.16 * (high - low) or 0.1
-            limits(low - margin, high + margin)
+            limits(max(low - margin, least), high + margin)
             if low - margin < reference < high + margin:
                 line(reference, color=style.INK, linewidth=0.7)
                 if len(row) <= _WIDE:  # narrow ones have no room, and a tick that says so
@@ -186,78 +179,4 @@ def _draw_bubbles(axes: Axes, bubbles: Sequence[_Bubble], largest: float, colour
             x, y, "o", markersize=bubble.diameter(largest), markeredgecolor=colour, markeredgewidth=0.9,
             markerfacecolor=(colour, 0.35) if bubble.trained else ("white", 0.55), clip_on=False, zorder=3,
         )  # fmt: skip
-    _place_names(axes, bubbles, largest)
-
-
-def _place_names(axes: Axes, bubbles: Sequence[_Bubble], largest: float) -> None:
-    """Each name beside its bubble where it covers the least; those first placed may move as others come."""
-    pixel = style.figure_of(axes).dpi / 72
-    obstacles = [_extent(mark, 0.5 * pixel) for mark in (*axes.lines, *axes.texts)]
-    panel = _extent(axes.patch)
-    texts, choices = [], []
-    for bubble in bubbles:
-        text = axes.annotate(
-            bubble.name, (bubble.x[1], bubble.y[1]), (0, 0), textcoords="offset points", ha="center", va="center",
-            zorder=4,
-        )  # fmt: skip
-        size = text.get_window_extent()
-        centre = axes.transData.transform((bubble.x[1], bubble.y[1]))
-        texts.append((text, centre, bubble.diameter(largest) / 2 * pixel))
-        choices.append(list(_around(centre, texts[-1][2], size.width, size.height, pixel)))
-    fixed = [[_burden(box, distance / pixel, obstacles, panel) for box, distance in boxes] for boxes in choices]
-    chosen = [boxes[costs.index(min(costs))][0] for boxes, costs in zip(choices, fixed, strict=True)]
-    for _ in range(4):
-        for number, (boxes, costs) in enumerate(zip(choices, fixed, strict=True)):
-            others = [box for other, box in enumerate(chosen) if other != number]
-            total = [
-                cost + 8 * sum(_overlap(box, other) for other in others)
-                for (box, _), cost in zip(boxes, costs, strict=True)
-            ]
-            chosen[number] = boxes[total.index(min(total))][0]
-    for (text, centre, radius), box in zip(texts, chosen, strict=True):
-        middle = np.array([box.left + box.right, box.bottom + box.top]) / 2
-        text.set_position((middle - centre) / pixel)
-        edge = (min(max(centre[0], box.left), box.right), min(max(centre[1], box.bottom), box.top))
-        if math.dist(centre, edge) > radius + 4 * pixel:
-            rim = centre + (np.array(edge) - centre) * radius / math.dist(centre, edge)
-            start, end = axes.transData.inverted().transform([rim, edge])
-            axes.plot([start[0], end[0]], [start[1], end[1]], color=style.MUTED, linewidth=0.4, zorder=2)
-
-
-class _Box(NamedTuple):
-    """A rectangle in pixels."""
-
-    left: float
-    bottom: float
-    right: float
-    top: float
-
-
-def _extent(artist: Artist, padding: float = 0.0) -> _Box:
-    return _Box(*artist.get_window_extent().padded(padding).extents)
-
-
-def _around(
-    centre: np.ndarray, radius: float, width: float, height: float, pixel: float
-) -> Iterator[tuple[_Box, float]]:
-    """Places of a box of that size around a circle, and their distance from it; all in pixels."""
-    for distance in (1.5 * pixel, 7 * pixel, 14 * pixel, 22 * pixel):
-        for degrees in range(0, 360, 30):
-            angle = math.radians(degrees)
-            x = centre[0] + math.cos(angle) * (radius + distance + width / 2)
-            y = centre[1] + math.sin(angle) * (radius + distance + height / 2)
-            yield _Box(x - width / 2, y - height / 2, x + width / 2, y + height / 2), distance
-
-
-def _burden(box: _Box, distance: float, obstacles: Sequence[_Box], panel: _Box) -> float:
-    """What speaks against a place: what it covers, what sticks out of the panel, and its distance in points."""
-    covered = sum(_overlap(box, obstacle) for obstacle in obstacles)
-    outside = _overlap(box, box) - _overlap(box, panel)
-    return 3 * covered + 6 * outside + 5 * distance
-
-
-def _overlap(one: _Box, other: _Box) -> float:
-    """The area that both cover."""
-    width = min(one.right, other.right) - max(one.left, other.left)
-    height = min(one.top, other.top) - max(one.bottom, other.bottom)
-    return max(width, 0.0) * max(height, 0.0)
+    place(axes, [Label(bubble.name, bubble.x[1], bubble.y[1], bubble.diameter(largest) / 2) for bubble in bubbles])

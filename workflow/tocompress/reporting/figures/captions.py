@@ -16,6 +16,10 @@ _THRESHOLD = (
     " one reading of the paper's threshold."
 )
 
+TRAINED_ONLY = "Accuracy is judged on trained models only."
+#: Of panels whose bars may leave them.
+ARROWS = "; arrows where they leave a panel"
+
 
 def compose(*sentences: str) -> str:
     """One paragraph of the sentences that have something to say."""
@@ -113,17 +117,19 @@ def is_unconverged(rows: pd.DataFrame) -> pd.Series[bool]:
 
 
 def unavailable(rows: pd.DataFrame) -> str:
-    """What is missing, by reason: whole metrics by name, else the models."""
+    """What is missing, by reason: metrics missing everywhere by name alone, others with their models."""
     missing = rows[rows["basis"] == "unavailable"]
     phrases = []
     for reason, group in missing.groupby("reason", sort=False):
-        whole = [metric for metric in group["metric"].unique() if rows[rows["metric"] == metric]["value"].isna().all()]
-        parts = [
-            f"{METRIC_NAMES[metric]} of {listing(model_name(row.model, row.network) for row in some.itertuples())}"
-            for metric, some in group.groupby("metric", sort=False)
-            if metric not in whole
-        ]
-        phrases.append(f"{listing([*(METRIC_NAMES[metric] for metric in whole), *parts])} ({reason})")
+        whole, parts = [], dict[str, list[str]]()
+        for metric, some in group.groupby("metric", sort=False):
+            if rows[rows["metric"] == metric]["value"].isna().all():
+                whole.append(METRIC_NAMES[str(metric)])
+            else:
+                names = listing(model_name(row.model, row.network) for row in some.itertuples())
+                parts.setdefault(names, []).append(METRIC_NAMES[str(metric)])
+        of_models = [f"{listing(metrics)} of {names}" for names, metrics in parts.items()]
+        phrases.append(f"{listing([*whole, *of_models])} ({reason})")
     return f"Not available: {'; '.join(phrases)}." if phrases else ""
 
 

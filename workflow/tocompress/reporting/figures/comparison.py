@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tocompress.reporting import style
@@ -65,25 +66,45 @@ def draw(
     rows = panels.arrange(models, pitch)
     left = _MARGIN + rows.label_width
     width = (style.DOUBLE - left - columns * _VALUES - (columns - 1) * _GAP - _MARGIN) / columns
-    lines = -(-len(shown) // columns)
-    figure = style.figure(style.DOUBLE, _KEY + lines * (_TITLE + rows.height + _AXIS))
+    compared = values[values["ratio"].notna() & values["variant"].ne(BASELINE)]
+    panels_by_line = [_lettered(shown)[start : start + columns] for start in range(0, len(shown), columns)]
+    empty = panels.arrange([], pitch)
+    rows_by_line = [
+        rows if compared["panel"].isin([letter for letter, _ in line]).any() else empty for line in panels_by_line
+    ]
+    heights = [_TITLE + of_line.height + (_AXIS if of_line is rows else _GAP) for of_line in rows_by_line]
+    figure = style.figure(style.DOUBLE, _KEY + sum(heights))
     panels.key(figure, left, _KEY / 2, panels.variant_entries(colours, values))
-    for number, (letter, panel) in enumerate(_lettered(shown)):
-        line, column = divmod(number, columns)
-        place = left + column * (width + _VALUES + _GAP), _KEY + _TITLE + line * (_TITLE + rows.height + _AXIS)
-        axes = panels.panel(figure, rows, *place, width, f"({letter}) {panel.title}", names=column == 0)
-        own = values[values["panel"] == letter]
-        bars = [metric for metric in panel.markers if metric not in ("precision", "recall")]
-        panels.ratio_dots(axes, rows, own, colours, panel.markers, change=panel.change, bars=bars)
-        f1 = "f1" in panel.markers
-        panels.baseline_column(axes, rows, own, ["f1", *panel.markers], "fp32 F1" if f1 else "fp32")
-        if len(panel.markers) > 1 and models:
-            found = set(own.loc[own["ratio"].notna(), "metric"])
-            shapes = [
-                panels.Entry(style.METRIC_NAMES[name], shape) for name, shape in panel.markers.items() if name in found
-            ]
-            panels.key(figure, place[0] + 0.02, place[1] + rows.headings[0][0], shapes)
+    top = _KEY
+    for line, of_line, height in zip(panels_by_line, rows_by_line, heights, strict=True):
+        for column, (letter, panel) in enumerate(line):
+            place = left + column * (width + _VALUES + _GAP), top + _TITLE
+            axes = panels.panel(figure, of_line, *place, width, f"({letter}) {panel.title}", names=column == 0)
+            _fill(figure, axes, place, of_line, values[values["panel"] == letter], panel, colours)
+        top += height
     return figure
+
+
+def _fill(
+    figure: Figure,
+    axes: Axes,
+    place: tuple[float, float],
+    rows: panels.Rows,
+    own: pd.DataFrame,
+    panel: Panel,
+    colours: Mapping[str, str],
+) -> None:
+    """Dots, the values of fp32, and which marker is which metric where there are several."""
+    bars = [metric for metric in panel.markers if metric not in ("precision", "recall")]
+    panels.ratio_dots(axes, rows, own, colours, panel.markers, change=panel.change, bars=bars)
+    f1 = "f1" in panel.markers
+    panels.baseline_column(axes, rows, own, ["f1", *panel.markers], "fp32 F1" if f1 else "fp32")
+    if len(panel.markers) > 1 and rows.models:
+        found = set(own.loc[own["ratio"].notna(), "metric"])
+        shapes = [
+            panels.Entry(style.METRIC_NAMES[name], shape) for name, shape in panel.markers.items() if name in found
+        ]
+        panels.key(figure, place[0] + 0.02, place[1] + rows.headings[0][0], shapes)
 
 
 def _lettered(shown: Sequence[Panel]) -> list[tuple[str, Panel]]:

@@ -45,7 +45,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         captions.without("Quantization to 8 bits (q8)", [_QUANTIZED] if _QUANTIZED in set(own["variant"]) else []),
         captions.without("Pruning", [threshold] if threshold else []),
         captions.removed(own, [threshold] if threshold else []),
-        "Accuracy is judged on trained models only.",
+        captions.TRAINED_ONLY,
         captions.weights_are(plot.dequantization),
-        captions.measurements(study, rows),
+        captions.measurements(study, rows, captions.ARROWS),
     )

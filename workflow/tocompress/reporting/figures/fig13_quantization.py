@@ -31,7 +31,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
     return captions.compose(
         "Quantization by bit width, relative to the uncompressed model: file size, inference time, accuracy (top-1 and"
         " top-5, BLEU for GNMT), peak power, energy an inference, and precision, recall and F1 (macro averages).",
-        "Accuracy is judged on trained models only.",
+        captions.TRAINED_ONLY,
         captions.weights_are(plot.dequantization),
-        captions.measurements(study, rows, "; those of precision and recall are in the table only"),
+        captions.measurements(study, rows, f"{captions.ARROWS}; those of precision and recall are in the table only"),
     )

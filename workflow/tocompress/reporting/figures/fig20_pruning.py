@@ -23,7 +23,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     """Two rows of three panels; pruned models are rows, thresholds are colours."""
     values = table(study, plot)
     shown = [model for model in style.shown_models(study) if model.name in models(values)]
-    pitch = max(0.3, _VARIANT * len(pruned(study)))
+    pitch = min(max(0.3, _VARIANT * len(pruned(study))), max(0.26, 3.6 / max(len(shown), 1)))
     return comparison.draw(study, values, comparison.ALL, shown, pitch=pitch, columns=3), values
 
 
@@ -34,7 +34,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         " top-5, BLEU for GNMT), peak power, energy an inference, and precision, recall and F1 (macro averages).",
         captions.without("Pruning", pruned(study)),
         captions.removed(study, pruned(study)),
-        "Accuracy is judged on trained models only.",
+        captions.TRAINED_ONLY,
         captions.set_up_for(plot.dequantization),
-        captions.measurements(study, rows, "; those of precision and recall are in the table only"),
+        captions.measurements(study, rows, f"{captions.ARROWS}; those of precision and recall are in the table only"),
     )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import cycle
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import cycle, product
 from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
@@ -18,35 +18,47 @@ from tocompress.reporting.study import BASELINE, models, select
 from tocompress.reporting.thresholds import BUDGET, LargestCut, largest_cuts, pruned, pruned_models, removed, sweep
 from tocompress.settings.reporting import Plot
 
-# Column: its title, its metrics (a model has one of them), and whether it shows changes or multiples.
-_COLUMNS: tuple[tuple[str, tuple[str, ...], bool], ...] = (
-    ("accuracy", ("top1", "bleu"), True),
-    ("inference time", ("latency",), False),
-    ("runtime memory", ("memory",), False),
-    ("file size", ("size",), False),
-    ("energy", ("energy",), False),
+_JUDGED = ("top1", "bleu")  # what the budget is of
+# Panel: its title, its metrics (a model has one of them), and whether it shows changes or multiples.
+_Panel = tuple[str, tuple[str, ...], bool]
+_LINES: tuple[tuple[_Panel, ...], ...] = (
+    (
+        ("accuracy", _JUDGED, True),
+        ("top-5", ("top5",), True),
+        ("precision", ("precision",), True),
+        ("recall", ("recall",), True),
+        ("F1", ("f1",), True),
+    ),
+    (
+        ("inference time", ("latency",), False),
+        ("file size", ("size",), False),
+        ("runtime memory", ("memory",), False),
+        ("peak power", ("power_peak",), False),
+        ("energy", ("energy",), False),
+    ),
 )
+_MOST = max(len(line) for line in _LINES)
 _READINGS = {"filters": "filters_removed", "parameters": "parameters"}
 _BY_VALUE = panels.Entry("by the value", marker="o", colour=style.INK, hollow=True)
 _BY_BOUND = panels.Entry("by the lower end of its interval", marker="s", colour=style.INK, hollow=True)
 _SHAPES = ("o", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
-_TICKS = (-100, -50, -20, -10, -5, 0, 5)  # %, of the accuracy
 _LOSS = 100 * BUDGET
-# Inches: the first axis, between panels, right of the last, at the edge; a line of the key, a title, a panel, an axis.
-_LEFT, _GAP, _RIGHT, _MARGIN = 0.52, 0.43, 0.19, 0.1
-_KEY, _TITLE, _HEIGHT, _AXIS = 0.2, 0.22, 1.45, 0.4
+# Inches: the first axis, between panels, right of the last, at the edge; a line of the key, a title, a panel (an empty
+# line of them), an axis.
+_LEFT, _GAP, _RIGHT, _MARGIN = 0.58, 0.42, 0.19, 0.05
+_KEY, _TITLE, _HEIGHT, _EMPTY, _AXIS = 0.2, 0.2, 1.1, 0.5, 0.4
 _LINE = 0.17  # inches, of the list of largest cuts
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """The rows of all panels, and those of what was removed, for the pruned models."""
-    metrics = [*_READINGS.values(), *(metric for _, metrics, _ in _COLUMNS for metric in metrics)]
+    metrics = [*_READINGS.values(), *(metric for line in _LINES for _, metrics, _ in line for metric in metrics)]
     return select(pruned_models(study), *metrics, dequantization=plot.dequantization).reset_index(drop=True)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """A line of panels over each share removed, a curve a model; below, the largest cuts within the budget."""
+    """Two lines of panels over each share removed, a curve a model; below, the largest cuts within the budget."""
     values = table(study, plot)
     shown = [model for model in style.shown_models(study) if model.name in models(values)]
     cuts = largest_cuts(values)
@@ -57,42 +69,55 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
         panels.variant_entries(colours, values),
     ]
     lines = [line for some in entries for line in panels.wrap(some, style.DOUBLE - _LEFT - _MARGIN) if line]
-    above, line_height = _KEY * len(lines), _TITLE + _HEIGHT + _AXIS
-    below = above + len(_READINGS) * line_height
+    panel_lines = list(product(_READINGS, _LINES))
+    measured = [any(_is_measured(values, metrics, reading) for _, metrics, _ in line) for reading, line in panel_lines]
+    heights = [(_HEIGHT, _AXIS) if some else (_EMPTY, 2 * _MARGIN) for some in measured]
+    top = _KEY * len(lines)
+    below = top + sum(_TITLE + height + axis for height, axis in heights)
     figure = style.figure(style.DOUBLE, below + (len(cuts) + 1) * _LINE + _MARGIN)
-    for number, line in enumerate(lines):
-        panels.key(figure, _LEFT, (number + 0.5) * _KEY, line)
-    for number, reading in enumerate(_READINGS):
-        _draw_line(figure, above + number * line_height + _TITLE, values, reading, colours, shapes)
+    for number, entries_of_line in enumerate(lines):
+        panels.key(figure, _LEFT, (number + 0.5) * _KEY, entries_of_line)
+    letters = iter("abcdefghijklmnopqrst")
+    for (height, axis), (reading, line) in zip(heights, panel_lines, strict=True):
+        _draw_line(figure, top + _TITLE, height, values, reading, line, letters, colours, shapes)
+        top += _TITLE + height + axis
     _list_cuts(figure, below + _LINE / 2, values, cuts, shown)
     return figure, values
+
+
+def _is_measured(values: pd.DataFrame, metrics: Sequence[str], reading: str) -> bool:
+    """Whether any pruned variant has both a ratio of one of the metrics and a share removed."""
+    return bool(_points(values, metrics, reading, change=False)["variant"].ne(BASELINE).any())
 
 
 def _draw_line(
     figure: Figure,
     top: float,
+    height: float,
     values: pd.DataFrame,
     reading: str,
+    line: Sequence[_Panel],
+    letters: Iterator[str],
     colours: Mapping[str, str],
     shapes: Mapping[str, str],
 ) -> None:
-    """The metrics over the share of `reading` removed."""
-    width = (style.DOUBLE - _LEFT - _RIGHT - (len(_COLUMNS) - 1) * _GAP) / len(_COLUMNS)
-    first = list(_READINGS).index(reading) * len(_COLUMNS)
-    for column, (title, metrics, change) in enumerate(_COLUMNS):
-        axes = style.axes(figure, _LEFT + column * (width + _GAP), top, width, _HEIGHT)
-        axes.set_title(f"({'abcdefghij'[first + column]}) {title}", loc="left", fontweight="bold", pad=3)
-        points = _points(values, metrics, reading, change)
-        if column == 0:
-            style.write(figure, _MARGIN, top + _HEIGHT / 2, "change from fp32 (%)", rotation=90, va="center", ha="left")
-        if points["variant"].isin(list(colours)).any():
-            _set_axes(axes, points, f"{reading} removed (%)", change)
-            _curves(axes, points, colours, shapes)
-            if change:
-                _mark_cuts(axes, points, largest_cuts(values))
-        else:
+    """The metrics of a line over the share of `reading` removed."""
+    width = (style.DOUBLE - _LEFT - _RIGHT - (_MOST - 1) * _GAP) / _MOST
+    for column, (title, metrics, change) in enumerate(line):
+        axes = style.axes(figure, _LEFT + column * (width + _GAP), top, width, height)
+        axes.set_title(f"({next(letters)}) {title}", loc="left", fontweight="bold", pad=3)
+        if not _is_measured(values, metrics, reading):
             axes.set_yticks([])
             panels.explain(axes, _why_none(values, metrics, reading))
+            continue
+        points = _points(values, metrics, reading, change)
+        if column == 0:
+            label = "change (%)" if change else "relative to fp32"
+            style.write(figure, _MARGIN, top + height / 2, label, rotation=90, va="center", ha="left")
+        _set_axes(axes, points, f"{reading} removed (%)", change)
+        _curves(axes, points, colours, shapes)
+        if metrics == _JUDGED:
+            _mark_cuts(axes, points, largest_cuts(values))
 
 
 def _points(values: pd.DataFrame, metrics: Sequence[str], reading: str, change: bool) -> pd.DataFrame:
@@ -124,19 +149,15 @@ def _set_axes(axes: Axes, points: pd.DataFrame, label: str, change: bool) -> Non
     axes.set_xlabel(label)
     axes.grid()
     if change:
-        axes.set_yscale("symlog", linthresh=_LOSS, linscale=1)
         low, high = points[["low", "middle"]].min(axis=None), points[["middle", "high"]].max(axis=None)
-        axes.set_ylim(max(min(1.1 * low, -1.5 * _LOSS), -100), max(high, 1) + 0.5)
-        axes.yaxis.set_major_locator(FixedLocator(_TICKS))
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.axhline(-_LOSS, color=style.INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
+        panels.change_axis(axes, low, high, linear=_LOSS)
     else:
         low, high = panels.reach(points["low"], points["middle"], points["high"])
         margin = 0.05 * (high - low)
         axes.set_ylim(0 if low < 0.5 else low - margin, high + margin)
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
-    axes.axhline(0 if change else 1, color=style.INK, linewidth=0.7, zorder=1)
-    axes.yaxis.set_major_formatter(FuncFormatter(panels.percent if change else panels.multiple))
+        axes.yaxis.set_major_formatter(FuncFormatter(panels.multiple))
+        axes.axhline(1, color=style.INK, linewidth=0.7, zorder=1)
 
 
 def _curves(axes: Axes, points: pd.DataFrame, colours: Mapping[str, str], shapes: Mapping[str, str]) -> None:
@@ -153,7 +174,8 @@ def _curves(axes: Axes, points: pd.DataFrame, colours: Mapping[str, str], shapes
 
 
 def _mark_cuts(axes: Axes, points: pd.DataFrame, cuts: Mapping[str, LargestCut]) -> None:
-    """A ring around the largest cut of each model."""
+    """The budget, and a ring around the largest cut of each model."""
+    axes.axhline(-_LOSS, color=style.INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
     places = points.set_index(["model", "variant"])
     for model, cut in cuts.items():
         for variant, entry in ((cut.by_value, _BY_VALUE), (cut.by_bound, _BY_BOUND)):
@@ -196,15 +218,19 @@ def _in_words(values: pd.DataFrame, model: str, variant: str | None) -> str:
 
 def caption(study: pd.DataFrame, plot: Plot) -> str:
     values = table(study, plot)
+    judged = bool(largest_cuts(values))
     return captions.compose(
-        "Pruning by threshold in all of the paper's readings, relative to the uncompressed model: metrics over the"
-        " share of filters removed (above) and over the share of parameters removed (below); and the largest cut"
-        f" measured that loses at most {_LOSS:g} % of the accuracy (top-1, BLEU for GNMT): dashed line, rings and list."
-        f" The axis of accuracy is logarithmic beyond {_LOSS:g} %. Shapes are models, colours are variants;"
-        " curves join the sweep, variants with a name after their number stand apart.",
+        "Pruning by threshold in all of the paper's readings, relative to the uncompressed model: every metric over the"
+        " share of filters removed (upper half) and over that of parameters removed (lower half); accuracy is top-1 or,"
+        " for GNMT, BLEU. Shapes are models, colours are variants; curves join the sweep, variants with a name after"
+        " their number stand apart.",
+        f"The third reading is the largest cut measured that loses at most {_LOSS:g} % of the accuracy: dashed line,"
+        f" rings and list. Axes of changes are logarithmic beyond {_LOSS:g} %."
+        if judged
+        else "",
         captions.without("Pruning", pruned(study)),
         captions.removed(study, pruned(study)),
-        "Accuracy is judged on trained models only.",
+        captions.TRAINED_ONLY if judged else "",
         captions.set_up_for(plot.dequantization),
         captions.measurements(study, values, "; cut off where they leave a panel"),
     )

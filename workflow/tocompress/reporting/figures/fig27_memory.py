@@ -50,5 +50,5 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         if mildest(study)
         else "",
         captions.weights_are(plot.dequantization),
-        captions.measurements(study, values),
+        captions.measurements(study, values, captions.ARROWS),
     )

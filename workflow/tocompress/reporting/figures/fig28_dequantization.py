@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,11 +15,10 @@ from tocompress.settings.reporting import Plot
 
 _BAR = 0.135  # inches a bar takes
 _GROUP = 0.09  # inches between models
-# Inches: the column of time ratios, the names of variants, between panels, at the edge; the titles, the axis.
-_RATIOS, _VARIANTS, _GAP, _MARGIN = 0.42, 0.3, 0.15, 0.05
+# Inches: the columns of shares and of times, the names of variants, between panels, at the edge; the titles, the axis.
+_SHARES, _TIMES, _VARIANTS, _GAP, _MARGIN = 0.36, 0.42, 0.3, 0.1, 0.05
 _TITLE, _AXIS = 0.2, 0.38
 _INFERENCE = "#e4e4e4"
-_ROOM = 86  # %, beyond which a share is named inside its bar
 
 
 def table(study: pd.DataFrame) -> pd.DataFrame:
@@ -38,10 +39,10 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     ]
 
     left = _MARGIN + rows.label_width
-    width = (style.DOUBLE - left - _MARGIN - (len(modes) - 1) * _GAP) / len(modes) - _VARIANTS - _RATIOS
+    width = (style.DOUBLE - left - _MARGIN - (len(modes) - 1) * _GAP) / len(modes) - _VARIANTS - _SHARES - _TIMES
     figure = style.figure(style.DOUBLE, _TITLE + rows.height + _AXIS)
     for number, mode in enumerate(modes):
-        place = left + _VARIANTS + number * (_VARIANTS + width + _RATIOS + _GAP)
+        place = left + _VARIANTS + number * (_VARIANTS + width + _SHARES + _TIMES + _GAP)
         axes = panels.panel(
             figure, rows, place, _TITLE, width, style.DEQUANTIZATION_NAMES[mode], names=False,
         )  # fmt: skip
@@ -64,33 +65,28 @@ def _bars(axes: Axes, rows: panels.Rows, values: pd.DataFrame, quantized: list[s
         axes.barh(y, spent, height=0.82 * _BAR, color=colours[row.variant])
         if not pd.isna(row.low) and not pd.isna(row.high):
             axes.plot([100 * row.low, 100 * row.high], [y, y], color=style.INK, linewidth=0.7, solid_capstyle="butt")
-        end = spent if pd.isna(row.high) else max(spent, 100 * row.high)
-        if end < _ROOM:
-            axes.annotate(f"{spent:.0f} %", (end, y), (3, 0), textcoords="offset points", va="center_baseline")
-        else:
-            start = spent if pd.isna(row.low) else min(spent, 100 * row.low)
-            axes.annotate(
-                f"{spent:.0f} %", (start, y), (-3, 0), textcoords="offset points", ha="right", va="center_baseline",
-                color="white",
-            )  # fmt: skip
         axes.annotate(
             row.variant, (0, y), (-3, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
             ha="right", va="center_baseline", color=colours[row.variant], fontweight="bold",
         )  # fmt: skip
+        _write(axes, f"{spent:.0f} %", y, _SHARES)
         ratio = times.get((row.model, row.variant))
         if not pd.isna(ratio):
-            axes.annotate(
-                f"×{ratio:.2f}", (1, y), (4, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-                va="center_baseline",
-            )  # fmt: skip
+            _write(axes, f"×{ratio:.2f}", y, _SHARES + _TIMES)
     axes.set_xlim(0, 100)
     axes.set_xlabel("share of operation time (%)")
     header = rows.headings[0][0]
     axes.annotate("dequantization", (1, header), va="center_baseline", fontweight="bold")
     axes.annotate("inference", (99, header), va="center_baseline", ha="right", color=style.MUTED)
+    _write(axes, "share", header, _SHARES, color=style.MUTED)
+    _write(axes, "time", header, _SHARES + _TIMES, color=style.MUTED)
+
+
+def _write(axes: Axes, text: str, y: float, right: float, **look: Any) -> None:
+    """Text beside the bars that ends so many inches right of them."""
     axes.annotate(
-        "time", (1, header), (4, 0), xycoords=("axes fraction", "data"), textcoords="offset points",
-        va="center_baseline", color=style.MUTED,
+        text, (1, y), (72 * right, 0), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
+        va="center_baseline", **look,
     )  # fmt: skip
 
 
@@ -102,7 +98,11 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         " weights inside the operation that uses them, that time counts as inference: the share is a lower bound."
         " The times of operations that run side by side add up: a share of them is not a share of the wall clock,"
         " least of all in small networks."
-        " On the right, inference time relative to fp32.",
+        " Beside the bars, their share and the inference time relative to fp32.",
+        "Tensors above a limit of the runtime's (TensorFlow's is about 10 MB) are not dequantized while loading, but at"
+        " every inference in either mode."
+        if "once" in set(values["dequantization"])
+        else "",
         captions.measured_on(study),
         captions.intervals(values[values["metric"] == "operation_share"]),
         captions.observations(values),

@@ -31,7 +31,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         f" model's parameters, to a scale of its own in each row; the smallest are drawn {bubbles.SMALLEST:g} pt wide.",
         captions.weights_are(plot.dequantization),
         captions.measured_on(study),
-        captions.intervals(values),
+        captions.intervals(values, "; cut off where they leave a panel"),
         captions.observations(values),
         captions.unavailable(values),
     )

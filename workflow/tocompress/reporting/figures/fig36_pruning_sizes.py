@@ -37,7 +37,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         captions.removed(study, sweep(study)),
         captions.set_up_for(plot.dequantization),
         captions.measured_on(study),
-        captions.intervals(values),
+        captions.intervals(values, "; cut off where they leave a panel"),
         captions.observations(values),
         captions.unavailable(values),
     )

@@ -49,7 +49,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         " time, energy an inference and accuracy (top-1, BLEU for GNMT). A chain's techniques are applied from left to"
         " right; the paper quantizes first.",
         captions.without("A combination of techniques", _compared(study)),
-        "Accuracy is judged on trained models only.",
+        captions.TRAINED_ONLY,
         captions.weights_are(plot.dequantization),
-        captions.measurements(study, rows),
+        captions.measurements(study, rows, captions.ARROWS),
     )

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from tocompress.reporting import style
 from tocompress.reporting.figures.captions import is_unconverged
@@ -19,6 +19,7 @@ from tocompress.reporting.study import ACCURACY, BASELINE
 
 _HEADING = 0.19  # inches that a group's heading takes
 _EMPTY = 0.6  # inches, for the reason why there are no rows
+_LINE = 0.14  # inches of such a reason
 
 
 @dataclass(frozen=True)
@@ -120,21 +121,34 @@ def ratio_dots(
     axes.set_xlabel("change from fp32 (%)" if change else "relative to fp32")
 
 
-def reach(lows: pd.Series[float], middles: pd.Series[float], highs: pd.Series[float]) -> tuple[float, float]:
-    """The ends of an axis that shows all of `middles`, and of their intervals no more than as far again."""
+def reach(
+    lows: pd.Series[float], middles: pd.Series[float], highs: pd.Series[float], least: float = 0.1
+) -> tuple[float, float]:
+    """The ends of an axis that shows all of `middles`, and of their intervals no more than as far again or `least`."""
     low, high = middles.min(), middles.max()
-    span = high - low or 0.1
+    span = max(high - low, least)
     return max(min(low, lows.min()), low - span), min(max(high, highs.max()), high + span)
 
 
 def _limits(shown: pd.DataFrame, baseline: float) -> tuple[float, float]:
     """An axis for the ratios or changes of `shown`, with the baseline in sight."""
     dots = pd.concat([shown["middle"], pd.Series([baseline])])
-    low, high = reach(shown["low"], dots, shown["high"])
+    low, high = reach(shown["low"], dots, shown["high"], least=0.1 if baseline else 3)
     if baseline == 1 and high < 1.1 and low < 0.5:
         low, high = 0.0, max(high, 1.0)  # much smaller: from nothing to all
     margin = 0.03 * (high - low)
     return low - margin, high + margin
+
+
+def change_axis(axes: Axes, low: float, high: float, linear: float) -> None:
+    """The y axis of changes in percent from `low` to `high`: linear as far as `linear`, logarithmic beyond."""
+    height = axes.get_position().height * style.figure_of(axes).get_size_inches()[1]
+    axes.set_yscale("symlog", linthresh=linear, linscale=1)
+    axes.set_ylim(max(min(1.2 * low, -1.5 * linear), -120), max(high, 1) + 0.5)
+    axes.yaxis.set_major_locator(FixedLocator([-100, -50, -20, -10, -5, 0, 5] if height > 1 else [-100, -20, -5, 0]))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(percent))
+    axes.axhline(0, color=style.INK, linewidth=0.7, zorder=1)
 
 
 def _width(axes: Axes) -> float:
@@ -213,15 +227,18 @@ def baseline_column(axes: Axes, rows: Rows, values: pd.DataFrame, metrics: Seque
 
 def explain(axes: Axes, reason: str) -> None:
     """Say in an empty panel why it is empty."""
-    for line in tuple(axes.lines):
-        line.remove()
+    for drawn in tuple(axes.lines):
+        drawn.remove()
     axes.set_xticks([])
     axes.set_facecolor("#f8f8f8")
     axes.spines[["left", "bottom"]].set_visible(False)
-    axes.text(
-        0.5, 0.5, textwrap.fill(reason, max(8, int(_width(axes) * 72 / (0.6 * style.SMALL)))), transform=axes.transAxes,
-        ha="center", va="center", color=style.MUTED, style="italic", linespacing=1.4,
-    )  # fmt: skip
+    lines = textwrap.wrap(reason, max(8, int(_width(axes) * 72 / (0.6 * style.SMALL))))
+    for number, line in enumerate(lines):
+        below = (number - (len(lines) - 1) / 2) * _LINE * 72
+        axes.annotate(
+            line, (0.5, 0.5), (0, -below), xycoords="axes fraction", textcoords="offset points", ha="center",
+            va="center_baseline", color=style.MUTED, style="italic",
+        )  # fmt: skip
 
 
 def why_missing(values: pd.DataFrame) -> str:
@@ -284,9 +301,13 @@ class Entry:
         return 0.2 if self.bold else 0.09
 
 
-def variant_entries(colours: Mapping[str, str], values: pd.DataFrame) -> list[Entry]:
-    """The colours, and what hollow means where it occurs."""
-    entries = [Entry(variant, colour=colour, bold=True) for variant, colour in colours.items()]
+def variant_entries(
+    colours: Mapping[str, str], values: pd.DataFrame, markers: Mapping[str, str] | None = None
+) -> list[Entry]:
+    """The colours (and markers, where they differ), and what hollow means where it occurs."""
+    entries = [
+        Entry(variant, (markers or {}).get(variant, "o"), colour, bold=True) for variant, colour in colours.items()
+    ]
     if (values["ratio"].notna() & values["variant"].ne(BASELINE) & is_unconverged(values)).any():
         entries.append(Entry("not converged", hollow=True))
     return entries

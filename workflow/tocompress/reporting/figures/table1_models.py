@@ -123,14 +123,16 @@ def _columns(models: pd.DataFrame) -> list[_Column]:
         _Column("depth", lambda row: str(row["depth"])),
         _Column("top-1", _plain("top1_paper"), "paper (%)"),
         _Column("top-5", _plain("top5_paper"), "paper (%)"),
-        _Column("top-1", _with_interval("top1"), "here (%)"),
-        _Column("top-5", _with_interval("top5"), "here (%)"),
     ]
-    if models["bleu_paper"].notna().any():
+    if models["top1"].notna().any():
         columns += [
-            _Column("paper", _plain("bleu_paper"), "BLEU"),
-            _Column("here", _with_interval("bleu", 1), "BLEU"),
+            _Column("top-1", _with_interval("top1"), "here (%)"),
+            _Column("top-5", _with_interval("top5"), "here (%)"),
         ]
+    if models["bleu_paper"].notna().any():
+        columns.append(_Column("paper", _plain("bleu_paper"), "BLEU"))
+    if models["bleu"].notna().any():
+        columns.append(_Column("here", _with_interval("bleu", 1), "BLEU"))
     return [
         *columns,
         _Column("paper", _count("parameters_paper"), "parameters"),

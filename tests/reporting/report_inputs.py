@@ -1,0 +1,42 @@
+"""What a report is made of, made up: claims, figures, settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from tocompress.reporting import figures
+from tocompress.reporting.report import VERDICTS, Figure
+from tocompress.schemas.claims import CLAIMS
+from tocompress.settings.reporting import Plot, Report, ReportInputs
+
+SETTINGS = ReportInputs(report=Report(), plot=Plot(dpi=50), devices=("host",), config={"study": {"name": "made_up"}})
+
+
+def make_claims(verdicts=tuple(VERDICTS)) -> pd.DataFrame:
+    """A claim a verdict."""
+    rows = []
+    for number, verdict in enumerate(verdicts):
+        known = verdict != "not measured"
+        row = dict.fromkeys(CLAIMS.names) | {
+            "claim": f"claim_{number}", "section": "IV-E", "figure": "13b", "statement": f"statement {number}",
+            "unit": "%", "paper": -28.0, "bound": "about", "margin": 5.0, "verdict": verdict, "n": 3 if known else 0,
+        }  # fmt: skip
+        if known:
+            row |= {"value": -25.0, "low": -27.25, "high": -22.5, "level": 0.95, "models": "vgg_16, gnmt"}
+        else:
+            row |= {"reason": "no power sensor", "inconsistent_with": "claim_0"}
+        rows.append(row)
+    return pd.DataFrame(rows, columns=CLAIMS.names)
+
+
+def draw_figures(study: pd.DataFrame, folder: Path, *names: str) -> list[Figure]:
+    """These figures of a study, drawn and read again."""
+    found = []
+    for name in names:
+        drawing = figures.draw(name, study, SETTINGS.plot)
+        paths = [folder / f"{name}.{kind}" for kind in ("png", "pdf", "csv")]
+        figures.save(drawing, *paths, SETTINGS.plot)
+        found.append(Figure(name, paths[0].read_bytes(), drawing.caption, pd.read_csv(paths[2])))
+    return found

@@ -1,0 +1,59 @@
+"""The headline says in five sentences what the tables say, and what they do not."""
+
+from __future__ import annotations
+
+import pytest
+from made_up import NO_SENSOR, make_unavailable
+from report_inputs import make_claims
+
+from tocompress.reporting.headline import headline, representatives
+
+
+def said(study, claims=None):
+    return [
+        s.text.replace("\N{NO-BREAK SPACE}", " ") for s in headline(study, make_claims() if claims is None else claims)
+    ]
+
+
+def test_sizes_are_of_full_size_models_where_there_are_any_else_of_reduced_ones(study):
+    size, *_ = said(study)
+    q8 = study[(study["variant"] == "q8") & (study["metric"] == "size") & (study["build"] == "initial")]
+    change = 100 * (q8["ratio"].prod() ** (1 / len(q8)) - 1)
+    assert f"{change:.1f} % with q8".replace("-", "−") in size
+    assert "n = 3 full-size)" in size
+    assert "with p05 (exact, n = 1 full-size)" in size
+    assert "n = 3 reduced)" in size.split("with q8-p05")[1]
+
+
+def test_what_did_not_converge_is_unavailable_or_has_initial_weights_is_said(study):
+    _, time, memory, accuracy, _ = said(study)
+    assert "dequantized at every inference" in time and "dequantized once" in time
+    assert "did not converge" in time
+    assert "no clear change" in time
+    assert memory.endswith(f"energy is unknown ({NO_SENSOR}).")
+    assert accuracy.endswith("3 models with initial weights have none.")
+
+
+def test_energy_is_told_where_it_is_known(large_study):
+    assert "energy on host changes by" in said(large_study)[2]
+
+
+def test_verdicts_are_counted(study):
+    claims = make_claims(("agrees", "agrees", "contradicts", "not measured"))
+    expected = (
+        "Of the 4 numbers that the paper states, 2 agree with this study's, 1 contradict it and 1 were not measured."
+    )
+    assert said(study, claims)[-1] == expected
+    assert "None" in said(study, claims.iloc[:0])[-1]
+
+
+@pytest.mark.parametrize("lessen", [make_unavailable, lambda study: study[study["variant"] == "fp32"]])
+def test_a_study_with_nothing_to_compare_still_has_five_sentences(study, lessen):
+    sentences = said(lessen(study))
+    assert len(sentences) == 5
+    assert all("is unknown" in sentence and "%" not in sentence for sentence in sentences[:4])
+
+
+def test_each_way_to_compress_is_represented_by_one_variant(study):
+    assert representatives(study) == ["q8", "p05", "q8-p05"]
+    assert representatives(study[study["variant"].isin(["fp32", "q6", "q16", "p05-q8"])]) == ["q16", "p05-q8"]

@@ -1,0 +1,26 @@
+"""How numbers came to be is told for every metric, with what is missing."""
+
+from __future__ import annotations
+
+from made_up import NO_SENSOR
+
+from tocompress.reporting.methods import METHODS, methods
+from tocompress.reporting.study import METRICS
+
+
+def test_every_metric_has_a_method():
+    assert set(METHODS) == set(METRICS)
+
+
+def test_bases_observations_intervals_and_reasons_are_those_of_the_table(study):
+    found = {method.metric: method for method in methods(study)}
+    energy = found["energy (J)"]
+    assert energy.basis == f"{(study['metric'] == 'energy').sum()} unavailable"
+    assert (energy.observations, energy.half_width, energy.reasons) == ("", "", NO_SENSOR)
+    latency = study[study["metric"] == "latency"]
+    shown = found["inference time (ms)"]
+    assert shown.unconverged == f"{(latency['converged'] == False).sum()} of {len(latency)}"  # noqa: E712
+    assert shown.observations.endswith("(processes: 5)")
+    widths = (latency["high"] - latency["low"]) / 2 / latency["value"]
+    assert shown.half_width == f"{100 * widths.median():.1f} % (at most {100 * widths.max():.1f} %)"
+    assert found["top-1 (fraction)"].reasons == "no trained weights"

@@ -1,0 +1,121 @@
+"""The claims of the paper are well formed, and a mistake among them is named in one line."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tocompress.errors import StudyError
+from tocompress.settings.claims import Claim, Claims, Margin, load
+
+REPOSITORY = Path(__file__).parents[2]
+TECHNIQUES = {"q8": "quantize", "q6": "quantize"}
+
+TIME = {
+    "id": "time", "section": "IV-E", "statement": "slower", "paper": 1.4, "metric": "latency", "expressed": "ratio",
+    "variants": ["q8"], "networks": ["vgg_16"],
+}  # fmt: skip
+SHARE = {
+    **TIME, "id": "share", "paper": 40, "metric": "operation_share", "expressed": "value", "labels": ["dequantization"],
+}  # fmt: skip
+CONTENT = {"margin": {"percent": 5, "effect": 0.5}, "claims": [TIME, SHARE]}
+
+
+def changed(**keys: object) -> dict:
+    """The content with other keys of its first claim."""
+    return {**CONTENT, "claims": [{**TIME, **keys}, SHARE]}
+
+
+def written(folder: Path, content: object) -> Path:
+    path = folder / "claims.yaml"
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Claims:
+    techniques = yaml.safe_load((REPOSITORY / "config.yaml").read_text())["techniques"]
+    return load(REPOSITORY / "config/claims.yaml", {name: entry["method"] for name, entry in techniques.items()})
+
+
+def test_every_figure_of_the_paper_that_has_numbers_has_claims(shipped: Claims) -> None:
+    panels = ["13a", "13b", "13c", "13d", "13e", "13f", "20a", "20b", "20c", "20d", "20e", "20f", "41a", "41b", "41d"]
+    assert {claim.figure for claim in shipped.claims} == {"Table I", "5", "6", "24", "27", "28", *panels}
+
+
+def test_no_change_agrees_with_no_claimed_change(shipped: Claims) -> None:
+    changes = [c for c in shipped.claims if c.bound in ("about", "range") and c.no_change is not None and c.paper != 0]
+    assert len(changes) > 50
+    assert all(abs(claim.paper - claim.no_change) > shipped.margin_of(claim) for claim in changes)
+
+
+@pytest.mark.parametrize(
+    ("keys", "margin"),
+    [
+        ({"paper": 1.41}, 0.05),
+        ({"paper": 1.03}, 0.015),
+        ({"paper": -28, "expressed": "change"}, 5),
+        ({"paper": -1.36, "expressed": "points", "metric": "top1"}, 0.68),
+        ({"paper": 0, "expressed": "change"}, 5),
+        ({"paper": -5, "expressed": "change", "bound": "at least"}, 0),
+        ({"paper": -11.6, "paper_high": -4.3, "expressed": "change", "bound": "range"}, 2.15),
+        ({"paper": -49.26, "expressed": "amount", "metric": "size"}, 2.463),
+        ({"paper": 138, "expressed": "value", "metric": "parameters"}, 6.9),
+        ({**SHARE, "paper": 30, "paper_high": 50, "bound": "range"}, 1.5),
+    ],
+)
+def test_the_margin_is_five_percent_and_at_most_half_of_the_effect(keys: dict, margin: float) -> None:
+    claim = Claim(**{**TIME, **keys})
+    claims = Claims(margin=Margin(percent=5, effect=0.5), claims=(claim,))
+    assert claims.margin_of(claim) == pytest.approx(margin)
+
+
+def test_lists_may_be_shared_under_keys_of_their_own(tmp_path: Path) -> None:
+    assert load(written(tmp_path, {"x-networks": ["vgg_16"], **CONTENT}), TECHNIQUES).claims[0].id == "time"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (changed(metric="latnecy"), "time: metric: 'latnecy' is not known; did you mean 'latency'?"),
+        (changed(variants=["q88"]), "time.variants: 'q88' is not known; did you mean 'q8'?"),
+        (changed(variants=["p05-q8"]), "time.variants: 'p05' is not known; there is 'q8', 'q6'"),
+        (changed(variants=["q8-q6"]), "time.variants: 'q8-q6' applies the same method twice"),
+        (changed(baseline="fp23"), "time.baseline: 'fp23' is not known; did you mean 'fp32'?"),
+        (changed(metric="latency_per_token"), "time: networks: 'vgg_16' is not judged by 'latency_per_token'"),
+        (changed(expressed="points"), "time: expressed: 'latency' is no fraction"),
+        (changed(networks=["vgg16"]), "time: networks: 'vgg16' is not known; did you mean 'vgg_16'?"),
+        (changed(baseline="q8"), "time: baseline: 'q8' is among the variants"),
+        (changed(metric="bleu"), "time: networks: 'vgg_16' is not judged by 'bleu'"),
+        (changed(metric="top1", networks=["gnmt"]), "time: networks: 'gnmt' is not judged by 'top1'"),
+        (changed(labels=["dequantization"]), "time: labels: classes of operations belong to"),
+        (changed(**{**SHARE, "labels": ["dequantisation"]}), "share: labels: 'dequantisation' is not known; did you"),
+        (changed(**{**SHARE, "expressed": "change"}), "share: expressed: 'operation_share' has no ratio"),
+        (changed(margin=3), "time.margin: unknown key"),
+        (changed(bound="range"), "time: paper_high: a range, and nothing else, has one"),
+        (changed(bound="range", paper_high=1.3), "time: paper_high: 1.3 is not above `paper`, 1.4"),
+        (changed(id="share"), "the id 'share' is given twice"),
+        (changed(inconsistent_with=["shar"]), "time.inconsistent_with: 'shar' is not known; did you mean 'share'?"),
+        (changed(inconsistent_with=["share"]), "share.inconsistent_with: lacks 'time', which names 'share'"),
+        (changed(paper="much"), "time.paper: Input should be a valid number"),
+        ({"claims": [TIME]}, "margin: Field required"),
+        (["claims"], "not a mapping"),
+    ],
+)
+def test_a_mistake_is_named_in_one_line(tmp_path: Path, content: object, message: str) -> None:
+    path = written(tmp_path, copy.deepcopy(content))
+    with pytest.raises(StudyError) as caught:
+        load(path, TECHNIQUES)
+    assert message in str(caught.value)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_yaml_is_named_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "claims.yaml"
+    path.write_text("claims: [")
+    with pytest.raises(StudyError, match=r"claims.yaml: not readable as YAML: .*$"):
+        load(path, TECHNIQUES)

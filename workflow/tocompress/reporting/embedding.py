@@ -1,0 +1,66 @@
+"""Tables inside an HTML page: compact, and harmless whatever they hold."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from tocompress.reporting.style import METRIC_NAMES
+
+_DIGITS = 6  # of a number; a page shows three
+
+#: Columns that are shown with another: the bounds with their value, the unit in it.
+_WITH = {"value": ("low", "high", "unit"), "ratio": ("ratio_low", "ratio_high", None)}
+
+
+def embedded(table: pd.DataFrame) -> str:
+    """A table as JSON for report.js, column by column; safe inside a <script> element.
+
+    Text is a list of distinct words and, row by row, the number of one, -1 for none. Numbers keep six digits. Bounds
+    stand with the value or ratio that they bound. Columns that say nothing are left out.
+    """
+    columns = []
+    told = [name for name in table.columns if table[name].notna().any()]
+    merged = {name for value, others in _WITH.items() if value in told for name in others if name}
+    for name in told:
+        if name not in merged:
+            columns.append({"title": str(name).replace("_", " "), **_column(table, str(name))})
+    text = json.dumps({"rows": len(table), "columns": columns}, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", r"\u003c")
+
+
+def _column(table: pd.DataFrame, name: str) -> dict[str, Any]:
+    column = table[name]
+    if is_bool_dtype(column.dtype):
+        return _words(["" if pd.isna(flag) else "yes" if flag else "no" for flag in column])
+    if not is_numeric_dtype(column.dtype):
+        texts = ["" if pd.isna(text) else str(text) for text in column]
+        return _words([METRIC_NAMES.get(text, text) for text in texts] if name == "metric" else texts)
+    numbers: dict[str, Any] = {"kind": "number", "cells": _numbers(column)}
+    low, high, unit = _WITH.get(name, (None, None, None))
+    if low in table.columns and high in table.columns:
+        numbers |= {"low": _numbers(table[low]), "high": _numbers(table[high])}
+    if unit in table.columns:
+        numbers["unit"] = _words(["" if pd.isna(text) else str(text) for text in table[unit]])
+    return numbers
+
+
+def _words(texts: Sequence[str]) -> dict[str, Any]:
+    words = {text: number for number, text in enumerate(dict.fromkeys(filter(None, texts)))}
+    return {"kind": "words", "words": list(words), "cells": [words.get(text, -1) for text in texts]}
+
+
+def _numbers(column: pd.Series[Any]) -> list[float | int | None]:
+    return [_number(value) for value in column.astype("float64")]
+
+
+def _number(value: float) -> float | int | None:
+    if not math.isfinite(value):
+        return None
+    rounded = float(f"{value:.{_DIGITS}g}")
+    return int(rounded) if rounded.is_integer() else rounded

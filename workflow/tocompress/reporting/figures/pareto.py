@@ -1,0 +1,326 @@
+"""Which compressed models are worth having: accuracy against inference time and against file size, and the fronts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from tocompress.reporting import style
+from tocompress.reporting.figures import captions, panels
+from tocompress.reporting.figures.captions import is_unconverged
+from tocompress.reporting.figures.labels import Label, place
+from tocompress.reporting.study import BASELINE, is_chain, is_pruning, models, select, variants
+from tocompress.settings.reporting import Plot
+
+_ACCURACIES = ("top1", "bleu")
+_COMPARABLE = ["accuracy_metric", "accuracy_dataset"]  # models that agree in these share an overview
+_LINEAR = 5.0  # % of the accuracy, beyond which an axis of changes is logarithmic
+_LEAST_ERROR = 0.1  # %, the end of the axis of accuracy
+_MOST = 6  # panels of single models beside each other
+_CONNECTION = "#9a9a9a"
+# What an axis of ratios is divided by, up to each factor between its ends.
+_TICKS = ((2.5, (0.5, 0.7, 1, 1.4, 2)), (10, (0.5, 1, 2)), (math.inf, (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)))
+_Numbers = npt.NDArray[np.float64]
+# Inches: the axis on the left, the edge; the key, a title, an axis; an overview and the space between two.
+_LEFT, _MARGIN, _KEY, _TITLE, _AXIS, _OVERVIEW, _BETWEEN = 0.52, 0.08, 0.2, 0.22, 0.4, 2.25, 0.55
+# Inches: a model's panel and its name, between panels, and where there is none.
+_HEIGHT, _NAME, _GAP, _EMPTY = 0.8, 0.19, 0.12, 0.5
+
+
+@dataclass(frozen=True)
+class _Cost:
+    """What accuracy is weighed against."""
+
+    metric: str
+    title: str
+    unit: str
+    scale: float
+
+
+_COSTS = (_Cost("latency", "inference time", "ms", 1), _Cost("size", "file size", "MB", 1e6))
+
+
+def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
+    """Rows of inference time and file size, each with the accuracy of its variant (`accuracy...`) and whether no other
+    is as good in both and better in one: of any model (`on_front`), of its own (`on_model_front`).
+
+    Models are compared that have the same metric on the same dataset; null where time, size or accuracy is unknown.
+    """
+    costs = select(study, *(cost.metric for cost in _COSTS), dequantization=plot.dequantization)
+    numbers = ["metric", "dataset", "value", "low", "high", "ratio", "ratio_low", "ratio_high"]
+    accuracy = select(study, *_ACCURACIES, dequantization=plot.dequantization)[["model", "variant", *numbers]]
+    accuracy = accuracy[accuracy["value"].notna()].rename(columns={name: _of_accuracy(name) for name in numbers})
+    rows = costs.merge(accuracy, on=["model", "variant"], how="left")
+    placed = rows[rows["value"].notna() & rows["accuracy"].notna()]
+    for column, keys in (("on_front", ["metric", *_COMPARABLE]), ("on_model_front", ["metric", *_COMPARABLE, "model"])):
+        groups = [undominated(group["value"], group["accuracy"]) for _, group in placed.groupby(keys, dropna=False)]
+        rows[column] = pd.concat([pd.Series(dtype="boolean"), *groups]).reindex(rows.index).astype("boolean")
+    return rows
+
+
+def _of_accuracy(name: str) -> str:
+    return "accuracy" if name == "value" else f"accuracy_{name}"
+
+
+def undominated(costs: pd.Series[float], gains: pd.Series[float]) -> pd.Series[bool]:
+    """Whether nothing costs no more and gains no less, one of them strictly; equal ones stand together."""
+    return pd.Series(
+        [
+            not (((costs <= cost) & (gains >= gain)) & ((costs < cost) | (gains > gain))).any()
+            for cost, gain in zip(costs, gains, strict=True)
+        ],
+        costs.index,
+        dtype="boolean",
+    )
+
+
+def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
+    """Overviews of the models that can be compared, time beside size; below, a panel a model, for time and for size."""
+    values = table(study, plot)
+    placed = values[values["on_model_front"].notna()]
+    names = style.short_names([model for model in style.shown_models(study) if model.name in models(placed)])
+    colours = {variant: style.colours(study)[variant] for variant in variants(placed)}
+    entries = panels.variant_entries(colours, placed, {variant: _shape(variant) for variant in colours})
+    key = panels.wrap(entries, style.DOUBLE - _LEFT - _MARGIN)
+    overviews = [group for _, group in placed.groupby(_COMPARABLE, dropna=False) if len(models(group)) > 1]
+    blocks = [(cost, [model for model in names if model.name in models(_of(placed, cost))]) for cost in _COSTS]
+    height = _KEY * len(key) + len(overviews) * (_TITLE + _OVERVIEW + _AXIS)
+    columns = min(max(2, *(len(shown) for _, shown in blocks)), _MOST)
+    heights = [_TITLE + _block_height(len(shown), columns) for _, shown in blocks]
+    height += sum(heights) + _MARGIN
+    figure = style.figure(style.DOUBLE, height)
+    for number, line in enumerate(key):
+        panels.key(figure, _LEFT, (number + 0.5) * _KEY, line)
+    top, letters = _KEY * len(key), iter("abcdefghijklmnop")
+    for group in overviews:
+        _overviews(figure, top + _TITLE, group, values, names, colours, letters)
+        top += _TITLE + _OVERVIEW + _AXIS
+    for block_height, (cost, shown) in zip(heights, blocks, strict=True):
+        title = f"({next(letters)}) {cost.title} and accuracy, model by model"
+        style.write(figure, _LEFT, top + 0.6 * _TITLE, title, fontsize=style.NORMAL, fontweight="bold", va="center")
+        if shown:
+            _block(figure, top + _TITLE, columns, cost, _of(placed, cost), shown, colours)
+        else:
+            axes = style.axes(figure, _LEFT, top + _TITLE, style.DOUBLE - _LEFT - _MARGIN, _EMPTY)
+            axes.set_yticks([])
+            panels.explain(axes, _why_none(study, values, cost))
+        top += block_height
+    return figure, values
+
+
+def _of(rows: pd.DataFrame, cost: _Cost) -> pd.DataFrame:
+    return rows[rows["metric"] == cost.metric]
+
+
+def _block_height(number: int, columns: int) -> float:
+    return math.ceil(number / columns) * (_NAME + _HEIGHT) + _AXIS if number else _EMPTY
+
+
+def _why_none(study: pd.DataFrame, values: pd.DataFrame, cost: _Cost) -> str:
+    """Why no model can be placed: the cost is missing, or else the accuracy."""
+    known = _of(values, cost)["value"].notna().any()
+    return panels.why_missing(study[study["metric"].isin(_ACCURACIES)] if known else _of(values, cost))
+
+
+def _shape(variant: str) -> str:
+    """A marker for each family of variants, so that colour is not all that tells them apart."""
+    if variant == BASELINE:
+        return "s"
+    if is_chain(variant):
+        return "D"
+    return "^" if is_pruning(variant) else "o"
+
+
+def _overviews(
+    figure: Figure,
+    top: float,
+    group: pd.DataFrame,
+    values: pd.DataFrame,
+    names: Mapping[style.ShownModel, str],
+    colours: Mapping[str, str],
+    letters: Iterator[str],
+) -> None:
+    """All models and variants of `group`, with the front over all of them and, faint, that of each model."""
+    metric, dataset = group[["accuracy_metric", "accuracy_dataset"]].iloc[0]
+    width = (style.DOUBLE - _LEFT - _MARGIN - _BETWEEN) / len(_COSTS)
+    for number, cost in enumerate(_COSTS):
+        axes = style.axes(figure, _LEFT + number * (width + _BETWEEN), top, width, _OVERVIEW)
+        axes.set_title(f"({next(letters)}) {cost.title} and accuracy", loc="left", fontweight="bold", pad=3)
+        points = _of(group, cost)
+        if points.empty:
+            axes.set_yticks([])
+            panels.explain(axes, panels.why_missing(_of(values, cost)))
+            continue
+        scale = 1 if metric == "bleu" else 100
+        shown = pd.DataFrame({name: points[name] for name in ("model", "variant", "on_front", "on_model_front")})
+        shown[["left", "x", "right"]] = points[["low", "value", "high"]] / cost.scale
+        shown[["low", "y", "high"]] = points[["accuracy_low", "accuracy", "accuracy_high"]] * scale
+        shown["hollow"] = is_unconverged(points) & points["variant"].ne(BASELINE)
+        _set_time_or_size(axes, shown["x"])
+        _set_accuracy(axes, scale * group["accuracy"].min(), scale * group["accuracy_high"].max())
+        axes.grid()
+        axes.set_xlabel(f"{cost.title} ({cost.unit})")
+        if number == 0:
+            unit = "" if metric == "bleu" else " (%)"
+            axes.set_ylabel(f"{style.METRIC_NAMES[metric]}{unit}" + ("" if pd.isna(dataset) else f" on {dataset}"))
+        for _, own in shown[shown["on_model_front"]].groupby("model"):
+            _stairs(axes, own, _CONNECTION, 0.5)
+        _stairs(axes, shown[shown["on_front"]], style.INK, 1.2)
+        _dots(axes, shown, colours)
+        place(axes, _labels(shown, names, colours))
+
+
+def _set_time_or_size(axes: Axes, costs: pd.Series[float]) -> None:
+    """The x axis, logarithmic, with room for names."""
+    axes.set_xscale("log")
+    low, high = costs.min(), costs.max()
+    room = max(high / low, 1.5) ** 0.12
+    axes.set_xlim(low / room, high * room)
+    steps = (1, 2, 5) if high / low > 4 else (1, 1.5, 2, 3, 4, 5, 7)
+    axes.xaxis.set_major_locator(FixedLocator([step * 10.0**power for power in range(-4, 6) for step in steps]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
+
+
+def _set_accuracy(axes: Axes, low: float, high: float) -> None:
+    """The y axis, logarithmic in what is missing to 100."""
+    axes.set_yscale("function", functions=(_forward, _backward))
+    bottom, top = _forward(np.array([low, high]))
+    margin = 0.05 * (top - bottom) or 0.1
+    axes.set_ylim(*_backward(np.array([bottom - margin, top + margin])))
+    ticks = [0, 20, 40, 50, 60, 70, 80, 85, 90, 95, 98, 99, 99.5]
+    axes.yaxis.set_major_locator(FixedLocator(list(_apart(ticks, 0.07 * (top - bottom)))))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _apart(ticks: Sequence[float], least: float) -> Iterator[float]:
+    """Those of the ticks that stand at least so far from the one before, on the transformed axis."""
+    last = -math.inf
+    for tick in ticks:
+        place = float(_forward(np.array(tick)))
+        if place - last >= least:
+            last = place
+            yield tick
+
+
+def _forward(accuracy: _Numbers) -> _Numbers:
+    return np.negative(np.log(np.maximum(100 - accuracy, _LEAST_ERROR)))
+
+
+def _backward(place: _Numbers) -> _Numbers:
+    return np.subtract(100, np.exp(-place))
+
+
+def _stairs(axes: Axes, front: pd.DataFrame, colour: str, width: float) -> None:
+    """The best accuracy that can be had for each cost; each step is a line of its own, which names keep clear of."""
+    front = front.sort_values(["x", "y"])
+    places = list(zip(front["x"], front["y"], strict=True))
+    places.append((axes.get_xlim()[1], places[-1][1]))
+    for (x, y), (next_x, next_y) in pairwise(places):
+        axes.plot([x, next_x], [y, y], color=colour, linewidth=width, zorder=2)
+        axes.plot([next_x, next_x], [y, next_y], color=colour, linewidth=width, zorder=2)
+
+
+def _dots(axes: Axes, shown: pd.DataFrame, colours: Mapping[str, str]) -> None:
+    for row in shown.itertuples():
+        colour = colours[row.variant]
+        axes.plot([row.left, row.right], [row.y, row.y], color=colour, linewidth=0.6, alpha=0.6)
+        axes.plot([row.x, row.x], [row.low, row.high], color=colour, linewidth=0.6, alpha=0.6)
+        axes.plot(row.x, row.y, **panels.dot(_shape(row.variant), colour, hollow=row.hollow))
+
+
+def _labels(shown: pd.DataFrame, names: Mapping[style.ShownModel, str], colours: Mapping[str, str]) -> list[Label]:
+    """Model and variant on the front over all; the name of a model that is not on it at its most accurate point."""
+    short = {model.name: name for model, name in names.items()}
+    front = shown[shown["on_front"]]
+    labels = [
+        Label(f"{short[row.model]} {row.variant}", row.x, row.y, 2.0, colours[row.variant])
+        for row in front.itertuples()
+    ]
+    others = shown[~shown["model"].isin(front["model"])].sort_values("y").drop_duplicates("model", keep="last")
+    return labels + [Label(short[row.model], row.x, row.y, 2.0, style.MUTED) for row in others.itertuples()]
+
+
+def _block(
+    figure: Figure,
+    top: float,
+    columns: int,
+    cost: _Cost,
+    points: pd.DataFrame,
+    shown: Sequence[style.ShownModel],
+    colours: Mapping[str, str],
+) -> None:
+    """A panel a model, relative to fp32, all on the same axes: its variants and its own front."""
+    own = pd.DataFrame({name: points[name] for name in ("model", "variant", "on_model_front")})
+    own[["left", "x", "right"]] = points[["ratio_low", "ratio", "ratio_high"]]
+    own[["low", "y", "high"]] = 100 * (points[["accuracy_ratio_low", "accuracy_ratio", "accuracy_ratio_high"]] - 1)
+    baseline = own["variant"] == BASELINE
+    own["hollow"] = is_unconverged(points) & ~baseline
+    own.loc[baseline, ["left", "x", "right"]] = 1.0
+    own.loc[baseline, ["low", "y", "high"]] = 0.0
+    own = own.dropna(subset=["x", "y"])
+    room = max(own["x"].max() / own["x"].min(), 1.5) ** 0.08
+    limits = own["x"].min() / room, own["x"].max() * room
+    ticks = next(ticks for factor, ticks in _TICKS if limits[1] / limits[0] < factor)
+    width = (style.DOUBLE - _LEFT - _MARGIN - (columns - 1) * _GAP) / columns
+    for number, model in enumerate(shown):
+        line, column = divmod(number, columns)
+        left, place = _LEFT + column * (width + _GAP), top + line * (_NAME + _HEIGHT) + _NAME
+        axes = style.axes(figure, left, place, width, _HEIGHT)
+        axes.set_title(model.label, loc="left", fontsize=style.SMALL, fontweight="bold", pad=2)
+        axes.set_xscale("log")
+        axes.set_xlim(*limits)
+        axes.xaxis.set_major_locator(FixedLocator(ticks))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(panels.multiple))
+        panels.change_axis(axes, own["y"].min(), own["y"].max(), linear=_LINEAR)
+        axes.grid()
+        axes.tick_params(labelleft=column == 0, labelbottom=number + columns >= len(shown))
+        mine = own[own["model"] == model.name]
+        _stairs(axes, mine[mine["on_model_front"]], style.INK, 0.9)
+        _dots(axes, mine, colours)
+    height = _block_height(len(shown), columns) - _AXIS
+    used = min(len(shown), columns) * (width + _GAP) - _GAP
+    style.write(
+        figure, _LEFT + used / 2, top + height + 0.28, f"{cost.title} relative to fp32", ha="center", va="center"
+    )
+    style.write(figure, _MARGIN, top + height / 2, "accuracy change (%)", rotation=90, va="center", ha="left")
+
+
+def caption(study: pd.DataFrame, plot: Plot) -> str:
+    values = table(study, plot)
+    placed = values[values["on_model_front"].notna()]
+    accuracy = select(study, *_ACCURACIES, dequantization=plot.dequantization)
+    compared = [group for _, group in placed.groupby(_COMPARABLE, dropna=False) if len(models(group)) > 1]
+    return captions.compose(
+        "What a given inference time or file size buys in accuracy (top-1, BLEU for GNMT), every model and variant: the"
+        " stairs are the Pareto front, the points that no other equals in both and beats in one.",
+        "Above, all models of the same data together: black, the front over all of them, whose points are named; grey,"
+        " that of each model. The axis of accuracy is logarithmic in what is missing to 100."
+        if compared
+        else "",
+        f"{'Below, each' if compared else 'Each'} model by itself, relative to fp32; changes of accuracy are"
+        f" logarithmic beyond {_LINEAR:g} %. Squares are uncompressed models, dots quantized, triangles pruned ones,"
+        " diamonds both."
+        if len(placed)
+        else "No model has both.",
+        "Fronts are of the values: where intervals overlap, another draw may put another point on it."
+        if len(placed)
+        else "",
+        captions.weights_are(plot.dequantization),
+        captions.measured_on(study),
+        captions.intervals(placed, "; cut off where they leave a panel"),
+        captions.observations(pd.concat([accuracy, values])),
+        captions.unconverged(placed),
+        captions.unavailable(pd.concat([accuracy, values])),
+    )

@@ -1,0 +1,144 @@
+"""The headline: five sentences that the tables say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from tocompress.reporting.effects import (
+    ACCURACY_OF_ALL,
+    Effect,
+    Effects,
+    Option,
+    counted,
+    full_size,
+    percent,
+    percent_interval,
+    reasons,
+)
+from tocompress.reporting.figures.captions import listing
+from tocompress.reporting.study import devices, is_chain, is_quantization, variants
+from tocompress.reporting.style import METRIC_NAMES
+from tocompress.reporting.thresholds import mildest
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence, and what it is about in a word or two."""
+
+    topic: str
+    text: str
+
+
+def headline(study: pd.DataFrame, claims: pd.DataFrame) -> list[Sentence]:
+    """Size, time, memory and energy, accuracy, and the paper's numbers; each says so where it has nothing to tell.
+
+    Changes are of one variant for each way to compress (`representatives`), over the full-size models that have it, or
+    else over the reduced ones.
+    """
+    teller = _Teller(study)
+    device = next(iter(devices(study)), None)
+    where = f" on {device}" if device else ""
+    return [
+        Sentence("Size", f"{teller.change('size')}."),
+        Sentence("Time", f"{teller.change('latency', where)}."),
+        Sentence("Memory and energy", f"{teller.change('memory', where)}; {_lower(teller.change('energy', where))}."),
+        Sentence("Accuracy", f"{teller.change(ACCURACY_OF_ALL)}{_untrained(study)}."),
+        Sentence("The paper", paper(claims)),
+    ]
+
+
+def representatives(study: pd.DataFrame) -> list[str]:
+    """One variant for each way to compress: 8 bits, the smallest cut, and both in the paper's order; if absent, the
+    first of a kind."""
+    known = variants(study)
+    quantized, chains = list(filter(is_quantization, known)), list(filter(is_chain, known))
+    cut = mildest(study)
+    chosen = [_prefer("q8", quantized), cut, _prefer(f"q8-{cut}", chains)]
+    return [variant for variant in chosen if variant]
+
+
+def _prefer(wanted: str, known: Sequence[str]) -> str | None:
+    return wanted if wanted in known else next(iter(known), None)
+
+
+def paper(claims: pd.DataFrame) -> str:
+    """How many of the paper's numbers this study confirms, and how many it cannot judge."""
+    if claims.empty:
+        return "None of the paper's numbers was looked at."
+    counts = claims["verdict"].value_counts()
+    phrases = [f"{counts[verdict]:,} {told}" for verdict, told in _TOLD.items() if verdict in counts]
+    return f"Of the {counted(len(claims), 'number')} that the paper states, {listing(phrases)}."
+
+
+_TOLD = {
+    "agrees": "agree with this study's",
+    "same direction": "have its direction",
+    "contradicts": "contradict it",
+    "undecided": "stay undecided",
+    "not comparable": "were measured under other conditions",
+    "not measured": "were not measured",
+}
+
+
+class _Teller:
+    def __init__(self, study: pd.DataFrame) -> None:
+        self._study = study
+        self._effects = Effects(study)
+        self._full_size = full_size(study)
+        self._variants = representatives(study)
+
+    def change(self, metric: str, where: str = "") -> str:
+        """`File size changes by −74.6 % with q8 (...), ...`, or why it is not known."""
+        name = "accuracy (top-1, of translators BLEU)" if metric == ACCURACY_OF_ALL else METRIC_NAMES[metric]
+        name = name[0].upper() + name[1:]
+        found = list(self._found(metric))
+        if not found:
+            return f"{name} is unknown{self._why(metric)}"
+        phrases = [
+            f"{percent(effect.mean.value)} with {option} ({_surely(effect, of)})" for option, effect, of in found
+        ]
+        unconverged, total = sum(e.unconverged for _, e, _ in found), sum(len(e.own) for _, e, _ in found)
+        note = f"; {unconverged} of these {counted(total, 'measurement')} did not converge" if unconverged else ""
+        return f"{name}{where} changes by {listing(phrases)}{note}"
+
+    def _found(self, metric: str) -> Iterator[tuple[Option, Effect, str]]:
+        for variant in self._variants:
+            for option in self._effects.options(metric, variant):
+                for size, models in self._pools():
+                    if effect := self._effects.of(metric, option, models):
+                        yield option, effect, size
+                        break
+
+    def _pools(self) -> Iterable[tuple[str, Collection[str]]]:
+        return ("full-size", self._full_size), ("reduced", set(self._study["model"]) - self._full_size)
+
+    def _why(self, metric: str) -> str:
+        metrics = ("top1", "bleu") if metric == ACCURACY_OF_ALL else (metric,)
+        rows = self._study[self._study["metric"].isin(metrics)]
+        if rows.empty or not self._variants:
+            return ": not part of this study"
+        return f" ({listing(reasons(rows)) or 'nothing to compare with'})"
+
+
+def _surely(effect: Effect, size: str) -> str:
+    """`−75.0 to −74.1 %, n = 3 full-size`."""
+    mean = effect.mean
+    bounds = percent_interval(mean) or ("no interval" if mean.low is None else "exact")
+    text = f"{bounds}, n = {len(effect.own)} {size}"
+    if mean.low is None or mean.high is None or not mean.low <= 1 <= mean.high:
+        return text
+    return f"{text}, each beyond its own interval" if effect.below(1) or effect.above(1) else f"{text}: no clear change"
+
+
+def _untrained(study: pd.DataFrame) -> str:
+    initial = study.loc[study["build"] == "initial", "model"].nunique()
+    if not initial:
+        return ""
+    return f"; {counted(initial, 'model')} with initial weights {'has' if initial == 1 else 'have'} none"
+
+
+def _lower(text: str) -> str:
+    return text[0].lower() + text[1:]

@@ -1,0 +1,213 @@
+"""config/claims.yaml: the numbers that the paper states, and how each is found in the table of a study."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from tocompress.errors import StudyError
+from tocompress.measurement import operations
+from tocompress.models.registry import NETWORKS
+from tocompress.reporting.study import BASELINE, METRICS
+from tocompress.settings.base import Name, Settings, Share
+from tocompress.settings.benchmark import Dequantization
+
+#: Stands for the pruned variant of each model that has lost most while its accuracy is within the paper's budget.
+LARGEST_CUT = "largest_cut"
+
+OPERATION_CLASSES = (
+    operations.CONVOLUTION,
+    operations.DEPTHWISE_CONVOLUTION,
+    operations.MATRIX_MULTIPLICATION,
+    operations.ADDITION,
+    operations.ACTIVATION,
+    operations.POOLING,
+    operations.DATA_MOVEMENT,
+    operations.DEQUANTIZATION,
+    operations.OTHER,
+)
+
+#: Metrics that networks of one kind have.
+_KINDS = dict.fromkeys(("top1", "top5", "precision", "recall", "f1"), "cnn")
+_KINDS |= dict.fromkeys(("bleu", "bleu_tokenized", "latency_per_token"), "rnn")
+#: Units of the metrics that can be expressed so.
+_OF_UNITS = {"points": ("fraction", "score"), "remainder": ("fraction",)}
+_WITHOUT_RATIO = ("operation_share", "filters_removed")
+#: Factor and unit of a value in print, by the metric's unit.
+_PRINTED = {"fraction": (100.0, "%"), "byte": (1e-6, "MB"), "1": (1e-6, "million")}
+
+
+class Margin(Settings):
+    """How near is equal, by one rule for all claims; see the head of config/claims.yaml."""
+
+    percent: float = Field(gt=0, lt=100, description="of what a number is relative to, else of the number")
+    effect: Share = Field(description="of the way from no change to the paper's number, at most")
+
+
+class Claim(Settings):
+    """A number of the paper, and the same quantity of a study: `expressed` of `metric`, aggregated over networks."""
+
+    id: Name
+    section: str = Field(description="of the paper")
+    figure: str | None = Field(None, description="of the paper; null: in the text only")
+    statement: str = Field(min_length=1, description="a few words")
+    paper: float = Field(description="the number, or the lower end of a range; changes with their sign")
+    paper_high: float | None = Field(None, description="the upper end of a range")
+    bound: Literal["about", "at most", "at least", "range"] = "about"
+    metric: str = Field(description="of the study's table")
+    expressed: Literal["change", "ratio", "points", "amount", "value", "remainder"] = Field(
+        "change",
+        description="`change` in percent of the baseline; `ratio` to it; difference from it in `points` of a hundred"
+        " or as an `amount`; the `value` itself; the `remainder` of a share to 100 %",
+    )
+    variants: tuple[str, ...] = Field(min_length=1, description="averaged within each model")
+    baseline: str = Field(BASELINE, description="what `variants` are compared with")
+    labels: tuple[str, ...] = Field((), description="classes of operations, whose shares are added up")
+    networks: tuple[str, ...] = Field(min_length=1)
+    aggregation: Literal["mean", "minimum", "maximum"] = Field("mean", description="over the models")
+    dequantization: Dequantization = "every_inference"
+    inconsistent_with: tuple[str, ...] = Field((), description="claims that cannot hold beside this one")
+
+    @model_validator(mode="after")
+    def _selects_something(self) -> Claim:
+        _known("metric", [self.metric], METRICS)
+        _known("networks", self.networks, NETWORKS)
+        _known("labels", self.labels, OPERATION_CLASSES)
+        if bool(self.labels) != (self.metric == "operation_share"):
+            raise ValueError("labels: classes of operations belong to the metric 'operation_share', and only to it")
+        if self.compared and self.metric in _WITHOUT_RATIO:
+            raise ValueError(f"expressed: '{self.metric}' has no ratio; take 'value' or 'remainder'")
+        if METRICS[self.metric] not in _OF_UNITS.get(self.expressed, METRICS.values()):
+            raise ValueError(f"expressed: '{self.metric}' is no fraction; take 'change', 'ratio', 'amount' or 'value'")
+        if self.compared and self.baseline in self.variants:
+            raise ValueError(f"baseline: '{self.baseline}' is among the variants that it is compared with")
+        kind = _KINDS.get(self.metric)
+        if wrong := [name for name in self.networks if kind not in (None, NETWORKS[name].kind)]:
+            raise ValueError(f"networks: '{wrong[0]}' is not judged by '{self.metric}'")
+        if (self.bound == "range") != (self.paper_high is not None):
+            raise ValueError("paper_high: a range, and nothing else, has one")
+        if self.paper_high is not None and self.paper_high <= self.paper:
+            raise ValueError(f"paper_high: {self.paper_high:g} is not above `paper`, {self.paper:g}")
+        return self
+
+    @property
+    def compared(self) -> bool:
+        """Whether the number is relative to a baseline."""
+        return self.expressed not in ("value", "remainder")
+
+    @property
+    def no_change(self) -> float | None:
+        """The number that says the baseline and the variants are equal."""
+        return (1.0 if self.expressed == "ratio" else 0.0) if self.compared else None
+
+    @property
+    def scale(self) -> float:
+        """Factor from the metric's unit to that of an amount or a value."""
+        return _PRINTED.get(METRICS[self.metric], (1.0, ""))[0]
+
+    @property
+    def unit(self) -> str:
+        own = METRICS[self.metric]
+        return {"change": "%", "ratio": "×", "points": "points"}.get(self.expressed) or _PRINTED.get(own, (1, own))[1]
+
+    @property
+    def numbers(self) -> tuple[float, ...]:
+        """The ends of what the paper states."""
+        return (self.paper,) if self.paper_high is None else (self.paper, self.paper_high)
+
+
+class Claims(Settings):
+    """The file."""
+
+    margin: Margin
+    claims: tuple[Claim, ...] = Field(min_length=1)
+
+    def margin_of(self, claim: Claim) -> float:
+        """What the rule gives: in the claim's unit, 0 for a bound."""
+        if claim.bound in ("at most", "at least"):
+            return 0.0
+        whole = {"change": 100.0, "points": 100.0, "ratio": 1.0}.get(claim.expressed, min(map(abs, claim.numbers)))
+        margin = whole * self.margin.percent / 100
+        effect = 0.0 if claim.no_change is None else min(abs(number - claim.no_change) for number in claim.numbers)
+        return min(margin, self.margin.effect * effect) if effect else margin
+
+
+class ClaimsInputs(Settings):
+    """What of a study's config its claims depend on."""
+
+    techniques: dict[str, str] = Field(description="method of each technique")
+    data: dict[str, str] = Field(description="kind of each dataset")
+
+
+def load(path: str | Path, techniques: Mapping[str, str]) -> Claims:
+    """The claims in the file `path`, whose variants are chains of `techniques` (name -> method).
+
+    StudyError, in one line: what is not well formed, is not known, or matches nothing in any study.
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise StudyError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise StudyError(f"{path}: not a mapping; it holds `margin` and `claims`")
+    # Lists that several claims share are under keys that begin with `x-`.
+    entries = {key: value for key, value in content.items() if not str(key).startswith("x-")}
+    try:
+        claims = Claims.model_validate(entries)
+    except ValidationError as error:
+        raise StudyError(f"{path}: {_first_problem(error, entries)}") from None
+    try:
+        _check(claims, techniques)
+    except ValueError as error:
+        raise StudyError(f"{path}: {error}") from None
+    return claims
+
+
+def _check(claims: Claims, techniques: Mapping[str, str]) -> None:
+    """That the claims name variants which a study can have, and one another."""
+    by_id = {claim.id: claim for claim in claims.claims}
+    if len(by_id) < len(claims.claims):
+        ids = [claim.id for claim in claims.claims]
+        raise ValueError(f"the id '{next(name for name in ids if ids.count(name) > 1)}' is given twice")
+    for claim in claims.claims:
+        for key, variants in (("variants", claim.variants), ("baseline", (claim.baseline,))):
+            for variant in variants:
+                _check_variant(f"{claim.id}.{key}", variant, techniques)
+        _known(f"{claim.id}.inconsistent_with", claim.inconsistent_with, by_id)
+        for other in claim.inconsistent_with:
+            if claim.id not in by_id[other].inconsistent_with:
+                raise ValueError(f"{other}.inconsistent_with: lacks '{claim.id}', which names '{other}'")
+
+
+def _check_variant(where: str, variant: str, techniques: Mapping[str, str]) -> None:
+    if "-" not in variant:
+        return _known(where, [variant], (BASELINE, LARGEST_CUT, *techniques))
+    links = variant.split("-")
+    _known(where, links, techniques)
+    if len({techniques[link] for link in links}) < len(links):
+        raise ValueError(f"{where}: '{variant}' applies the same method twice")
+
+
+def _known(where: str, names: Collection[str], defined: Collection[str]) -> None:
+    for name in names:
+        if name not in defined:
+            near = difflib.get_close_matches(name, defined, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there is {', '.join(map(repr, defined))}"
+            raise ValueError(f"{where}: '{name}' is not known; {hint}")
+
+
+def _first_problem(error: ValidationError, entries: dict[str, Any]) -> str:
+    """The first problem, at the claim's id instead of its number."""
+    problem = error.errors(include_url=False)[0]
+    location = [str(step) for step in problem["loc"]]
+    if location[:1] == ["claims"] and len(location) > 1:
+        claim = entries["claims"][int(location[1])]
+        location[:2] = [str(claim["id"]) if isinstance(claim, dict) and "id" in claim else f"claims[{location[1]}]"]
+    if problem["type"] == "extra_forbidden":
+        return f"{'.'.join(location)}: unknown key"
+    return f"{'.'.join(location)}: {problem['msg'].removeprefix('Value error, ')}"
