@@ -130,7 +130,7 @@ def test_the_default_study_has_its_jobs(workflow: Workflow) -> None:
         "score": 8 * 3 + 3 * 4 + 17,
         "aggregate": 1,
         "claims": 1,
-        "figure": 11,
+        "figure": 12,
         "report": 1,
         "all": 1,
     }
@@ -200,7 +200,7 @@ def test_the_full_reproduction_has_its_jobs(paper: Workflow) -> None:
         "score": variants,
         "aggregate": 1,
         "claims": 1,
-        "figure": 11,
+        "figure": 12,
         "report": 1,
         "all": 1,
     }
@@ -380,7 +380,7 @@ def test_studies_alternate_without_touching_each_other(workflow: Workflow) -> No
 def test_a_plot_setting_makes_only_plots_due(finished: Workflow) -> None:
     due = finished.due(config={"plot": {"dpi": 300}})
     assert set(due.rules) == PLOTTING
-    assert due.rules["figure"] == 11
+    assert due.rules["figure"] == 12
 
 
 def test_the_seed_of_the_bootstrap_runs_no_network(finished: Workflow) -> None:
