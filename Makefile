@@ -23,7 +23,7 @@ old_runtime := .tensorflow-1.15/$(call digest,envs/requirements-tensorflow-1.15.
 .PHONY: study test lint lock tensorflow-1.15
 
 study: $(environment)
-	@snakemake --cores all $(if $(shell test -t 2 && echo terminal),--logger rich)
+	@PYTHONPATH=$(CURDIR)/workflow snakemake --cores all $(if $(shell test -t 2 && echo terminal),--logger progress)
 	@echo "The report: results/default/report.html"
 
 test: $(test_environment)
@@ -33,7 +33,7 @@ lint: $(test_environment)
 	@ruff check workflow tests
 	@ruff format --check workflow tests
 	@snakefmt --check Snakefile rules
-	@mypy workflow/tocompress
+	@mypy workflow/tocompress workflow/snakemake_logger_plugin_progress
 	@snakemake --lint
 
 # What an older board runs; tests use it where TENSORFLOW_1_15=.tensorflow-1.15/bin/python is in the environment.

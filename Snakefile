@@ -4,6 +4,8 @@ import sys
 
 # Importable without installation, also in jobs: Snakemake hands this path on to scripts, in conda environments too.
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
+# TensorFlow greets at length, before a script can stop it.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from tocompress import paths
 from tocompress.plan import plan

@@ -15,7 +15,6 @@ from tocompress.errors import StudyError
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
     """Send all output to the job's log, that of compiled libraries too; end with one line where input is bad."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets at length
     sys.stdout.flush()
     sys.stderr.flush()
     log = os.open(str(snakemake.log[0]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666)
