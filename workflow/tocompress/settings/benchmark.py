@@ -15,8 +15,8 @@ Dequantization = Literal["every_inference", "once"]
 class Inputs(Settings):
     """How many fixed inputs of the test set are timed."""
 
-    images: Count = 10
-    sentences: Count = 30
+    images: Count = Field(10, description="spread over the test set")
+    sentences: Count = Field(30, description="spread over the lengths of the test set")
 
 
 class PowerBlocks(Settings):
@@ -32,15 +32,19 @@ class PowerBlocks(Settings):
 class Benchmark(Settings):
     """How a measurement runs; see `measurement.session`."""
 
-    dequantization: tuple[Dequantization, ...] = Field(("every_inference", "once"), min_length=1)
-    inputs: Inputs = Inputs()
+    dequantization: tuple[Dequantization, ...] = Field(
+        ("every_inference", "once"),
+        min_length=1,
+        description="when integers become floats; each that is named is measured",
+    )
+    inputs: Inputs = Field(Inputs(), description="what is timed")
     processes: int = Field(5, ge=2, description="fresh processes, hence randomised rounds, of each variant at least")
     maximum_processes: int = Field(
         5, ge=2, description="fresh processes at most of a variant whose time is not settled"
     )
     maximum_seconds: float = Field(3600, gt=0, description="of the rounds; no further one begins after that")
-    warmup_seconds: float = Field(0.2, ge=0)
-    warmup_runs: Count = 3
+    warmup_seconds: float = Field(0.2, ge=0, description="of a process, before anything is timed, at least")
+    warmup_runs: Count = Field(3, description="of a process, before anything is timed, at least")
     block_seconds: float = Field(0.5, gt=0, description="timed seconds of a block")
     minimum_runs: Count = Field(10, description="timed runs of a block, also where they take longer")
     maximum_runs: Count = Field(400, description="timed runs of a block")
@@ -48,7 +52,7 @@ class Benchmark(Settings):
     profiled_runs: Count = Field(5, description="runs that record the time of each operation")
     level: float = Field(0.95, gt=0.5, lt=1, description="confidence level of intervals")
     target: float = Field(0.05, gt=0, lt=1, description="relative half-width of a converged interval (paper, III-B)")
-    power: PowerBlocks = PowerBlocks()
+    power: PowerBlocks = Field(PowerBlocks(), description="how power is measured, where there is a sensor")
     seed: int = Field(1, ge=0, description="of the order of variants")
 
     @model_validator(mode="after")

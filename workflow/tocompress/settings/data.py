@@ -31,21 +31,21 @@ class Glyphs(_Made):
     """Characters rendered from fonts under random distortion; made here."""
 
     kind: Literal["glyphs"]
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, description="of what is made")
     size: int = Field(32, ge=16, le=512, description="height and width, pixels")
-    train: Count = 40_000
-    calibration: Count = 2_000
-    test: Count = 2_000
+    train: Count = Field(40_000, description="images to learn from")
+    calibration: Count = Field(2_000, description="images that training is watched on and filters are ranked on")
+    test: Count = Field(2_000, description="images that accuracy is judged on")
 
 
 class NumberPhrases(_Made):
     """English number, date, price and time phrases and their German translation; made here."""
 
     kind: Literal["number_phrases"]
-    seed: int = Field(1, ge=0)
-    train: Count = 60_000
-    calibration: Count = 1_000
-    test: Count = 600
+    seed: int = Field(1, ge=0, description="of what is made")
+    train: Count = Field(60_000, description="pairs to learn from")
+    calibration: Count = Field(1_000, description="pairs that training is watched on and units are ranked on")
+    test: Count = Field(600, description="pairs that accuracy is judged on")
     codes: str = Field(description="file of byte pair encodings")
     source_vocabulary: str = Field(description="file of source subwords, one a line")
     target_vocabulary: str = Field(description="file of target subwords, one a line")

@@ -13,7 +13,7 @@ class Scores(Settings):
 
     level: float = Field(0.95, gt=0.5, lt=1, description="confidence level of intervals")
     resamples: int = Field(1000, ge=100, description="of the bootstrap")
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, description="of the bootstrap")
 
 
 class ScoreInputs(Settings):
@@ -26,5 +26,5 @@ class ScoreInputs(Settings):
 class Evaluation(Settings):
     """Both halves of the stage, so that another interval does not run the networks again."""
 
-    prediction: Prediction = Prediction()
-    scores: Scores = Scores()
+    prediction: Prediction = Field(Prediction(), description="how networks are run")
+    scores: Scores = Field(Scores(), description="how accuracy is judged")

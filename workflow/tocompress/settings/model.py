@@ -47,7 +47,7 @@ class ImageModel(_Model):
     network: Literal[
         "inception_v1", "inception_v2", "inception_v3", "inception_v4", "resnet_v1_50", "resnet_v1_101",
         "resnet_v1_152", "vgg_16", "vgg_19", "mobilenet_v1",
-    ]  # fmt: skip
+    ] = Field(description="one of the ten of TF-Slim")  # fmt: skip
     input_size: int = Field(ge=32, le=1024, description="height and width of the input, pixels")
     classes: int = Field(ge=2, description="number of outputs")
 

@@ -21,7 +21,7 @@ class Plot(Settings):
 class Report(Settings):
     """The HTML report."""
 
-    title: str = "To compress, or not to compress"
+    title: str = Field("To compress, or not to compress", description="over the page")
 
 
 class ReportInputs(Settings):

@@ -30,7 +30,7 @@ class Selection(Settings):
     """What of all that is defined this study runs."""
 
     name: Name = Field(description="results go to results/{name}/")
-    models: tuple[Name, ...] = Field(min_length=1)
+    models: tuple[Name, ...] = Field(min_length=1, description="models that are compressed and judged")
     variants: dict[str, tuple[str, ...]] = Field(
         description="variants of each model; those of `default` for a model that is not named"
     )

@@ -12,15 +12,15 @@ from tocompress.settings.model import ModelSettings
 class Optimization(Settings):
     """AdamW with warm-up and a cosine schedule to zero."""
 
-    epochs: Count
-    batch_size: Count = 64
+    epochs: Count = Field(description="passes over the training set")
+    batch_size: Count = Field(64, description="examples a step")
     learning_rate: float = Field(gt=0, description="at its peak")
-    warmup_epochs: float = Field(1.0, ge=0)
+    warmup_epochs: float = Field(1.0, ge=0, description="in which the learning rate rises from zero")
     weight_decay: float = Field(1e-4, ge=0, description="of kernels; decoupled")
     dropout: float = Field(0.2, ge=0, lt=1, description="of the inputs of gnmt's cells")
     guidance: float = Field(0.0, ge=0, description="weight of gnmt's guided attention in the loss")
     clip_norm: float = Field(1.0, gt=0, description="of the gradient of all weights together")
-    seed: int = Field(1, ge=0)
+    seed: int = Field(1, ge=0, description="of the order of examples and of dropout")
 
 
 class Training(Optimization):
@@ -32,7 +32,7 @@ class Training(Optimization):
 class Retraining(Optimization):
     """From the weights that a cut left."""
 
-    warmup_epochs: float = Field(0.1, ge=0)
+    warmup_epochs: float = Field(0.1, ge=0, description="in which the learning rate rises from zero")
     examples: Count | None = Field(None, description="how many of the training set, drawn at random; null takes all")
     patience: Count = Field(
         3, description="epochs without a lower loss on the calibration set that end it, with the best epoch's weights"
