@@ -23,6 +23,7 @@ from tocompress import provenance
 REPOSITORY = Path(__file__).parents[1]
 PROFILE = yaml.safe_load((REPOSITORY / "profiles/default/profile.yaml").read_text())
 TRIGGERS = frozenset(RerunTrigger.parse_choice(name) for name in PROFILE["rerun-triggers"])
+SHOWN = {"report", "all"}  # what says how a study was configured
 PLOTTING = {"figure", "report", "all"}
 AGGREGATING = PLOTTING | {"aggregate", "claims"}
 
@@ -225,7 +226,7 @@ def test_another_mirror_fetches_nothing_again(paper: Workflow) -> None:
     paper.finish("paper.yaml")
     assert not paper.due("paper.yaml").rules
     mirror = {"models": {"vgg_16": {"checkpoint": {"mirrors": ["https://example.org/vgg_16.tar.gz"]}}}}
-    assert not paper.due("paper.yaml", config=mirror).rules
+    assert set(paper.due("paper.yaml", config=mirror).rules) <= SHOWN
 
 
 def test_a_digest_in_the_config_fetches_nothing_again(paper: Workflow, capfd: pytest.CaptureFixture[str]) -> None:
@@ -236,7 +237,7 @@ def test_a_digest_in_the_config_fetches_nothing_again(paper: Workflow, capfd: py
     for record in (paper.folder / "results/downloads").rglob("gnmt_inference_data.zip.sha256"):
         record.write_text("2" * 64 + "  gnmt_inference_data.zip\n")
     pinned = {"models": {"vgg_16": {"checkpoint": {"sha256": "1" * 64}}}, **archive}
-    assert not paper.due("paper.yaml", config=pinned).rules
+    assert set(paper.due("paper.yaml", config=pinned).rules) <= SHOWN
 
     other = {"models": {"vgg_16": {"checkpoint": {"sha256": "3" * 64}}}}
     with pytest.raises((SystemExit, WorkflowError)):

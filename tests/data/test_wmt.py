@@ -149,9 +149,10 @@ def test_pairs_that_wmt_leaves_out_are_not_learned_from(tmp_path: Path) -> None:
 def test_a_file_of_another_digest_is_refused_with_both(tmp_path: Path) -> None:
     files = pair(tmp_path, ENGLISH, GERMAN)
     found, expected = hashlib.md5(files["reference"].read_bytes()).hexdigest(), "0" * 32
-    wmt.corpus(settings(md5={"reference.txt": found}), files, "test")
+    names = {key: path.name for key, path in files.items()}
+    wmt.corpus(settings(md5={"reference.txt": found}, **names), files, "test")
     with pytest.raises(StudyError, match=rf"reference\.txt: expected the md5 {expected}, found {found}"):
-        wmt.corpus(settings(md5={"reference.txt": expected}), files, "test")
+        wmt.corpus(settings(md5={"reference.txt": expected}, **names), files, "test")
 
 
 @pytest.mark.parametrize(
