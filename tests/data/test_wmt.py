@@ -27,7 +27,7 @@ TRAINED: dict[str, Any] = {"build": "own", "checkpoint": Checkpoint(url="x")}
 def settings(folder: Path = Path(), text: str = "raw", **options: Any) -> Wmt:
     files = ("source_vocabulary", "target_vocabulary", *(() if text == "subwords" else ("codes",)))
     names = {key: str(folder / key) for key in files}
-    return Wmt(kind="wmt", source="test.en", reference="test.de", text=text, **names, **options)
+    return Wmt(kind="wmt", source="source.txt", reference="reference.txt", text=text, **names, **options)
 
 
 def written(folder: Path, key: str, lines: list[str], suffix: str = ".txt") -> Path:
@@ -149,10 +149,9 @@ def test_pairs_that_wmt_leaves_out_are_not_learned_from(tmp_path: Path) -> None:
 def test_a_file_of_another_digest_is_refused_with_both(tmp_path: Path) -> None:
     files = pair(tmp_path, ENGLISH, GERMAN)
     found, expected = hashlib.md5(files["reference"].read_bytes()).hexdigest(), "0" * 32
-    names = {key: path.name for key, path in files.items()}
-    wmt.corpus(settings(md5={"reference.txt": found}, **names), files, "test")
+    wmt.corpus(settings(md5={"reference.txt": found}), files, "test")
     with pytest.raises(StudyError, match=rf"reference\.txt: expected the md5 {expected}, found {found}"):
-        wmt.corpus(settings(md5={"reference.txt": expected}, **names), files, "test")
+        wmt.corpus(settings(md5={"reference.txt": expected}), files, "test")
 
 
 @pytest.mark.parametrize(
