@@ -172,12 +172,25 @@ def test_the_other_configs_are_valid(workflow: Workflow) -> None:
     assert workflow.due("smoke.yaml", "devices/tx2.yaml").of("benchmark") == {"tx2/gnmt", "tx2/mobilenet_v1"}
 
 
-@pytest.fixture
-def paper(workflow: Workflow) -> Workflow:
-    """A folder with ImageNet's three files in their place, empty."""
+def with_imagenet(workflow: Workflow) -> Workflow:
+    """A folder with ImageNet's three files in their place, larger than what Snakemake takes a checksum of."""
     (workflow.folder / "imagenet").mkdir()
     for name in ("ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz", "ILSVRC2012_img_train.tar"):
-        (workflow.folder / "imagenet" / name).touch()
+        (workflow.folder / "imagenet" / name).write_bytes(bytes(3_000_000))
+    return workflow
+
+
+@pytest.fixture
+def paper(workflow: Workflow) -> Workflow:
+    return with_imagenet(workflow)
+
+
+@pytest.fixture(scope="module")
+def finished_paper(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
+    """The full reproduction, as if it had run; tests leave it as it is."""
+    workflow = with_imagenet(Workflow(tmp_path_factory.mktemp("paper")))
+    workflow.finish("paper.yaml")
+    assert not workflow.due("paper.yaml").rules
     return workflow
 
 
@@ -222,40 +235,36 @@ def test_large_files_of_a_finished_model_may_be_deleted(workflow: Workflow) -> N
     assert not workflow.due("fullsize.yaml").rules
 
 
-def test_another_mirror_fetches_nothing_again(paper: Workflow) -> None:
-    paper.finish("paper.yaml")
-    assert not paper.due("paper.yaml").rules
+def test_another_mirror_fetches_nothing_again(finished_paper: Workflow) -> None:
     mirror = {"models": {"vgg_16": {"checkpoint": {"mirrors": ["https://example.org/vgg_16.tar.gz"]}}}}
-    assert set(paper.due("paper.yaml", config=mirror).rules) <= SHOWN
+    assert set(finished_paper.due("paper.yaml", config=mirror).rules) <= SHOWN
 
 
-def test_a_digest_in_the_config_fetches_nothing_again(paper: Workflow, capfd: pytest.CaptureFixture[str]) -> None:
-    paper.finish("paper.yaml")
-    (record,) = (paper.folder / "results/downloads").rglob("vgg_16*.sha256")
+def test_a_digest_in_the_config_fetches_nothing_again(
+    finished_paper: Workflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (record,) = (finished_paper.folder / "results/downloads").rglob("vgg_16*.sha256")
     record.write_text("1" * 64 + "  vgg_16.tar.gz\n")
     archive = {"data": {"newstest2014": {"archive": {"sha256": "2" * 64}}}}
-    for record in (paper.folder / "results/downloads").rglob("gnmt_inference_data.zip.sha256"):
+    for record in (finished_paper.folder / "results/downloads").rglob("gnmt_inference_data.zip.sha256"):
         record.write_text("2" * 64 + "  gnmt_inference_data.zip\n")
     pinned = {"models": {"vgg_16": {"checkpoint": {"sha256": "1" * 64}}}, **archive}
-    assert set(paper.due("paper.yaml", config=pinned).rules) <= SHOWN
+    assert set(finished_paper.due("paper.yaml", config=pinned).rules) <= SHOWN
 
     other = {"models": {"vgg_16": {"checkpoint": {"sha256": "3" * 64}}}}
     with pytest.raises((SystemExit, WorkflowError)):
-        paper.due("paper.yaml", config=other)
+        finished_paper.due("paper.yaml", config=other)
     assert f"models.vgg_16.checkpoint.sha256: is {'3' * 64}, but what was downloaded has" in capfd.readouterr().err
 
 
-def test_photographs_of_another_age_make_nothing_due(paper: Workflow) -> None:
-    images = paper.folder / "imagenet/ILSVRC2012_img_val.tar"
-    images.write_bytes(bytes(3_000_000))  # more than Snakemake takes a checksum of
-    paper.finish("paper.yaml")
+def test_photographs_of_another_age_make_nothing_due(finished_paper: Workflow) -> None:
+    images = finished_paper.folder / "imagenet/ILSVRC2012_img_val.tar"
     os.utime(images)
-    assert not paper.due("paper.yaml").rules
+    assert not finished_paper.due("paper.yaml").rules
 
 
-def test_a_batch_of_images_is_none_of_sentences(paper: Workflow) -> None:
-    paper.finish("paper.yaml")
-    due = paper.due("paper.yaml", config={"evaluation": {"prediction": {"sentences": 16}}})
+def test_a_batch_of_images_is_none_of_sentences(finished_paper: Workflow) -> None:
+    due = finished_paper.due("paper.yaml", config={"evaluation": {"prediction": {"sentences": 16}}})
     assert {job.split("/")[0] for job in due.of("predict_shard")} == {"gnmt"}
 
 
@@ -271,11 +280,14 @@ def test_photographs_that_are_not_there_end_the_run_in_one_line(
 
 
 def test_what_has_been_read_is_kept_where_its_files_are_gone(
-    paper: Workflow, capfd: pytest.CaptureFixture[str]
+    finished_paper: Workflow, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    paper.finish("paper.yaml")
-    shutil.rmtree(paper.folder / "imagenet")
-    assert not paper.due("paper.yaml").rules
+    photographs = finished_paper.folder / "imagenet"
+    photographs.rename(photographs.with_name("elsewhere"))
+    try:
+        assert not finished_paper.due("paper.yaml").rules
+    finally:
+        photographs.with_name("elsewhere").rename(photographs)
     assert "data/imagenet/test.parquet is taken as it is" in capfd.readouterr().err
 
 
