@@ -24,7 +24,7 @@ TOP1, TOP5, TOLERANCE = 0.495, 0.750, 0.015  # of an independent implementation,
 
 def run(folder: Path, overlay: dict, *targets: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Snakemake in a folder of its own, with the overlay over the default config."""
-    for name in ("workflow", "zoo"):
+    for name in ("config", "workflow", "zoo"):
         if not (folder / name).exists():
             (folder / name).symlink_to(REPOSITORY / name)
     shutil.copy(REPOSITORY / "config.yaml", folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -148,6 +149,8 @@ def test_importing_takes_at_most_twice_the_checkpoints_memory(shared: Path, tmp_
     )
     size = archive.stat().st_size
     command = [sys.executable, "-c", GROWTH, str(archive), str(tmp_path / "weights")]
-    grown = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "workflow")}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    grown = int(done.stdout.splitlines()[-1])
     assert len(read_weights(tmp_path / "weights")[0]) == 32
     assert 0 < grown < 2 * size
