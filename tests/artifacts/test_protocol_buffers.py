@@ -10,6 +10,7 @@ import pytest
 
 def execute(program):
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "workflow")}
+    environment.pop("TF_USE_LEGACY_KERAS", None)  # other tests set it
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert done.returncode == 0, done.stderr
