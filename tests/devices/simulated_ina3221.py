@@ -8,6 +8,7 @@ What a rail takes is any function of the monotonic clock (s -> W); it is called 
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import time
@@ -56,10 +57,14 @@ class SimulatedIna3221:
         self._process = multiprocessing.get_context("fork").Process(target=self._run, daemon=True)
 
     def start(self) -> None:
-        self._process.start()
+        gc.disable()  # what TensorFlow left in other tests would wait for threads that the fork does not have
+        try:
+            self._process.start()
+        finally:
+            gc.enable()
 
     def stop(self) -> None:
-        self._process.terminate()
+        self._process.kill()
         self._process.join()
 
     def __enter__(self) -> Self:
