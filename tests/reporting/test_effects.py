@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from tocompress.measurement.statistics import Interval
-from tocompress.reporting.effects import Effect, Effects, Option, full_size, is_quantized, over_models, percent
+from tocompress.reporting.effects import Effect, Effects, Option, is_quantized, over_models, percent
+from tocompress.reporting.study import full_size
 
 
 def effect(*own: tuple[float, float, float]) -> Effect:

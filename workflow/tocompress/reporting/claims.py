@@ -18,7 +18,7 @@ import pandas as pd
 
 from tocompress.measurement.statistics import LEVEL, Interval, mean_interval, ratio_interval
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import ACCURACY, BASELINE, METRICS, models, whole
+from tocompress.reporting.study import ACCURACY, BASELINE, EXACT, METRICS, models, whole
 from tocompress.reporting.thresholds import largest_cuts
 from tocompress.schemas.claims import CLAIMS
 from tocompress.settings.claims import LARGEST_CUT, OPERATION_CLASSES, Claim, Claims, ClaimsInputs
@@ -27,8 +27,6 @@ AGREES, SAME_DIRECTION, CONTRADICTS, UNDECIDED = "agrees", "same direction", "co
 NOT_COMPARABLE, NOT_MEASURED = "not comparable", "not measured"
 VERDICTS = (AGREES, SAME_DIRECTION, CONTRADICTS, UNDECIDED, NOT_COMPARABLE, NOT_MEASURED)
 
-#: Counted, not sampled: without an interval because there is nothing to estimate.
-EXACT = frozenset({"parameters", "macs", "filters_removed", "size", "size_deflated"})
 POWER = frozenset({"power_mean", "power_peak", "energy"})
 
 #: A model is of the published size when its parameters are the published number but for this share: other

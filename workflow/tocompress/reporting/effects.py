@@ -9,16 +9,13 @@ from typing import Any
 import pandas as pd
 
 from tocompress.measurement.statistics import LEVEL, Interval, mean_interval, ratio_interval
-from tocompress.models.registry import NETWORKS
 from tocompress.reporting.names import named_as_pruning
-from tocompress.reporting.study import ACCURACY, BASELINE, devices, variants, whole
+from tocompress.reporting.study import ACCURACY, BASELINE, EXACT, devices, variants, whole
 
 #: What scores a model, whatever its task: top-1, or BLEU of a translator.
 ACCURACY_OF_ALL = "accuracy"
 
 _MODES = {"every_inference": "dequantized at every inference", "once": "dequantized once"}
-_EXACT = frozenset({"parameters", "macs", "size", "size_deflated"})
-_FULL_SIZE = 0.9  # of the published parameters
 
 
 @dataclass(frozen=True)
@@ -123,13 +120,6 @@ def over_models(own: Sequence[Interval], level: float = LEVEL, *, linear: bool =
     return Interval(mean.value, _all(min, lows), _all(max, highs))
 
 
-def full_size(study: pd.DataFrame) -> set[str]:
-    """The models with at least nine tenths of the parameters that their network was published with."""
-    counts = study[(study["metric"] == "parameters") & (study["variant"] == BASELINE) & study["value"].notna()]
-    published = counts["network"].map(lambda network: NETWORKS[network].parameters).astype(float)
-    return set(counts.loc[counts["value"] >= _FULL_SIZE * published, "model"])
-
-
 def is_quantized(variant: str) -> bool:
     """Whether a technique other than pruning is part of a variant."""
     return variant != BASELINE and not all(map(named_as_pruning, variant.split("-")))
@@ -159,7 +149,7 @@ def reasons(rows: pd.DataFrame) -> Iterable[str]:
 
 
 def _own(metric: str, row: dict[Any, Any]) -> Interval:
-    if metric in _EXACT:
+    if metric in EXACT:
         return Interval(*[float(row["ratio"])] * 3)
     low, high = (None if pd.isna(row[edge]) else float(row[edge]) for edge in ("ratio_low", "ratio_high"))
     return Interval(float(row["ratio"]), low, high)

@@ -14,14 +14,13 @@ from tocompress.reporting.effects import (
     Effects,
     Option,
     counted,
-    full_size,
     over_models,
     percent,
     percent_interval,
     reasons,
 )
 from tocompress.reporting.figures.captions import listing
-from tocompress.reporting.study import models
+from tocompress.reporting.study import full_size, models
 from tocompress.reporting.thresholds import BUDGET
 
 #: What may matter most, and the metric that tells it.

@@ -13,13 +13,12 @@ from tocompress.reporting.effects import (
     Effects,
     Option,
     counted,
-    full_size,
     percent,
     percent_interval,
     reasons,
 )
 from tocompress.reporting.figures.captions import listing
-from tocompress.reporting.study import devices, is_chain, is_quantization, variants
+from tocompress.reporting.study import devices, full_size, is_chain, is_quantization, variants
 from tocompress.reporting.style import METRIC_NAMES
 from tocompress.reporting.thresholds import mildest
 

@@ -43,6 +43,8 @@ METRICS: dict[str, str] = {
 
 #: Metrics that mean something for trained weights only.
 ACCURACY = frozenset({"top1", "top5", "precision", "recall", "f1", "bleu", "bleu_tokenized"})
+#: Counted, not sampled: without an interval because there is nothing to estimate.
+EXACT = frozenset({"parameters", "macs", "filters_removed", "size", "size_deflated"})
 
 #: Metrics that a benchmark measures, and their units.
 COSTS = {
@@ -50,6 +52,7 @@ COSTS = {
 }
 
 #: Metrics whose label says how a variant's value was computed (sacreBLEU's signature), not what part of it it is.
+_FULL_SIZE = 0.9  # of the published parameters
 _WHOLE_THOUGH_LABELLED = ("bleu", "bleu_tokenized")
 
 _COLUMNS: list[str] = STUDY.names
@@ -185,6 +188,13 @@ def whole(study: pd.DataFrame, *metrics: str) -> pd.DataFrame:
     """The rows of `metrics` that stand for a whole variant, not for one input, class or kind of channel."""
     unlabelled = study["label"].isna() | study["metric"].isin(_WHOLE_THOUGH_LABELLED)
     return study[study["metric"].isin(metrics) & unlabelled]
+
+
+def full_size(study: pd.DataFrame) -> set[str]:
+    """The models with at least nine tenths of the parameters that their network was published with."""
+    counts = study[(study["metric"] == "parameters") & (study["variant"] == BASELINE) & study["value"].notna()]
+    published = counts["network"].map(lambda network: NETWORKS[network].parameters).astype(float)
+    return set(counts.loc[counts["value"] >= _FULL_SIZE * published, "model"])
 
 
 def select(study: pd.DataFrame, *metrics: str, dequantization: str) -> pd.DataFrame:

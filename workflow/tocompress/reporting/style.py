@@ -16,8 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import LoadFlags
 
-from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import BASELINE, variants
+from tocompress.reporting.study import BASELINE, full_size, variants
 
 SINGLE, DOUBLE = 3.5, 7.2  # inches: one and two columns of the paper's format
 SMALL, NORMAL = 7.0, 8.0  # points
@@ -201,11 +200,9 @@ def measured_models(study: pd.DataFrame, values: pd.DataFrame) -> list[ShownMode
 
 def _groups(study: pd.DataFrame) -> dict[str, str]:
     """The heading over the models of each build; initial weights are worth comparing where the size is the paper's."""
-    counts = study[(study["metric"] == "parameters") & (study["variant"] == BASELINE)]
-    initial = counts[counts["build"] == "initial"]
-    published = initial["network"].map(lambda network: NETWORKS[network].parameters)
-    full_size = len(initial) > 0 and bool((initial["value"] > 0.9 * published).all())
-    return _BUILDS | ({"initial": "full size, initial weights"} if full_size else {})
+    initial = set(study.loc[study["build"] == "initial", "model"])
+    whole = initial and initial <= full_size(study)
+    return _BUILDS | ({"initial": "full size, initial weights"} if whole else {})
 
 
 def network_name(network: str) -> str:
