@@ -79,7 +79,7 @@ def missing_photographs(settings: ImageNet) -> str:
         for key, published in places.items()
         if (file := getattr(settings, key)) is not None and not Path(file).exists()
     ]
-    return f"missing: {', '.join(missing)}; get the archives {_SOURCE}, or name what you have: docs/published.md"
+    return f"missing: {', '.join(missing)}; get the archives from {_SOURCE}, or name what you have: docs/published.md"
 
 
 def choose(settings: ImageNet, split: Split, total: int) -> np.ndarray:
