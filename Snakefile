@@ -9,7 +9,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from tocompress import paths
 from tocompress.plan import plan
-from tocompress.provenance import code_digest, environment_digest
+from tocompress.provenance.digests import code_digest, environment_digest
 
 
 configfile: "config.yaml"

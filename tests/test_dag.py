@@ -18,7 +18,7 @@ from snakemake.logging import logger
 from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from tocompress import provenance
+from tocompress.provenance import digests
 
 REPOSITORY = Path(__file__).parents[1]
 PROFILE = yaml.safe_load((REPOSITORY / "profiles/default/profile.yaml").read_text())
@@ -110,9 +110,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workflow:
 
 def edit(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
     """Make it look as if a file of the library had been edited."""
-    original, edited = provenance._module_digest, provenance.LIBRARY / module
+    original, edited = digests._module_digest, digests.LIBRARY / module
     assert edited.is_file()
-    monkeypatch.setattr(provenance, "_module_digest", lambda file: "edited" if file == edited else original(file))
+    monkeypatch.setattr(digests, "_module_digest", lambda file: "edited" if file == edited else original(file))
 
 
 def test_the_default_study_has_its_jobs(workflow: Workflow) -> None:

@@ -19,7 +19,7 @@ from tocompress.errors import StudyError
 from tocompress.files import check_digest
 from tocompress.models.registry import NETWORKS, Network
 from tocompress.paths import FIGURE_FORMATS, Paths
-from tocompress.provenance import code_digest
+from tocompress.provenance.digests import code_digest
 from tocompress.reporting.names import FIGURES
 from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
 from tocompress.settings.data import DataSettings, Glyphs, ImageNet, Wmt

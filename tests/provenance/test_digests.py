@@ -2,7 +2,7 @@
 
 import pytest
 
-from tocompress import provenance
+from tocompress.provenance import digests
 
 
 @pytest.fixture
@@ -23,23 +23,23 @@ def library(tmp_path, monkeypatch):
     }
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(provenance, "LIBRARY", package)
-    monkeypatch.setattr(provenance, "SCRIPTS", tmp_path / "scripts")
+    monkeypatch.setattr(digests, "LIBRARY", package)
+    monkeypatch.setattr(digests, "SCRIPTS", tmp_path / "scripts")
     _forget()
     yield tmp_path
     _forget()
 
 
 def _forget():
-    for cached in (provenance._imports, provenance._files, provenance._tree, provenance._module_digest):
+    for cached in (digests._imports, digests._files, digests._tree, digests._module_digest):
         cached.cache_clear()
 
 
 def changed(library, file, text, script="work.py", *modules):
-    before = provenance.code_digest(script, *modules)
+    before = digests.code_digest(script, *modules)
     (library / file).write_text(text)
     _forget()
-    return provenance.code_digest(script, *modules) != before
+    return digests.code_digest(script, *modules) != before
 
 
 def test_an_edit_deep_down_is_seen(library):
@@ -60,11 +60,11 @@ def test_comments_docstrings_and_layout_do_not_count(library):
 
 def test_what_only_type_checkers_import_does_not_count(library):
     (library / "scripts/other.py").write_text("if TYPE_CHECKING:\n    import snakemake\n    import tocompress.far\n")
-    before = provenance.environment_digest("other.py")
+    before = digests.environment_digest("other.py")
     assert not changed(library, "tocompress/far.py", "VALUE = 2\n", "other.py")
     (library / "scripts/other.py").write_text("import snakemake\n")
     _forget()
-    assert provenance.environment_digest("other.py") != before
+    assert digests.environment_digest("other.py") != before
 
 
 def test_a_package_above_a_module_counts(library):
@@ -77,8 +77,8 @@ def test_a_module_imported_by_name_counts_where_it_is_named(library):
 
 
 def test_the_environment_follows_the_libraries_that_the_code_imports(library, monkeypatch):
-    plain = provenance.environment_digest("work.py")
-    with_network = provenance.environment_digest("work.py", "tocompress.models.vgg")
+    plain = digests.environment_digest("work.py")
+    with_network = digests.environment_digest("work.py", "tocompress.models.vgg")
     assert plain != with_network
-    monkeypatch.setattr(provenance, "_pin", lambda name: f"{name}==0")
-    assert provenance.environment_digest("work.py", "tocompress.models.vgg") != with_network
+    monkeypatch.setattr(digests, "_pin", lambda name: f"{name}==0")
+    assert digests.environment_digest("work.py", "tocompress.models.vgg") != with_network
