@@ -20,14 +20,21 @@ environment := .venv/study-$(call digest,envs/requirements.txt)
 test_environment := .venv/test-$(call digest,envs/requirements.txt envs/requirements-test.txt)
 old_runtime := .tensorflow-1.15/$(call digest,envs/requirements-tensorflow-1.15.txt)
 
-.PHONY: study test lint lock tensorflow-1.15
+.PHONY: study test test-all lint audit lock tensorflow-1.15
 
 study: $(environment)
 	@PYTHONPATH=$(CURDIR)/workflow snakemake --cores all $(if $(shell test -t 2 && echo terminal),--logger progress)
 	@echo "The report: results/default/report.html"
 
+pytest = pytest --numprocesses 2 --dist loadscope
+
+# All but the tests that are marked `long`.
 test: $(test_environment)
-	@pytest
+	@$(pytest) -m "not long"
+
+# All tests, and how much of what matters most they reach.
+test-all: $(test_environment)
+	@$(pytest) --cov --cov-report term:skip-covered
 
 lint: $(test_environment)
 	@ruff check workflow tests
@@ -35,6 +42,10 @@ lint: $(test_environment)
 	@snakefmt --check Snakefile rules
 	@mypy workflow/tocompress workflow/snakemake_logger_plugin_progress
 	@snakemake --lint
+
+# Asks the index of packages which of the pinned releases have known vulnerabilities.
+audit: $(test_environment)
+	@pip-audit --disable-pip --require-hashes --requirement envs/requirements.txt
 
 # What an older board runs; tests use it where TENSORFLOW_1_15=.tensorflow-1.15/bin/python is in the environment.
 tensorflow-1.15: $(old_runtime)

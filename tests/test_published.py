@@ -18,6 +18,8 @@ import pandas as pd
 import pytest
 import yaml
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).parents[1]
 TOP1, TOP5, TOLERANCE = 0.495, 0.750, 0.015  # of an independent implementation, with another resize
 

@@ -17,9 +17,12 @@ from tocompress.models.registry import NETWORKS
 
 INTERPRETER = os.environ.get("TENSORFLOW_1_15")
 
-pytestmark = pytest.mark.skipif(
-    not INTERPRETER, reason="needs TENSORFLOW_1_15, the path of a Python with TensorFlow 1.15: make tensorflow-1.15"
-)
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.skipif(
+        not INTERPRETER, reason="needs TENSORFLOW_1_15, the path of a Python with TensorFlow 1.15: make tensorflow-1.15"
+    ),
+]
 
 ALL_BITS = (None, 16, 8, 7, 6, 5, 4, 3, 2)
 BITS = {"mobilenet_v1": ALL_BITS, "inception_v1": (None, 16, 8, 6), "gnmt": (None, 6)}

@@ -25,7 +25,12 @@ from tocompress.models.registry import NETWORKS
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
 from tocompress.weights import read_metadata, read_shapes, read_weights
 
-CNNS = [network for network in NETWORKS.values() if network.kind == "cnn"]
+QUICK = ("mobilenet_v1", "inception_v1", "resnet_v1_50")
+CNNS = [
+    pytest.param(network, id=name, marks=[] if name in QUICK else pytest.mark.long)
+    for name, network in NETWORKS.items()
+    if network.kind == "cnn"
+]
 # Of the logits' standard deviation: what an independent implementation with the same weights may differ by.
 TOLERANCE = {"resnet_v1_101": 1.5e-3, "resnet_v1_152": 3e-3}
 USUAL_TOLERANCE = 3e-4
@@ -45,7 +50,7 @@ def artifact_of(weights: Path, folder: Path, beam_width: int = 1) -> Path:
     return artifact
 
 
-@pytest.mark.parametrize("network", CNNS, ids=lambda network: network.name)
+@pytest.mark.parametrize("network", CNNS)
 def test_a_published_checkpoint_gives_slims_logits(network, shared: Path, rule: ModuleType, tmp_path: Path) -> None:
     name, weights = network.name, tmp_path / "weights.safetensors"
     archive = published(name, tmp_path, variables_of(name, shared), lambda *key: rule.weight(name, *key, 1))

@@ -44,6 +44,7 @@ def test_the_share_of_channels_is_removed_whatever_the_number_of_cuts(model, rou
     assert pruned.history.empty
 
 
+@pytest.mark.long
 def test_what_was_quantized_is_retrained_and_quantized_again(pictures, tmp_path):
     quantized, _ = quantize_weights(initial(CNN), 8, "channel", 256)
     pruned = prune(quantized, inputs(CNN, RETRAINING, share=0.3), pictures, pictures, resume_folder=tmp_path)
@@ -55,6 +56,7 @@ def test_what_was_quantized_is_retrained_and_quantized_again(pictures, tmp_path)
     assert "val_loss" in set(pruned.history["metric"])
 
 
+@pytest.mark.long
 def test_each_cut_is_retrained_and_a_stop_in_the_second_changes_nothing(pictures, tmp_path):
     def stopping(line):
         if line.startswith("cut 2/2"):

@@ -18,6 +18,8 @@ from sshd import Server, server
 
 from tocompress.weights import read_shapes
 
+pytestmark = pytest.mark.long
+
 REPOSITORY = Path(__file__).parents[2]
 EXAMPLES = REPOSITORY / "docs/examples"
 

@@ -61,6 +61,7 @@ def subject(tmp_path: Path) -> Subject:
     return Subject("tiny", {"fp32": tmp_path / "fp32.pb"}, tmp_path / "inputs.npz")
 
 
+@pytest.mark.long
 def test_a_board_is_measured_through_a_connection_that_breaks(
     board: Server,
     sensors: Path,

@@ -196,6 +196,7 @@ def test_a_rail_that_gave_no_reading_leaves_nothing_to_integrate() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the sampler is Linux's")
+@pytest.mark.long
 def test_energy_of_ten_seconds_is_within_two_percent_at_any_averaging(tmp_path: Path) -> None:
     """Three chips side by side: inferences of 23 ms that take 8 W for two thirds of it and 5 W for the rest."""
     start = time.monotonic() + 2.5

@@ -306,6 +306,7 @@ def test_guided_attention_asks_for_one_pace_in_source_and_target(examples: Any) 
     assert not model.losses
 
 
+@pytest.mark.long
 def test_guided_attention_trains_as_part_of_the_loss(examples: Any) -> None:
     histories = []
     for guidance in (0.0, 10.0):

@@ -21,6 +21,7 @@ def test_a_kernel_is_read_as_it_would_be_stored(bits, axis, shift):
     np.testing.assert_array_equal(keras.ops.convert_to_numpy(fake_quantized(kernel, Grid(bits, axis))), expected)
 
 
+@pytest.mark.long
 def test_the_gradient_goes_straight_through_and_batch_norm_learns():
     image = keras.Input((4, 4, 2))
     x = keras.layers.Conv2D(3, 3, use_bias=False, name="conv")(image)

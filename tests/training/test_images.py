@@ -63,6 +63,7 @@ def test_a_network_with_a_background_counts_labels_from_it(tmp_path: Path) -> No
     assert read_pictures(tmp_path / "test.parquet", without, data)[1].tolist() == [0, 999]
 
 
+@pytest.mark.long
 def test_retraining_on_photographs_gives_the_same_bits_each_time(sets: dict[str, tuple], tmp_path: Path) -> None:
     weights = dict(initial(MODEL))
     course = Retraining(epochs=2, batch_size=7, learning_rate=1e-3)

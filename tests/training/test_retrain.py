@@ -52,6 +52,7 @@ def _sentences():
     [(IMAGES, CNN, _images, POINTWISE), (SENTENCES, RNN, _sentences, gnmt.QUERY_KERNEL)],
     ids=["image", "translation"],
 )
+@pytest.mark.long
 def test_a_stopped_retraining_ends_as_one_that_is_not(model, retraining, data, kernel, tmp_path):
     weights, examples, validation = data()
     arguments = (weights, model, retraining, examples, validation, {kernel: Grid(8)})

@@ -14,6 +14,7 @@ from tocompress.settings.training import Training, TrainingInputs
 from tocompress.training.train import train
 
 
+@pytest.mark.long
 def test_a_stopped_run_goes_on_and_its_checkpoint_is_imported(tmp_path):
     folder = Path(__file__).parents[2] / "zoo/number_phrases"
     data = NumberPhrases(
