@@ -4,12 +4,15 @@ import sys
 
 # Importable without installation, also in jobs: Snakemake hands this path on to scripts, in conda environments too.
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
+# The submitter's, where this is a job of a cluster, which need not end with it.
+os.environ.pop("TOCOMPRESS_RUN", None)
 # TensorFlow greets at length, before a script can stop it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from tocompress import paths
+from tocompress import paths, running
 from tocompress.plan import plan
 from tocompress.provenance.digests import code_digest, environment_digest
+from tocompress.provenance.verify import given_now
 
 
 configfile: "config.yaml"
@@ -18,8 +21,13 @@ configfile: "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
-STUDY = plan(config)
+STUDY = plan(config, workflow.configfiles)
 PATHS = STUDY.paths
+
+running.announce()
+# Not in a job of a cluster, which reads this file again.
+if workflow.is_main_process and not workflow.output_settings.dryrun:
+    running.clear()
 
 
 # One job at a time measures. Here, for a profile's resources are gone once the command line names any.
@@ -38,6 +46,12 @@ include: "rules/plot.smk"
 include: "rules/sensitivity.smk"
 include: "rules/zoo.smk"
 include: "rules/devices.smk"
+include: "rules/verify.smk"
+
+
+onstart:
+    if workflow.is_main_process:
+        running.begin()
 
 
 rule all:

@@ -222,6 +222,16 @@ def test_power_is_sampled_where_there_is_a_sensor(subject: Subject) -> None:
     assert "power/unavailable" not in facts(tables)
 
 
+def test_a_clock_that_is_set_meanwhile_parts_a_meters_times_from_the_blocks(
+    subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = iter([7200.0, 7200.0, 3600.0, 3600.0])  # of this machine, around the device's state, before and after
+    monkeypatch.setattr("tocompress.measurement.session.time.time", lambda: next(times))
+    metered = HOST.model_copy(update={"meter": "meter.csv"})
+    with pytest.raises(StudyError, match=r"clock was set by -3600\.0 s during the session"):
+        measure(ScriptedAgent(subject), subject, metered, QUICK)
+
+
 def test_without_a_sensor_the_session_says_so_and_samples_no_power(subject: Subject) -> None:
     agent = ScriptedAgent(subject)
     assert facts(measure(agent, subject, HOST, QUICK))["power/unavailable"] == "no power sensor"

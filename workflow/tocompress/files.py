@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,20 +13,30 @@ from tocompress.errors import StudyError
 
 @contextmanager
 def replace_on_success(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name only when the block ends well: whole or not at all."""
+    """A temporary path beside `path` that takes its name only when the block ends well: whole or not at all.
+
+    What a killed process left under it is written over. StudyError where the disk is full or not to be written to.
+    """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
     try:
-        yield temporary
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        # Writing says why, but not where; damaged archives have no number, and what is read has another name.
+        if error.errno is None or error.filename not in (None, str(temporary), str(path.parent)):
+            raise
+        raise StudyError(f"{path}: cannot be written: {unmet(error)}") from error
+
+
+def unmet(error: OSError) -> str:
+    """What the system says, without its number, and what is to be done."""
+    said = os.strerror(error.errno) if error.errno else str(error)
+    return f"{said}; the same command goes on once that is mended"
 
 
 def digest(path: str | Path, algorithm: str = "sha256") -> str:

@@ -3,32 +3,58 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, NoReturn
 
 from tocompress.errors import StudyError
+from tocompress.files import unmet
+from tocompress.provenance.record import write_record
 
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
-    """Send all output to the job's log, that of compiled libraries too; end with one line where input is bad."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    log = os.open(str(snakemake.log[0]), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666)
-    os.dup2(log, 1)
-    os.dup2(log, 2)
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    """Send all output to the job's log, that of compiled libraries too, and record what made its results.
+
+    It ends with one line where input is bad, or the disk is full or cannot be written to; told to end, in good order.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, lambda *_: sys.exit(1))
+    console = os.dup(2)
+    started = datetime.now(UTC)
     try:
+        _write_to(str(snakemake.log[0]))
         yield
+        write_record(snakemake, started)
     except StudyError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(1)
+        _complain(str(error), console)
+    except OSError as error:
+        _complain(f"{error.filename}: {unmet(error)}" if error.filename else unmet(error), console)
     except Exception:
         traceback.print_exc()
         sys.exit(1)
+
+
+def _write_to(log: str) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o666)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+
+
+def _complain(problem: str, console: int) -> NoReturn:
+    try:
+        print(f"Error: {problem}", file=sys.stderr, flush=True)
+    except OSError:  # the log is on the disk that is full
+        os.write(console, f"Error: {problem}\n".encode())
+    sys.exit(1)
 
 
 def terminal() -> Callable[[str], None]:

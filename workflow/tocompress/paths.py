@@ -33,9 +33,13 @@ class Paths:
         return self.sentences
 
     @property
+    def downloads(self) -> str:
+        return "results/downloads"
+
+    @property
     def download(self) -> str:
         """A file from elsewhere, whichever study asks for it."""
-        return "results/downloads/{address}"
+        return f"{self.downloads}/{{address}}"
 
     @property
     def download_digest(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
@@ -69,7 +69,8 @@ def write_weights(path: str | Path, weights: Weights, metadata: ModelMetadata) -
     contiguous = {name: np.require(array, requirements="C") for name, array in arrays.items()}
     with replace_on_success(path) as temporary:
         # One entry: safetensors writes several in any order, and equal weights are to give equal files.
-        save_file(contiguous, temporary, {_HEADER: json.dumps(header)})
+        # Not `save_file`, which has a temporary file of its own, of a random name, that a killed process leaves.
+        temporary.write_bytes(save(contiguous, {_HEADER: json.dumps(header)}))
 
 
 def read_metadata(path: str | Path) -> ModelMetadata:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import count
@@ -37,21 +38,21 @@ def benchmark(subject: Subject, session: Session, log: Path | None = None) -> di
 def write_session(tables: Mapping[str, pd.DataFrame], files: Mapping[str, Path], *, keep: bool) -> None:
     """Write the tables to their files; with `keep` also to a folder of this session, which no later one overwrites."""
     if keep:
-        folder = _new_folder(files["session"].parent)
-        for name, schema in TABLES.items():
-            write_table(folder / files[name].name, schema, tables[name])
+        parent = files["session"].parent
+        unfinished = parent / ".session.partial"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _write_tables(tables, {name: unfinished / file.name for name, file in files.items()})
+        _take_name(unfinished, parent)
+    _write_tables(tables, files)
+
+
+def _write_tables(tables: Mapping[str, pd.DataFrame], files: Mapping[str, Path]) -> None:
     for name, schema in TABLES.items():
         write_table(files[name], schema, tables[name])
 
 
-def _new_folder(parent: Path) -> Path:
-    """A folder named after the time, which did not exist before."""
+def _take_name(folder: Path, parent: Path) -> None:
+    """Name a folder after the time, as none is named yet."""
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    for number in count(1):
-        folder = parent / (now if number == 1 else f"{now}-{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
-    raise AssertionError("count has no end")
+    names = (now if number == 1 else f"{now}-{number}" for number in count(1))
+    folder.rename(next(free for name in names if not (free := parent / name).exists()))

@@ -27,6 +27,7 @@ from tocompress.settings.device import Device
 _VERIFIED_INPUTS = 3
 _TRIES = 3  # of a block whose connection was lost
 _TIMEOUT = 600.0  # seconds of a block beyond those it is asked to last
+_CLOCK_SET_S = 1.0  # more than clocks that are left alone part by in a session
 
 #: done, total as far as known, what is being measured now
 Report = Callable[[int, int, str], None]
@@ -142,6 +143,7 @@ class _Session:
         latency, windows = self._recorder.table("latency"), self._recorder.table("windows")
         samples = self._recorder.table("power")
         if self._device.meter and len(windows):
+            self._check_time(begin, end)
             meter = power.read_meter(self._device.meter)
             samples = pd.concat([samples, power.meter_samples(meter, windows, begin["offset_s"])], ignore_index=True)
         self._report(self._done, self._done, "done")
@@ -290,6 +292,14 @@ class _Session:
         sent = time.time()
         state = self._records({"command": "state"}, "state")[0]
         return state | {"offset_s": (sent + time.time()) / 2 - state["monotonic_s"]}
+
+    def _check_time(self, begin: Record, end: Record) -> None:
+        """A meter's times are of a clock that nobody may set meanwhile."""
+        if abs(ahead := end["offset_s"] - begin["offset_s"]) > _CLOCK_SET_S:
+            raise self._problem(
+                f"this machine's clock was set by {ahead:+.1f} s during the session, so the power meter's times"
+                " belong to no block; leave it alone, and run the same command again"
+            )
 
     def _problem(self, text: str) -> StudyError:
         return StudyError(f"benchmark of {self._subject.model}: {text}")

@@ -96,7 +96,9 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._state_file, self._best_file = folder / "state.npz", folder / "best.npz"
         self._epochs, self._patience, self._report = epochs, patience, report
         self._start = 0.0
-        kept = _load(self._state_file, self._state) if self._state_file.exists() else {}
+        # Without its best weights, the state is what is left of a folder that was being removed.
+        whole = self._state_file.exists() and (patience is None or self._best_file.exists())
+        kept = _load(self._state_file, self._state) if whole else {}
         self.rows: list[Row] = kept.get("rows", [])
         self._random: list[Any] | None = kept.get("random")
 

@@ -1,0 +1,65 @@
+"""A disk that is full or not to be written to: one line says so, nothing is lost, and the same command goes on."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small_study import SmallStudy
+
+WEIGHTS = tuple(f"results/crashes/weights/{file}.safetensors" for file in ("mobilenet_v1/fp32", "mobilenet_v1/q8"))
+
+
+def mounting(script: str) -> tuple[str, ...]:
+    """What runs a command after a script that mounts something, for the two alone."""
+    return ("unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", f'{script}; "$@"', "sh")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def can_mount() -> None:
+    if not shutil.which("unshare") or subprocess.run([*mounting("mount -t tmpfs tmpfs /mnt"), "true"]).returncode:
+        pytest.skip("needs `unshare` and user namespaces, to mount a small disk")
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Iterator[SmallStudy]:
+    study = SmallStudy(tmp_path)
+    study.results.mkdir()
+    yield study
+    study.stop()
+
+
+def errors(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line.startswith("Error: ")]
+
+
+def test_a_full_disk_is_one_line_and_goes_on_when_there_is_room(study: SmallStudy) -> None:
+    kept = study.folder / "kept"
+    # The weights of the first job fit, and what has been made is copied to where there is room.
+    full = study.run(
+        *WEIGHTS, prefix=mounting("mount -t tmpfs -o size=1200k tmpfs results; trap 'cp -a results kept' 0")
+    )
+    assert full.end() != 0
+    assert errors(full.text) == [
+        f"Error: {WEIGHTS[1]}: cannot be written: No space left on device; the same command goes on once that is mended"
+    ], full.text
+    assert "Traceback" not in full.text
+    tables = {str(file.relative_to(kept)) for file in kept.rglob("*") if file.is_file() and "logs" not in file.parts}
+    assert tables == {WEIGHTS[0].removeprefix("results/")}
+    study.results.rmdir()
+    kept.rename(study.results)
+    last = study.run(*WEIGHTS)
+    assert last.end() == 0, last.text
+    assert not any("Acquiring" in message for message in last.begun), "what was whole is not made again"
+
+
+def test_results_that_cannot_be_written_are_one_line(study: SmallStudy) -> None:
+    run = study.run(*WEIGHTS, prefix=mounting("mount --bind results results; mount -o remount,ro,bind results"))
+    assert run.end() == 1
+    assert errors(run.text) == [
+        f"Error: {study.results}: cannot be written to; it is where all that a run makes goes"
+    ], run.text
+    assert "Traceback" not in run.text and not run.begun
