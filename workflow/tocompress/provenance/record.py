@@ -1,0 +1,117 @@
+"""What made the results of a job: written beside its log when it has ended well, under results/{study}/provenance/."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tocompress.files import digest, replace_on_success
+from tocompress.provenance.digests import LIBRARY, SCRIPTS, versions
+from tocompress.settings.base import Settings
+
+_REPOSITORY = LIBRARY.resolve().parents[1]
+_LOCK = _REPOSITORY / "envs/requirements.txt"
+#: Archives of photographs are known by their size and age: their digest would take longer than the job.
+_DIGESTED_BYTES = 4 << 30
+
+
+class File(Settings):
+    """A file as a job found or left it; a folder has neither digest nor size, an archive of many GB no digest."""
+
+    sha256: str | None
+    size: int | None
+
+
+class Record(Settings):
+    """Of one job. Times are UTC."""
+
+    rule: str
+    script: str
+    wildcards: dict[str, str]
+    settings: Any  # the slice of the config that the job depends on
+    code: str | None  # digests, as of `provenance.digests`; null: on purpose, nothing depends on it
+    environment: str | None
+    versions: dict[str, str]  # of the libraries that the script imports
+    lock: str | None  # the digest of envs/requirements.txt
+    commit: str | None  # of the repository; "-dirty": files were changed since
+    host: dict[str, str]
+    started: datetime
+    ended: datetime
+    inputs: dict[str, File]
+    outputs: dict[str, File]
+
+
+def place(log: str | Path) -> Path:
+    """Where the record of a job with this log goes."""
+    log = Path(log)
+    parts = ["provenance" if part == "logs" else part for part in log.with_suffix(".json").parts]
+    return Path(*parts)
+
+
+def write_record(snakemake: Any, started: datetime) -> None:
+    """Record the job that has just made its outputs; one without outputs leaves none."""
+    if not snakemake.output:
+        return
+    script = Path(sys.modules["__main__"].__file__ or "").name
+    params = dict(snakemake.params.items())
+    record = Record(
+        rule=snakemake.rule,
+        script=script,
+        wildcards={name: str(value) for name, value in snakemake.wildcards.items()},
+        settings=json.loads(params.get("settings", "null")),
+        code=params.get("code"),
+        environment=params.get("environment"),
+        versions=versions(script) if (SCRIPTS / script).is_file() else {},
+        lock=digest(_LOCK) if _LOCK.is_file() else None,
+        commit=_commit(),
+        host=_host(),
+        started=started,
+        ended=datetime.now(UTC),
+        inputs={path: look(path) for path in map(str, snakemake.input)},
+        outputs={path: look(path) for path in map(str, snakemake.output)},
+    )
+    with replace_on_success(place(snakemake.log[0])) as temporary:
+        temporary.write_text(json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True) + "\n")
+
+
+def look(path: str | Path) -> File:
+    """A file as it is now."""
+    path = Path(path)
+    if path.is_dir():
+        return File(sha256=None, size=None)
+    size = path.stat().st_size
+    return File(sha256=digest(path) if size <= _DIGESTED_BYTES else None, size=size)
+
+
+def _commit() -> str | None:
+    command = ["git", "-C", str(_REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    try:
+        described = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):  # not a clone, or no git
+        return None
+    return described.stdout.strip()
+
+
+def _host() -> dict[str, str]:
+    """The machine, but not its name, which says more of its owner than of the result."""
+    return {
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor() or platform.machine())
