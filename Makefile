@@ -50,7 +50,7 @@ audit: $(test_environment)
 # What an older board runs; tests use it where TENSORFLOW_1_15=.tensorflow-1.15/bin/python is in the environment.
 tensorflow-1.15: $(old_runtime)
 
-.PHONY: docs schema
+.PHONY: docs schema invalidation
 
 docs: $(test_environment)
 	@sphinx-build --quiet --fresh-env --fail-on-warning -c docs . docs/_build
@@ -59,6 +59,10 @@ docs: $(test_environment)
 # What editors complete and check the config by.
 schema: $(environment)
 	@PYTHONPATH=workflow python -m tocompress.documentation config/schema.json
+
+# docs/invalidation.md: what a change of each key and file makes due.
+invalidation: $(test_environment)
+	@PYTHONPATH=workflow:tests/dag python tests/dag/invalidation.py
 
 # Keeps every pin that still holds; delete envs/requirements*.txt first for the newest releases.
 lock: options = --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock"

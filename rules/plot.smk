@@ -41,7 +41,6 @@ rule report:
         figures=[figure for figure in STUDY.figures if figure.endswith(".png")],
         tables=[figure for figure in STUDY.figures if figure.endswith(".csv")],
         sessions=STUDY.benchmarks("session"),
-        templates=expand("workflow/tocompress/reporting/templates/report.{part}", part=["html.j2", "css", "js"]),
     output:
         report(PATHS.report, caption="../workflow/report/summary.rst", category="Summary", labels={"page": "the study"}),
     log:

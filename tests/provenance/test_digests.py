@@ -10,13 +10,15 @@ def library(tmp_path, monkeypatch):
     """A small library of ours with a script, in place of the real one."""
     package = tmp_path / "tocompress"
     (package / "models").mkdir(parents=True)
+    (package / "lists").mkdir()
     (tmp_path / "scripts").mkdir()
     files = {
         "scripts/work.py": "from tocompress.near import near\n",
         "scripts/other.py": "import json\n",
         "tocompress/__init__.py": "",
         "tocompress/near.py": '"""Says."""\ndef near():\n    from tocompress import far\n    return far\n',
-        "tocompress/far.py": "VALUE = 1\n",
+        "tocompress/far.py": 'VALUE = 1\nWORDS = "words.txt"\n',
+        "tocompress/lists/words.txt": "one",
         "tocompress/unrelated.py": "VALUE = 1\n",
         "tocompress/models/__init__.py": "",
         "tocompress/models/vgg.py": "import numpy\n",
@@ -31,7 +33,7 @@ def library(tmp_path, monkeypatch):
 
 
 def _forget():
-    for cached in (digests._imports, digests._files, digests._tree, digests._module_digest):
+    for cached in (digests._closure, digests._source, digests._data_files, digests._files):
         cached.cache_clear()
 
 
@@ -44,6 +46,20 @@ def changed(library, file, text, script="work.py", *modules):
 
 def test_an_edit_deep_down_is_seen(library):
     assert changed(library, "tocompress/far.py", "VALUE = 2\n")
+
+
+def test_other_constants_are_seen(library):
+    values = ("0", "False", "None", "''", "()", "1.0", "1,", "[]")
+    found = set()
+    for value in values:
+        changed(library, "tocompress/far.py", f"VALUE = {value}\n")
+        found.add(digests.code_digest("work.py"))
+    assert len(found) == len(values)
+
+
+def test_a_file_that_a_module_names_counts(library):
+    assert changed(library, "tocompress/lists/words.txt", "two")
+    assert not changed(library, "tocompress/lists/words.txt", "three", "other.py")
 
 
 def test_an_edit_elsewhere_is_not(library):

@@ -24,6 +24,7 @@ from tocompress.reporting.names import FIGURES
 from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
 from tocompress.settings.data import DataSettings, Glyphs, ImageNet, Wmt
 from tocompress.settings.download import Download
+from tocompress.settings.files import check_keys
 from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
 from tocompress.settings.sensitivity_figure import SensitivityFigure
 from tocompress.settings.study import BASELINE, Study, load
@@ -347,14 +348,14 @@ class Plan:
         return _canonical(member=data.md5.get(Path(wildcards.member).name), archive=archive)
 
     def model_settings(self, wildcards: Wildcards) -> str:
-        """What a model's weights depend on."""
-        model = self._model(wildcards)
-        if (checkpoint := self._checkpoint(wildcards)) is not None:
+        """What a model's uncompressed weights depend on."""
+        model, checkpoint = self.study.models[wildcards.model], self._checkpoint(wildcards)
+        if checkpoint is not None:
             # A download has been checked.
             kept = {"file"} if _is_remote(checkpoint) else {"file", "sha256"}
             found = Checkpoint(url="", **checkpoint.model_dump(include=kept))
-            model = model.model_copy(update={"checkpoint": found})
-        return model.canonical(exclude={"beam_width"})
+            model = _changed(model, build="own", checkpoint=found, seed=1)
+        return _changed(model, beam_width=1).canonical()
 
     def technique_settings(self, wildcards: Wildcards) -> str:
         """The last technique of a variant."""
@@ -363,15 +364,16 @@ class Plan:
 
     def ranking_settings(self, wildcards: Wildcards) -> str:
         """What the ranking of channels on data depends on."""
-        return _canonical(model=self._untrained(wildcards), data=self._examples(wildcards))
+        return _canonical(model=self._architecture(wildcards), data=self._examples(wildcards))
 
     def pruning_settings(self, wildcards: Wildcards) -> str:
         """The last technique of a variant, and what retraining depends on."""
+        retraining = self._retraining(wildcards)
         return _canonical(
             technique=self._last_technique(wildcards),
-            model=self._untrained(wildcards),
-            data=self._training_data(wildcards),
-            retraining=self._retraining(wildcards),
+            model=self._architecture(wildcards),
+            data=self._training_data(wildcards) if retraining else self._examples(wildcards),
+            retraining=retraining,
         )
 
     def decoding(self, wildcards: Wildcards) -> str:
@@ -415,13 +417,11 @@ class Plan:
         )
 
     def _with_data(self, wildcards: Wildcards, **more: Any) -> str:
-        """What a set's examples look like to a model."""
-        return _canonical(model=self._model(wildcards), data=self._examples(wildcards), **more)
-
-    def _model(self, wildcards: Wildcards) -> ModelSettings:
-        """A model without which file its weights are from: a job's inputs tell that."""
+        """What a set's examples look like to a model, whatever its weights are."""
         model = self.study.models[wildcards.model]
-        return model.model_copy(update={"checkpoint": Checkpoint(url="")}) if model.checkpoint else model
+        known = {"build": "own", "checkpoint": Checkpoint(url="")} if model.trained else {}
+        model = _changed(model, **known, width=1.0, seed=1, beam_width=1)
+        return _canonical(model=model, data=self._examples(wildcards), **more)
 
     def _examples(self, wildcards: Wildcards) -> dict[str, Any]:
         """What a model's data are, but for how many and which: a job's inputs tell that."""
@@ -468,7 +468,7 @@ class Plan:
     def sensitivity_settings(self, wildcards: Wildcards) -> str:
         """What a model's network and its examples are, and how it is scanned."""
         return _canonical(
-            model=self._untrained(wildcards),
+            model=self._architecture(wildcards),
             data=self._examples(wildcards),
             sensitivity=self.study.sensitivity,
         )
@@ -513,14 +513,15 @@ class Plan:
 
     def training_settings(self, wildcards: Wildcards) -> str:
         return _canonical(
-            model=self._untrained(wildcards),
+            model=_changed(self._architecture(wildcards), seed=self.study.models[wildcards.model].seed),
             training=self.study.zoo[wildcards.model],
             data=self._training_data(wildcards),
         )
 
-    def _untrained(self, wildcards: Wildcards) -> ModelSettings:
-        """A model without where its weights come from."""
-        return self.study.models[wildcards.model].model_copy(update={"build": "initial", "checkpoint": None})
+    def _architecture(self, wildcards: Wildcards) -> ModelSettings:
+        """A model without where its weights come from, and how it is run."""
+        model = self.study.models[wildcards.model]
+        return _changed(model, build="initial", checkpoint=None, seed=1, beam_width=1)
 
     def _training_data(self, wildcards: Wildcards) -> dict[str, Any]:
         """What a model learns from, in which amounts."""
@@ -536,9 +537,12 @@ class Plan:
         return self.study.retraining[wildcards.model] if retrained else None
 
 
-def plan(config: Mapping[str, Any]) -> Plan:
-    """The plan of a config; ends the program with one line where the config is wrong."""
+def plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Plan:
+    """The plan of a config, which was read from `files`; ends the program with one line where it is wrong."""
     try:
+        for file in files:
+            if Path(file).is_file():
+                check_keys(file)
         study = load(config)
         _check_files(study)
     except StudyError as error:
@@ -620,6 +624,11 @@ def _address(source: Download) -> str:
     """The place of a file among the downloads: like its address, so that a person finds it."""
     parts = urlsplit(source.url)
     return quote(f"{parts.netloc}{parts.path}" + (f"?{parts.query}" if parts.query else ""), safe="/.")
+
+
+def _changed(model: ModelSettings, **values: Any) -> ModelSettings:
+    """A model with other values of those of the keys that it has."""
+    return model.model_copy(update={key: value for key, value in values.items() if hasattr(model, key)})
 
 
 def _any_of(names: Iterable[str]) -> str:

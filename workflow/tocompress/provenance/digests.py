@@ -74,7 +74,7 @@ def _closure(script: str, modules: tuple[str, ...]) -> list[Path]:
             reached.add(file)
             source = _source(file)
             waiting += [*source.data, *(found for name in source.imports for found in _files(name))]
-    return sorted(reached)
+    return sorted(reached - _ASIDE)
 
 
 @dataclass(frozen=True)

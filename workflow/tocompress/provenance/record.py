@@ -89,13 +89,18 @@ def look(path: str | Path) -> File:
     return File(sha256=digest(path) if size <= _DIGESTED_BYTES else None, size=size)
 
 
-def _commit() -> str | None:
-    command = ["git", "-C", str(_REPOSITORY), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    try:
-        described = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):  # not a clone, or no git
+def _commit(repository: Path = _REPOSITORY) -> str | None:
+    if not (repository / ".git").exists():  # git would go on looking in the folders above
         return None
-    return described.stdout.strip()
+    # `git describe --dirty` would lock and rewrite the index, in which someone may be at work.
+    command = ["git", "--no-optional-locks", "-C", str(repository), "status", "--porcelain=v2", "--branch", "-uno"]
+    try:
+        status = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):  # no git, or none that may look
+        return None
+    lines = status.stdout.splitlines()
+    commit = next(line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid "))
+    return commit + ("-dirty" if any(not line.startswith("#") for line in lines) else "")
 
 
 def _host() -> dict[str, str]:

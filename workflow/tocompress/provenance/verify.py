@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,50 +18,91 @@ from pydantic import ValidationError
 from tocompress.errors import StudyError
 from tocompress.provenance.digests import versions
 from tocompress.provenance.record import File, Record, look
+from tocompress.settings.study import BASELINE, Study
 
 #: What stands among results without being one.
 _NO_RESULTS = ("logs", "provenance")
 #: Parameters of a job that decide what it makes.
 _COMPARED = ("settings", "code", "environment")
-_SHOWN = 3  # differences of a job's settings
+#: What is shown of a job's settings: differences, and characters of a value.
+_SHOWN, _LENGTH = 3, 60
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with some results."""
+
+    results: tuple[str, ...]
+    what: str
+
+    def __str__(self) -> str:
+        return f"{_and_more(self.results)}: {self.what}"
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What verification found: a line for each problem and each remark, and of how much."""
+    """What verification found, in how many results of how many jobs; a remark is a line."""
 
-    problems: list[str]
+    problems: list[Problem]
     remarks: list[str]
     jobs: int
     results: int
 
+    @property
+    def doubtful(self) -> int:
+        """How many results have a problem."""
+        return len({result for problem in self.problems for result in problem.results})
 
-def given_now(workflow: Any, *folders: str) -> Callable[[Any], str]:
+
+def given_now(workflow: Any, study: Study, *folders: str) -> Callable[[Any], str]:
     """A parameter: what a run would give each recorded job now, by the record's path, as JSON.
 
-    These are its settings, and the digests of its code and environment; jobs that the config does not know any more
+    These are its settings, and the digests of its code and environment; jobs that the study does not ask for any more
     are left out. Nothing is computed until a job asks for it.
     """
 
     def parameter(wildcards: Any) -> str:
         rules = {rule.name: dict(rule.params.items()) for rule in workflow.rules}
-        return json.dumps(current(rules, *folders))
+        return json.dumps(current(rules, partial(selects, study), *folders))
 
     return parameter
 
 
-def current(rules: Mapping[str, Mapping[str, Any]], *folders: str) -> dict[str, dict[str, str | None]]:
+def current(
+    rules: Mapping[str, Mapping[str, Any]], selected: Callable[[Mapping[str, str]], bool], *folders: str
+) -> dict[str, dict[str, str | None]]:
     """The same as `given_now`, of rules whose parameters are texts or functions of the wildcards."""
     given = {}
     for place in _places(*folders):
-        with suppress(StudyError, KeyError, AssertionError):  # unreadable, which is told later, or unknown by now
+        # Unreadable, which is told later, or of what the config does not define any more, or otherwise.
+        with suppress(StudyError, KeyError, AttributeError, AssertionError):
             record = _read(place)
-            wildcards = SimpleNamespace(**record.wildcards)
             parameters = rules[record.rule]
-            given[str(place)] = {
-                name: value(wildcards) if callable(value := parameters.get(name)) else value for name in _COMPARED
-            }
+            wildcards = SimpleNamespace(**record.wildcards)
+            if selected(record.wildcards):
+                given[str(place)] = {
+                    name: value(wildcards) if callable(value := parameters.get(name)) else value for name in _COMPARED
+                }
     return given
+
+
+def selects(study: Study, wildcards: Mapping[str, str]) -> bool:
+    """Whether a study asks for what the wildcards of a job stand for; of a variant's parents it does."""
+    models = study.study.models
+    known: dict[str, Collection[str]] = {
+        "model": study.benchmarked if "device" in wildcards else models,
+        "device": study.study.devices,
+        "figure": study.study.figures,
+        "dataset": {study.models[model].data for model in models},
+    }
+    if (model := wildcards.get("model")) in models:
+        known["variant"] = known["structure"] = {BASELINE, *_with_parents(study.variants(model))}
+    return all(wildcards[name] in values for name, values in known.items() if name in wildcards)
+
+
+def _with_parents(variants: Iterable[str]) -> Iterator[str]:
+    for variant in variants:
+        yield from accumulate(variant.split("-"), "{}-{}".format)
 
 
 def _places(*folders: str) -> list[Path]:
@@ -71,28 +114,57 @@ def _read(file: Path) -> Record:
         return Record.model_validate_json(file.read_bytes())
     except (OSError, ValidationError) as error:
         problem = str(error).splitlines()[0]
-        raise StudyError(
-            f"{file}: is no record of a job ({problem}); delete it, and its results to have them again"
-        ) from error
+        raise StudyError(f"is no record of a job ({problem}); delete it, and its results to have them again") from error
 
 
 def verify(study: str, downloads: str, now: Mapping[str, Mapping[str, str | None]]) -> Findings:
-    """Compare the results of a study and the downloads with their records, and these with `now`, as of `current`."""
-    recorded = {str(place): _read(place) for place in _places(study, downloads)}
+    """Compare the results of a study and the downloads with their records, and these with `now`, as of `current`.
+
+    StudyError where the study has no results.
+    """
+    recorded, problems = _records(_places(study, downloads))
     made = {path: file for record in recorded.values() for path, file in record.outputs.items()}
-    present = _present({*made, *(path for record in recorded.values() for path in record.inputs)})
-    problems = [f"{path}: {problem}" for record in recorded.values() for path, problem in _changed(record, present)]
+    used = {path for record in recorded.values() for path in record.inputs}
+    present = _present({*made, *used})
+    unrecorded = list(_unrecorded(study, made))
+    if not (_places(study) or unrecorded):
+        raise StudyError(f"{study}: holds no results yet; name the config that made some, with --configfile")
+    problems += [problem for record in recorded.values() for problem in _changed(record, present, used)]
     remarks = []
     for place, record in recorded.items():
-        problems += [f"{_subject(record)}: {problem}" for problem in _other_inputs(record, present, made)]
+        results = tuple(record.outputs)
+        problems += [Problem(results, what) for what in _other_inputs(record, present, made)]
         if place in now:
-            problems += [f"{_subject(record)}: {problem}" for problem in _made_otherwise(record, now[place])]
+            problems += [Problem(results, what) for what in _made_otherwise(record, now[place])]
         else:
-            remarks.append(f"{_subject(record)}: not of this study any more; how it would be made now is unknown")
-    if gone := [path for path in made if path not in present]:
-        remarks.append(f"{gone[0]}{_more(len(gone) - 1)}: gone; what was made of it is checked by the recorded digest")
-    problems += [f"{path}: no record says what made it" for path in _unrecorded(study, made)]
-    return Findings(problems, remarks, jobs=len(recorded), results=len(made))
+            remarks.append(f"{_and_more(results)}: not of this study any more; only its files were compared")
+    remarks += [
+        f"{path}: gone; its recorded digest stands in for it" for path in made if path in used and path not in present
+    ]
+    problems += [Problem((path,), "no record says what made it") for path in unrecorded]
+    known = {*made, *(path for problem in problems for path in problem.results)}
+    return Findings(problems, remarks, jobs=len(recorded), results=len(known))
+
+
+def _records(places: Iterable[Path]) -> tuple[dict[str, Record], list[Problem]]:
+    """The records, each of those outputs that no later job made again, and what is wrong with the others."""
+    read, problems = {}, []
+    for place in places:
+        try:
+            read[str(place)] = _read(place)
+        except StudyError as error:
+            problems.append(Problem((str(place),), str(error)))
+    # Two rules may make the same file in turn: a technique that pruned may quantize by now.
+    latest = {
+        path: place for place, record in sorted(read.items(), key=lambda item: item[1].ended) for path in record.outputs
+    }
+    kept = {
+        place: record.model_copy(
+            update={"outputs": {path: file for path, file in record.outputs.items() if latest[path] == place}}
+        )
+        for place, record in read.items()
+    }
+    return {place: record for place, record in kept.items() if record.outputs}, problems
 
 
 def _present(paths: set[str]) -> dict[str, File]:
@@ -102,10 +174,12 @@ def _present(paths: set[str]) -> dict[str, File]:
         return dict(zip(there, pool.map(look, there), strict=True))
 
 
-def _changed(record: Record, present: Mapping[str, File]) -> Iterator[tuple[str, str]]:
+def _changed(record: Record, present: Mapping[str, File], used: Collection[str]) -> Iterator[Problem]:
     for path, file in record.outputs.items():
-        if path in present and present[path] != file:
-            yield path, f"is not what '{record.rule}' made ({_difference(file, present[path])})"
+        if path not in present and path not in used:
+            yield Problem((path,), "is gone")
+        elif path in present and present[path] != file:
+            yield Problem((path,), f"is not what '{record.rule}' made ({_difference(file, present[path])})")
 
 
 def _other_inputs(record: Record, present: Mapping[str, File], made: Mapping[str, File]) -> Iterator[str]:
@@ -119,7 +193,8 @@ def _made_otherwise(record: Record, now: Mapping[str, str | None]) -> Iterator[s
     settings = now.get("settings")
     differences = list(_differences(record.settings, json.loads(settings) if settings else None))
     if differences:
-        yield "; ".join(differences[:_SHOWN]) + _more(len(differences) - _SHOWN)
+        more = f"; and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+        yield "; ".join(differences[:_SHOWN]) + more
     if now.get("code") != record.code:
         yield f"was made by other code of workflow/scripts/{record.script}, or of what that imports"
     if now.get("environment") != record.environment:
@@ -132,17 +207,22 @@ def _differences(then: Any, now: Any, key: str = "") -> Iterator[str]:
         for name in sorted({*then, *now}):
             yield from _differences(then.get(name), now.get(name), f"{key}.{name}" if key else name)
     elif then != now:
-        yield f"{key or 'settings'}: made with {json.dumps(then)}, the config says {json.dumps(now)}"
+        yield f"{key or 'settings'}: made with {_shown(then)}, the config says {_shown(now)}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= _LENGTH else f"{text[:_LENGTH]}..."
 
 
 def _other_versions(record: Record) -> str:
-    now = versions(record.script)
+    then, now = record.versions, versions(record.script)
     other = [
-        f"{name} {version}, now {now.get(name)}"
-        for name, version in record.versions.items()
-        if now.get(name) != version
+        f"{name} {then.get(name) or 'absent'}, now {now.get(name) or 'absent'}"
+        for name in sorted({*then, *now})
+        if then.get(name) != now.get(name)
     ]
-    return ", ".join(other) or "other versions of the libraries that its code imports"
+    return "; ".join(other) or "other versions of the libraries that its code imports"
 
 
 def _difference(then: File, now: File) -> str:
@@ -151,13 +231,8 @@ def _difference(then: File, now: File) -> str:
     return f"sha256 {str(then.sha256)[:12]} then, {str(now.sha256)[:12]} now"
 
 
-def _subject(record: Record) -> str:
-    first, *others = record.outputs
-    return first + _more(len(others))
-
-
-def _more(count: int) -> str:
-    return f" and {count} more" if count > 0 else ""
+def _and_more(results: Sequence[str]) -> str:
+    return results[0] + (f" and {len(results) - 1} more" if len(results) > 1 else "")
 
 
 def _unrecorded(study: str, made: Mapping[str, File]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,8 @@ class _Made(Settings):
 class Glyphs(_Made):
     """Characters rendered from fonts under random distortion; made here."""
 
+    classes: ClassVar[int] = 100
+
     kind: Literal["glyphs"]
     seed: int = Field(1, ge=0, description="of what is made")
     size: int = Field(32, ge=16, le=512, description="height and width, pixels")
@@ -49,6 +51,11 @@ class NumberPhrases(_Made):
     codes: str = Field(description="file of byte pair encodings")
     source_vocabulary: str = Field(description="file of source subwords, one a line")
     target_vocabulary: str = Field(description="file of target subwords, one a line")
+
+    def of_split(self, split: Split) -> str:
+        """What one split depends on: not on what its sentences are split into later."""
+        files = dict.fromkeys(("codes", "source_vocabulary", "target_vocabulary"), "")
+        return self.model_copy(update=files).canonical(exclude=_SPLITS - {split})
 
 
 class ImageNet(Settings):
@@ -123,8 +130,11 @@ class Wmt(Settings):
 
     def of_split(self, split: Split) -> str:
         """What one split depends on."""
+        read = (self.source, self.reference) if split == "test" else self.training or ()
+        names = {Path(file).name for file in read}
         files: dict[str, Any] = {"training": None} if split == "test" else {"source": "", "reference": ""}
-        subwords = {"source_vocabulary": "", "target_vocabulary": ""}
+        files["md5"] = {name: digest for name, digest in self.md5.items() if name in names}
+        subwords = {"codes": self.codes and "", "source_vocabulary": "", "target_vocabulary": ""}
         return self.model_copy(update={"archive": None} | files | subwords | _others(split)).canonical()
 
     def of_examples(self) -> dict[str, Any]:

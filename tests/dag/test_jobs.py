@@ -1,0 +1,238 @@
+"""Which jobs a config asks for, and which targets it has."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+import yaml
+from dry_runs import REPOSITORY, Workflow, with_imagenet
+from snakemake.api import DAGApi
+from snakemake.exceptions import MissingRuleException, WorkflowError
+
+#: A study of everything that ends in a report.
+REPORTED = {"aggregate": 1, "claims": 1, "figure": 12, "report": 1, "all": 1}
+_PUBLISHED_VARIANTS = 8 * 4 + 2 * 10 + 9
+_DEFAULT = REPORTED | {
+    "acquire": 13,
+    "images": 3,
+    "sentences": 3,
+    "quantize": 9 * 2 + 4 * 3,
+    "rank": 3 + 2,
+    "prune": 3 * 5 + 2,
+    "trace": 13 + 17,
+    "export": 9 * 3 + 4 * 4 + 17,
+    "inputs": 5,
+    "benchmark": 5,
+    "predict": 8 * 3 + 3 * 4 + 17,
+    "score": 8 * 3 + 3 * 4 + 17,
+}
+#: The jobs of every config that is shipped, in the order of the command line, and of which target.
+JOBS: dict[tuple[str, ...], dict[str, int]] = {
+    ("config.yaml",): _DEFAULT,
+    ("config/devices/tx2.yaml",): _DEFAULT,
+    ("config/smoke.yaml",): REPORTED
+    | {
+        "acquire": 2,
+        "images": 3,
+        "sentences": 1,
+        "quantize": 2,
+        "rank": 1,
+        "prune": 1,
+        "trace": 2 + 1,
+        "export": 5,
+        "inputs": 2,
+        "benchmark": 2,
+        "predict": 5,
+        "score": 5,
+    },
+    ("config/fullsize.yaml",): REPORTED
+    | {
+        "acquire": 11,
+        "images": 1,
+        "sentences": 1,
+        "quantize": 11 * 3,
+        "prune": 2 * 3 + 2,
+        "trace": 11 + 8,
+        "export": 11 * 4 + 8,
+        "inputs": 11,
+        "benchmark": 11,
+    },
+    ("config/pruning_full.yaml",): REPORTED
+    | {"acquire": 2, "images": 1, "prune": 4, "trace": 6, "export": 6, "inputs": 2, "benchmark": 2, "figure": 4},
+    ("config/zoo_sensitivity.yaml",): REPORTED
+    | {
+        "acquire": 11,
+        "images": 1,
+        "sentences": 1,
+        "quantize": 11 * 14,
+        "trace": 11,
+        "export": 11 * 15,
+        "predict": 11 * 15,
+        "score": 11 * 15,
+        "figure": 1,
+    },
+    ("config/zoo.yaml", "zoo"): {"images": 2, "sentences": 2, "train": 11, "zoo": 1},
+    ("config/paper.yaml",): REPORTED
+    | {
+        "download": 10 + 2,
+        "extract": 4,
+        "photographs": 3,
+        "corpus": 1,
+        "acquire": 11,
+        "quantize": 11 * 3,
+        "rank": 2 * 2,
+        "prune": 2 * 6 + 5,
+        "trace": 11 + 17,
+        "export": _PUBLISHED_VARIANTS,
+        "inputs": 11,
+        "benchmark": 11,
+        "predict_shard": 8 * _PUBLISHED_VARIANTS,
+        "gather": _PUBLISHED_VARIANTS,
+        "score": _PUBLISHED_VARIANTS,
+    },
+}
+
+
+@pytest.mark.parametrize(("config", "jobs"), JOBS.items(), ids=["-".join(config) for config in JOBS])
+def test_a_shipped_config_has_its_jobs(workflow: Workflow, config: tuple[str, ...], jobs: dict[str, int]) -> None:
+    with_imagenet(workflow)
+    file, *targets = config
+    overlays = () if file == "config.yaml" else (file.removeprefix("config/"),)
+    assert workflow.due(*overlays, targets=tuple(targets)).rules == Counter(jobs)
+
+
+def test_every_shipped_config_is_there() -> None:
+    files = (REPOSITORY / "config.yaml", *REPOSITORY.glob("config/**/*.yaml"))
+    studies = {str(file.relative_to(REPOSITORY)) for file in files if "study" in yaml.safe_load(file.read_text())}
+    assert studies == {file for file, *_ in JOBS}
+
+
+def test_overlays_add_up(workflow: Workflow) -> None:
+    assert workflow.due("smoke.yaml", "devices/tx2.yaml").of("benchmark") == {"tx2/gnmt", "tx2/mobilenet_v1"}
+
+
+def test_one_figure_needs_everything_but_other_figures(workflow: Workflow) -> None:
+    target = "results/default/figures/fig13_quantization.png"
+    rules = workflow.due(targets=(target,)).rules
+    assert rules["figure"] == 1
+    assert rules["benchmark"] == 5
+    assert not rules["report"]
+
+
+def test_one_artifact_needs_its_model_only(workflow: Workflow) -> None:
+    due = workflow.due(targets=("results/default/artifacts/vgg_16/q8.pb",))
+    assert due.rules == {"acquire": 1, "trace": 1, "quantize": 1, "export": 1}
+
+
+def test_a_chain_is_made_link_by_link(workflow: Workflow) -> None:
+    due = workflow.due(targets=("results/default/weights/vgg_16/q8-p05.safetensors",))
+    assert due.rules == {"acquire": 1, "quantize": 1, "images": 2, "rank": 1, "prune": 1}
+    assert due.of("rank") == {"vgg_16/q8"}
+    other_way = workflow.due(targets=("results/default/weights/vgg_16/p05-q8.safetensors",))
+    assert (other_way.of("prune"), other_way.of("quantize")) == ({"vgg_16/p05"}, {"vgg_16/p05-q8"})
+
+
+def test_initial_weights_are_pruned_without_data(workflow: Workflow) -> None:
+    due = workflow.due(targets=("results/default/weights/resnet_v1_50_full/p50_l1.safetensors",))
+    assert due.rules == {"acquire": 1, "prune": 1}
+
+
+def test_a_study_of_accuracy_alone_benchmarks_nothing(workflow: Workflow) -> None:
+    rules = workflow.due("zoo_sensitivity.yaml").rules
+    assert rules["predict"] == 11 * 15
+    assert rules["figure"] == 1
+    assert not rules["benchmark"] + rules["inputs"]
+
+
+def test_the_full_reproduction_measures_a_board_as_strictly_as_its_own_config() -> None:
+    paper, board = (
+        yaml.safe_load((REPOSITORY / "config" / name).read_text()) for name in ("paper.yaml", "devices/tx2.yaml")
+    )
+    assert paper["benchmark"] == board["benchmark"]
+
+
+def test_what_needs_no_photographs_is_made_without_them(workflow: Workflow) -> None:
+    due = workflow.due("paper.yaml", targets=("results/paper/artifacts/vgg_16/q8.pb",))
+    assert due.rules == {"download": 1, "acquire": 1, "quantize": 1, "trace": 1, "export": 1}
+
+
+def test_a_local_checkpoint_is_the_input_of_its_model(workflow: Workflow) -> None:
+    for name in ("model.ckpt.index", "model.ckpt.data-00000-of-00001"):
+        (workflow.folder / name).touch()
+    own = {"build": "own", "width": 0.5, "input_size": 64, "classes": 100, "checkpoint": "model.ckpt"}
+    config = {"models": {"mine": {"network": "mobilenet_v1", "data": "glyphs", **own}}, "study": {"models": ["mine"]}}
+    due = workflow.due(config=config, targets=("results/default/weights/mine/q8.safetensors",))
+    assert due.rules == {"acquire": 1, "quantize": 1}
+    (acquire,) = [record for record in due.records if record.rule_name == "acquire"]
+    assert sorted(map(str, acquire.input)) == ["model.ckpt.data-00000-of-00001", "model.ckpt.index"]
+
+
+def test_a_scan_of_layers_is_made_on_request_from_weights_and_calibration_set_alone(workflow: Workflow) -> None:
+    due = workflow.due(targets=("results/default/figures/sensitivity_vgg_16.png",))
+    assert due.rules == {"acquire": 1, "images": 1, "sensitivity": 1, "sensitivity_figure": 1}
+    assert due.of("images") == {"glyphs/calibration"}
+    assert not workflow.due().rules["sensitivity"]
+
+
+def test_a_check_of_a_device_is_made_whenever_it_is_asked_for_and_by_nothing_else(workflow: Workflow) -> None:
+    target = "results/devices/host/check.txt"
+    assert workflow.due(targets=(target,)).rules == {"check_device": 1}
+    (workflow.folder / target).parent.mkdir(parents=True)
+    (workflow.folder / target).touch()
+    workflow.run("touch", (), {}, (target,))
+    assert workflow.due(targets=(target,)).rules == {"check_device": 1}
+    assert not workflow.due().rules["check_device"]
+
+
+def test_a_board_measures_one_thing_at_a_time(workflow: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = []
+    original = DAGApi.execute_workflow
+
+    def execute(dag: DAGApi, executor: str) -> None:
+        original(dag, executor=executor)
+        limits.append(dag.workflow_api._workflow_store.global_resources["board"].value)
+
+    monkeypatch.setattr(DAGApi, "execute_workflow", execute)
+    assert workflow.due("devices/tx2.yaml").rules["benchmark"] == 5
+    assert limits == [1]
+
+
+def test_boards_are_cleaned_on_request(workflow: Workflow) -> None:
+    assert workflow.due("devices/tx2.yaml", targets=("clean_devices",)).rules == {"clean_devices": 1}
+
+
+def test_photographs_that_are_not_there_end_the_run_in_one_line(
+    workflow: Workflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises((SystemExit, WorkflowError)):
+        workflow.due("paper.yaml")
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("Error: ")]
+    assert "data.imagenet" in line
+    assert "29b22e2961454d5413ddabcf34fc5622" in line
+    assert "https://image-net.org" in line
+
+
+def test_sentences_that_are_not_there_end_the_run_in_one_line(
+    paper: Workflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    training = {"data": {"newstest2014": {"training": ["train.en", "train.de"]}}}
+    with pytest.raises((SystemExit, WorkflowError)):
+        paper.due("paper.yaml", config=training, targets=("results/paper/data/newstest2014/train.parquet",))
+    (line,) = [line for line in capfd.readouterr().err.splitlines() if line.startswith("Error: ")]
+    assert "data.newstest2014: there is no file 'train.en'" in line
+
+
+def test_a_scan_of_initial_weights_is_refused_in_one_line(
+    workflow: Workflow, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        workflow.due(targets=("results/default/figures/sensitivity_mobilenet_v1_full.png",))
+    assert re.search(r"^Error: sensitivity: 'mobilenet_v1_full' has initial weights;.*$", capfd.readouterr().err, re.M)
+
+
+@pytest.mark.parametrize("target", ["artifacts/vgg_17/q8.pb", "weights/vgg_16/q7.safetensors", "figures/fig99.png"])
+def test_what_the_config_does_not_define_is_no_target(workflow: Workflow, target: str) -> None:
+    with pytest.raises(MissingRuleException):
+        workflow.due(targets=(f"results/default/{target}",))

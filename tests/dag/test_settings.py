@@ -1,0 +1,58 @@
+"""What a job is given of the config is what its script takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from dry_runs import REPOSITORY
+from pydantic import TypeAdapter
+from snakemake.utils import update_config
+
+from tocompress.plan import Plan, plan
+from tocompress.settings.data import DataSettings
+from tocompress.settings.evaluation import ScoreInputs
+from tocompress.settings.inputs import BenchmarkInputs
+from tocompress.settings.model import ModelSettings
+from tocompress.settings.prediction import PredictionInputs
+from tocompress.settings.pruning import PruningInputs, RankingInputs
+from tocompress.settings.sensitivity import SensitivityInputs
+from tocompress.settings.training import TrainingInputs
+
+
+@pytest.fixture(params=["everything", "default", "paper", "fullsize"])
+def study(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Plan:
+    monkeypatch.chdir(REPOSITORY)
+    if request.param == "everything":
+        return plan(yaml.safe_load(Path(__file__).with_name("study.yaml").read_text()))
+    config = yaml.safe_load(Path("config.yaml").read_text())
+    if request.param != "default":
+        update_config(config, yaml.safe_load(Path(f"config/{request.param}.yaml").read_text()))
+    return plan(config)
+
+
+def test_splits_are_given_what_makes_or_reads_them(study: Plan) -> None:
+    adapter = TypeAdapter(DataSettings)
+    for name, data in study.study.data.items():
+        for split in ("train", "calibration", "test"):
+            given = study.data_settings(SimpleNamespace(dataset=name, split=split))
+            assert adapter.validate_json(given).kind == data.kind
+
+
+def test_models_are_given_what_they_are_made_and_used_with(study: Plan) -> None:
+    for name in study.study.study.models:
+        wildcards = SimpleNamespace(model=name)
+        made = TypeAdapter(ModelSettings).validate_json(study.model_settings(wildcards))
+        assert made.trained == study.study.models[name].trained
+        BenchmarkInputs.model_validate_json(study.inputs_settings(wildcards))
+        PredictionInputs.model_validate_json(study.prediction_settings(wildcards))
+        ScoreInputs.model_validate_json(study.score_settings(wildcards))
+        RankingInputs.model_validate_json(study.ranking_settings(wildcards))
+        SensitivityInputs.model_validate_json(study.sensitivity_settings(wildcards))
+        if name in study.study.zoo:
+            TrainingInputs.model_validate_json(study.training_settings(wildcards))
+        for variant in filter(study.study.pruned_parent, study.study.variants(name)):
+            if variant == study.study.pruned_parent(variant):
+                PruningInputs.model_validate_json(study.pruning_settings(SimpleNamespace(model=name, variant=variant)))
