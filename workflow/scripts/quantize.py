@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tocompress.compression.quantization import quantize_weights
+from tocompress.errors import about
 from tocompress.job import job
 from tocompress.schemas.compression import COMPRESSION
 from tocompress.settings.quantization import Quantize
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 with job(snakemake):
     technique = Quantize.model_validate_json(snakemake.params.settings)
     weights, metadata = read_weights(snakemake.input.parent)
-    quantized, table = quantize_weights(weights, technique.bits, technique.granularity, technique.minimum_values)
+    with about(snakemake.input.parent):
+        quantized, table = quantize_weights(weights, technique.bits, technique.granularity, technique.minimum_values)
     write_weights(snakemake.output.weights, quantized, replace(metadata, variant=snakemake.wildcards.variant))
     write_table(snakemake.output.compression, COMPRESSION, table)

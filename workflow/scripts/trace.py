@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from tocompress.artifacts.body import multiply_accumulates, trace
 from tocompress.artifacts.graph import write_graph
+from tocompress.errors import about
 from tocompress.job import job
 from tocompress.schemas.artifact import STRUCTURE
 from tocompress.tables import write_table
@@ -15,5 +16,8 @@ if TYPE_CHECKING:
 
 with job(snakemake):
     metadata, shapes = read_metadata(snakemake.input.weights), read_shapes(snakemake.input.weights)
-    write_graph(snakemake.output.body, trace(metadata, shapes, json.loads(snakemake.params.settings)["beam_width"]))
-    write_table(snakemake.output.structure, STRUCTURE, multiply_accumulates(metadata, shapes))
+    with about(snakemake.input.weights):
+        body = trace(metadata, shapes, json.loads(snakemake.params.settings)["beam_width"])
+        structure = multiply_accumulates(metadata, shapes)
+    write_graph(snakemake.output.body, body)
+    write_table(snakemake.output.structure, STRUCTURE, structure)

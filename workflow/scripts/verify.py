@@ -13,12 +13,11 @@ if TYPE_CHECKING:
 tell = terminal()
 with job(snakemake):
     findings = verify(*snakemake.params.folders, json.loads(snakemake.params.now))
-    lines = [*findings.remarks, *findings.problems]
     if findings.problems:
-        print(*lines, sep="\n")
+        print(*findings.remarks, *findings.problems, sep="\n")
         raise StudyError(
-            f"{len(findings.problems)} of these lines name what no longer matches; `snakemake -n` tells what is due"
+            f"{findings.doubtful} of {findings.results} results no longer match; `snakemake -n` tells what is due"
         )
-    for line in lines:
-        tell(line)
+    for remark in findings.remarks:
+        tell(remark)
     tell(f"{findings.results} results of {findings.jobs} jobs: all as recorded, and as they would be made now")

@@ -11,6 +11,9 @@ import pyarrow.parquet as pq
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 
+#: What a file that is none, or damaged, makes of reading it.
+_DAMAGE = (OSError, ValueError, pa.ArrowException)
+
 TEXT, FLOAT, COUNT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 
 
@@ -35,12 +38,12 @@ def read_table(path: str | Path, schema: pa.Schema) -> pd.DataFrame:
     """Read the table at `path`, checked against its schema."""
     try:
         arrow = pq.read_table(path)
-    except (OSError, pa.ArrowInvalid) as error:
+    except _DAMAGE as error:
         raise _unreadable(path, error) from error
     _check_columns(path, schema, arrow.column_names)
     try:
         return arrow.select(schema.names).cast(schema).to_pandas()
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
+    except (pa.ArrowException, ValueError) as error:
         raise StudyError(f"{path}: not a table of {_name(schema)}: {error}") from error
 
 
@@ -48,7 +51,7 @@ def columns(path: str | Path) -> list[str]:
     """The names of the columns of the table at `path`."""
     try:
         names: list[str] = pq.read_schema(path).names
-    except (OSError, pa.ArrowInvalid) as error:
+    except _DAMAGE as error:
         raise _unreadable(path, error) from error
     return names
 

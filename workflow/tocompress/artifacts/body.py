@@ -103,9 +103,12 @@ def _trace_translation(metadata: ModelMetadata, shapes: Shapes, beam_width: int)
     source_length = tf.compat.v1.placeholder(tf.int32, [None], "source_length")
     maximum_length = tf.compat.v1.placeholder(tf.int32, [], "maximum_length")
     forced = tf.compat.v1.placeholder(tf.bool, [], "forced")
-    if beam_width == 1:
-        return gnmt.greedy(weights, source, source_length, maximum_length, forced)
-    return gnmt.beam_search(weights, source, source_length, maximum_length, beam_width, forced=forced)
+    try:
+        if beam_width == 1:
+            return gnmt.greedy(weights, source, source_length, maximum_length, forced)
+        return gnmt.beam_search(weights, source, source_length, maximum_length, beam_width, forced=forced)
+    except KeyError as error:
+        raise StudyError(f"the weights lack {error.args[0]}, a kernel of {metadata.network}") from error
 
 
 def _placeholders(shapes: Shapes) -> dict[str, Tensor]:

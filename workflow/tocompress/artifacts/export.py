@@ -21,7 +21,7 @@ from tocompress.artifacts.deployed import AffineTensor, DeployedTensor, deployed
 from tocompress.artifacts.graph import DEQUANTIZE, WEIGHTS, Scope, add_constant, read_graph, write_graph
 from tocompress.artifacts.protocol_buffers import GraphDef
 from tocompress.compression.packing import stored_width
-from tocompress.errors import StudyError
+from tocompress.errors import StudyError, about
 from tocompress.files import digest
 from tocompress.models.registry import NETWORKS
 from tocompress.weights import read_weights
@@ -38,7 +38,10 @@ def export_variant(
     """
     (tensors, metadata), path = read_weights(weights), Path(artifact)
     epsilon = NETWORKS[metadata.network].batch_norm_epsilon
-    write_graph(path, export(read_graph(body), deployed(tensors, epsilon)))
+    graph = read_graph(body)
+    with about(weights):
+        filled = export(graph, deployed(tensors, epsilon))
+    write_graph(path, filled)
     return pd.DataFrame(
         {
             "variant": [metadata.variant],

@@ -86,11 +86,8 @@ def _segmentations(data: Sentences, source: Vocabulary, target: Vocabulary) -> t
     if data.codes is None:
         return None
     known = (None, None) if isinstance(data, Wmt) else (source, target)  # as in tensorflow/nmt, the rest is unknown
-    try:
-        codes = Path(data.codes).read_text(encoding="utf-8")
-        return Segmentation(codes, known[0]), Segmentation(codes, known[1])
-    except (StudyError, UnicodeDecodeError) as error:
-        raise StudyError(f"{data.codes}: {error}") from error
+    codes = Path(data.codes)
+    return Segmentation.read(codes, known[0]), Segmentation.read(codes, known[1])
 
 
 def image_feeds(images: Images, model: ImageModel, threads: int = 1) -> Feeds:

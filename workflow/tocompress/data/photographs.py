@@ -150,13 +150,16 @@ def _evaluation(input_size: int, kind: Kind) -> Callable[[_Place], np.ndarray]:
 def _picture(place: _Place) -> Image.Image:
     encoded = place.read()
     try:
-        return Image.open(io.BytesIO(encoded)).convert("RGB")
+        image: Image.Image = Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG", "GIF"))
+        if image.mode.startswith("I"):  # grey of 16 bits, which Pillow cuts off instead of scaling it
+            image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+        return image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise _no_image(place) from error
 
 
 def _no_image(place: _Place) -> StudyError:
-    return StudyError(f"{place}: not a whole image; get the file again")
+    return StudyError(f"{place}: not a whole JPEG or PNG; get the file again")
 
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom: pixels

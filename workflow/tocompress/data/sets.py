@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Literal
 from zipfile import BadZipFile
@@ -13,6 +15,12 @@ from tocompress.errors import StudyError
 from tocompress.schemas.data import SENTENCES
 from tocompress.tables import read_table
 
+#: What an archive that is none, or damaged, makes of reading arrays out of it.
+_DAMAGE = (
+    OSError, EOFError, BadZipFile, zlib.error, struct.error, LookupError, ValueError, TypeError, SyntaxError,
+    RuntimeError, OverflowError, MemoryError,
+)  # fmt: skip
+
 Split = Literal["train", "calibration", "test"]
 #: Images uint8 [N, H, W, 3] and their labels int32 [N].
 Images = tuple[np.ndarray, np.ndarray]
@@ -23,7 +31,7 @@ def read_images(path: str | Path) -> Images:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             images, labels = arrays["images"], arrays["labels"]
-    except (OSError, EOFError, BadZipFile, KeyError, ValueError, TypeError) as error:
+    except _DAMAGE as error:
         raise StudyError(f"{path}: not a readable set of images ({error}); delete it and run again") from error
     if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
         raise StudyError(f"{path}: images are {images.dtype} {images.shape}; uint8 [N, height, width, 3] is needed")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
@@ -16,7 +17,7 @@ import numpy as np
 from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
 
-from tocompress.errors import StudyError
+from tocompress.errors import StudyError, about
 from tocompress.files import replace_on_success
 
 Ids = Sequence[int] | np.ndarray
@@ -41,19 +42,32 @@ class Segmentation:
 
     def __init__(self, codes: str, vocabulary: Vocabulary | None = None) -> None:
         known = set(vocabulary.tokens) if vocabulary else None
+        said = StringIO()
         try:
-            self._encoding = BPE(StringIO(codes), separator=CONTINUED, vocab=known)
-        except SystemExit as error:  # how subword-nmt refuses what it has said to be wrong
-            raise StudyError("not the codes of byte pair encoding: two subwords a line after the first") from error
+            with redirect_stderr(said):
+                self._encoding = BPE(StringIO(codes), separator=CONTINUED, vocab=known)
+        except (SystemExit, ValueError) as error:  # subword-nmt says what is wrong, and exits
+            wrong = said.getvalue().partition("\n")[0].removeprefix("Error: ") or error
+            raise StudyError(f"not byte pair encodings, two subwords a line after the first ({wrong})") from error
+        if self._encoding.version not in ((0, 1), (0, 2)):
+            raise StudyError("byte pair encodings of an unknown version; #version: 0.2 is known")
 
     @classmethod
     def read(cls, path: Path, vocabulary: Vocabulary | None = None) -> Segmentation:
-        """Read a codes file."""
-        return cls(path.read_text(encoding="utf-8"), vocabulary)
+        """Read a codes file; errors name it."""
+        with about(path):
+            return cls(_text(path), vocabulary)
 
     def encode(self, sentence: str) -> list[str]:
         """The subwords of a sentence whose tokens stand between spaces."""
         return list(self._encoding.segment_tokens(sentence.split()))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise StudyError(f"not UTF-8 ({error.reason}); convert the file to UTF-8") from error
 
 
 def decode(tokens: Sequence[str]) -> str:
@@ -88,17 +102,19 @@ class Vocabulary:
 
     @classmethod
     def read(cls, path: Path) -> Vocabulary:
-        """Read one token a line; raises StudyError unless it is UTF-8 and the first three are <unk>, <s>, </s>."""
-        try:
-            tokens = tuple(path.read_text(encoding="utf-8").split("\n"))
-        except UnicodeDecodeError as error:
-            raise StudyError(f"{path}: not UTF-8 ({error.reason}); convert the file to UTF-8") from error
+        """Read one token a line; raises StudyError unless all differ and the first three are <unk>, <s>, </s>."""
+        with about(path):
+            tokens = tuple(_text(path).split("\n"))
         if tokens[:3] != (UNKNOWN, START, END):
             found = ", ".join(tokens[:3])
             raise StudyError(
                 f"{path}: a vocabulary begins with the lines {UNKNOWN}, {START}, {END}; this one with {found}"
             )
-        return cls(tokens[:-1] if tokens[-1] == "" else tokens)
+        vocabulary = cls(tokens[:-1] if tokens[-1] == "" else tokens)
+        if len(vocabulary._ids) < len(vocabulary):
+            twice = next(token for place, token in enumerate(vocabulary.tokens) if vocabulary._ids[token] != place)
+            raise StudyError(f"{path}: '{twice}' is given twice; a vocabulary has each subword once")
+        return vocabulary
 
     def write(self, path: Path) -> None:
         """Write one token a line."""

@@ -56,6 +56,9 @@ def _test(settings: Wmt, files: Mapping[str, Path]) -> pd.DataFrame:
     source, reference = (_sentences(files[key]) for key in ("source", "reference"))
     _check_numbers(files["source"], len(source), files["reference"], len(reference))
     count = len(source) if settings.test is None else settings.test
+    for key, sentences in (("source", source), ("reference", reference)):
+        if empty := [number for number, sentence in enumerate(sentences[:count], 1) if not sentence.strip()]:
+            raise StudyError(f"{files[key]}: sentence {empty[0]} is empty; get the file again, or take both lines out")
     if count > len(source):
         raise StudyError(
             f"{files['source']}: holds {len(source)} sentences, but the data's `test` is {count}; lower it"
@@ -158,9 +161,10 @@ def _number_of_lines(path: Path) -> int:
 def _decoded(line: bytes, path: Path, row: int) -> str:
     """A line without its end; only \\n ends one, for sentences hold other characters that str.splitlines() takes."""
     try:
-        return line.decode("utf-8").rstrip("\r\n")
+        text = line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: line {row + 1} is not UTF-8 ({error.reason}); convert the file to UTF-8") from error
+    return text if row else text.removeprefix("\ufeff")  # by which some programs mark a text as UTF-8
 
 
 def _check_numbers(source: Path, sources: int, reference: Path, references: int) -> None:

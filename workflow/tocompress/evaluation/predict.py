@@ -72,8 +72,13 @@ def predict_images(
     with loaded(artifact, threads) as run:
         for batch, feeds in ahead(batches, lambda batch: (batch, image_feeds(images[batch], model, threads))):
             logits = run(feeds)
+            expected = (batch.stop - batch.start, model.classes)
+            if logits.shape != expected:
+                raise StudyError(
+                    f"{artifact}: gives logits {logits.shape}, not {expected}; export and compress it again"
+                )
             if not np.isfinite(logits).all():
-                raise StudyError(f"{artifact}: gives logits that are not finite; export and compress the model again")
+                raise StudyError(f"{artifact}: gives logits that are not finite; export and compress it again")
             tables.append(best_classes(logits, labels[batch], first=batch.start))
             print(f"predicted {batch.stop} of {len(images)} examples", flush=True)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=IMAGE_PREDICTIONS.names)
@@ -140,7 +145,15 @@ def loaded(artifact: str | Path, threads: int) -> Iterator[Run]:
         raise StudyError(f"{artifact}: not one of this study's frozen graphs ({error}); export it again") from error
     config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=threads, inter_op_parallelism_threads=1)
     with tf.compat.v1.Session(graph=graph, config=config) as session:
-        yield lambda feeds: session.run(output, {f"{name}:0": array for name, array in feeds.items()})
+
+        def run(feeds: Feeds) -> np.ndarray:
+            try:
+                result: np.ndarray = session.run(output, {f"{name}:0": array for name, array in feeds.items()})
+            except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+                raise StudyError(f"{artifact}: does not run ({error}); export it again") from error
+            return result
+
+        yield run
 
 
 def _batches(examples: int, size: int) -> list[slice]:

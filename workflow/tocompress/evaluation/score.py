@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tocompress.errors import about
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.evaluation import ScoreInputs
 from tocompress.tables import columns, read_table
@@ -18,9 +19,11 @@ def score(predictions: str | Path, baseline: str | Path, inputs: ScoreInputs) ->
     if "hypothesis" in columns(predictions):
         from tocompress.evaluation import translation
 
-        translations = (read_table(file, SENTENCE_PREDICTIONS) for file in (predictions, baseline))
-        return translation.scores(*translations, language=inputs.language, **how)
+        translations = [read_table(file, SENTENCE_PREDICTIONS) for file in (predictions, baseline)]
+        with about(predictions):
+            return translation.scores(*translations, language=inputs.language, **how)
     from tocompress.evaluation import classification
 
-    images = (read_table(file, IMAGE_PREDICTIONS) for file in (predictions, baseline))
-    return classification.scores(*images, **how)
+    images = [read_table(file, IMAGE_PREDICTIONS) for file in (predictions, baseline)]
+    with about(predictions):
+        return classification.scores(*images, **how)

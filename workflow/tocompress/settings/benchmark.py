@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from tocompress.settings.base import Count, Settings
+from tocompress.settings.base import ONCE, Count, Settings
 from tocompress.settings.device import Device
 
 Dequantization = Literal["every_inference", "once"]
@@ -32,7 +32,7 @@ class PowerBlocks(Settings):
 class Benchmark(Settings):
     """How a measurement runs; see `measurement.session`."""
 
-    dequantization: tuple[Dequantization, ...] = Field(
+    dequantization: Annotated[tuple[Dequantization, ...], ONCE] = Field(
         ("every_inference", "once"),
         min_length=1,
         description="when integers become floats; each that is named is measured",

@@ -16,6 +16,7 @@ from tocompress.models.registry import NETWORKS
 from tocompress.reporting.study import BASELINE, METRICS
 from tocompress.settings.base import Name, Settings, Share
 from tocompress.settings.benchmark import Dequantization
+from tocompress.settings.files import check_keys
 
 #: Stands for the pruned variant of each model that has lost most while its accuracy is within the paper's budget.
 LARGEST_CUT = "largest_cut"
@@ -151,8 +152,10 @@ def load(path: str | Path, techniques: Mapping[str, str]) -> Claims:
     """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise StudyError(f"{path}: not readable as YAML: {' '.join(str(error).split())}") from None
+        check_keys(path)
+    # Scalars that are of no value of their type raise what Python says of them.
+    except (OSError, yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+        raise StudyError(f"{path}: not readable as YAML: {error}") from None
     if not isinstance(content, dict):
         raise StudyError(f"{path}: not a mapping; it holds `margin` and `claims`")
     # Lists that several claims share are under keys that begin with `x-`.

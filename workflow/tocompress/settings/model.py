@@ -13,7 +13,9 @@ from tocompress.settings.download import Download
 class Checkpoint(Download):
     """Where a TensorFlow checkpoint is: a single file, the prefix of several, a folder, or an archive of one."""
 
-    file: str | None = Field(None, description="checkpoint inside the archive or folder; null where there is just one")
+    file: str | None = Field(
+        None, min_length=1, description="checkpoint inside the archive or folder; null where there is just one"
+    )
 
 
 def _of_path(checkpoint: object) -> object:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, ValidationError, model_validator
 
 from tocompress.errors import StudyError
 from tocompress.reporting.names import FIGURES, named_as_pruning
-from tocompress.settings.base import Name, Settings
+from tocompress.settings.base import ONCE, Name, Settings
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.compression import Technique
 from tocompress.settings.data import DataSettings, Glyphs, ImageNet, NumberPhrases
@@ -30,13 +30,17 @@ class Selection(Settings):
     """What of all that is defined this study runs."""
 
     name: Name = Field(description="results go to results/{name}/")
-    models: tuple[Name, ...] = Field(min_length=1, description="models that are compressed and judged")
+    models: Annotated[tuple[Name, ...], ONCE] = Field(min_length=1, description="models that are compressed and judged")
     variants: dict[str, tuple[str, ...]] = Field(
         description="variants of each model; those of `default` for a model that is not named"
     )
-    devices: tuple[Name, ...] = Field(description="where models are benchmarked; none for a study of accuracy alone")
-    benchmarked: tuple[Name, ...] | None = Field(None, description="models that are benchmarked; null: all")
-    figures: tuple[str, ...] = Field(description="figures that are drawn")
+    devices: Annotated[tuple[Name, ...], ONCE] = Field(
+        description="where models are benchmarked; none for a study of accuracy alone"
+    )
+    benchmarked: Annotated[tuple[Name, ...], ONCE] | None = Field(
+        None, description="models that are benchmarked; null: all"
+    )
+    figures: Annotated[tuple[str, ...], ONCE] = Field(description="figures that are drawn")
 
 
 class Study(Settings):
@@ -69,6 +73,10 @@ class Study(Settings):
         for name, technique in self.techniques.items():
             if named_as_pruning(name) != (technique.method == "prune"):
                 raise ValueError(f"techniques.{name}: what prunes, and nothing else, is called 'p' and a number")
+        if "default" in self.models:
+            raise ValueError("models: 'default' stands for all others in `study.variants`; give the model another name")
+        for name, data in self.data.items():
+            self._check_data(name, data)
         for name, model in self.models.items():
             _known(f"models.{name}.data", [model.data], self.data)
             self._check_model(name, model)
@@ -79,10 +87,20 @@ class Study(Settings):
                 self._check_variant(name, variant)
         return self
 
+    @staticmethod
+    def _check_data(name: str, data: DataSettings) -> None:
+        for key in ("images", "source", "reference", "codes", "source_vocabulary", "target_vocabulary"):
+            if getattr(data, key, None) == "":
+                raise ValueError(f"data.{name}.{key}: is empty; name a file")
+
     def _check_model(self, name: str, model: ModelSettings) -> None:
         data = self.data[model.data]
+        if model.checkpoint and not model.checkpoint.url:
+            raise ValueError(f"models.{name}.checkpoint: is empty; name a file, or take build 'initial'")
         if isinstance(model, ImageModel) != isinstance(data, Glyphs | ImageNet):
             raise ValueError(f"models.{name}.data: {model.network} takes no examples of the kind '{data.kind}'")
+        if isinstance(data, Glyphs) and isinstance(model, ImageModel) and model.classes < data.classes:
+            raise ValueError(f"models.{name}.classes: {model.classes}, but 'data.{model.data}' has {data.classes}")
         if isinstance(data, ImageNet) and isinstance(model, ImageModel) and model.classes not in (1000, 1001):
             raise ValueError(
                 f"models.{name}.classes: {model.classes}, but ImageNet has 1000, or 1001 with a background first"
@@ -95,6 +113,8 @@ class Study(Settings):
     def _check_variant(self, model: str, variant: str) -> None:
         where = f"study.variants: '{variant}' of '{model}'"
         techniques = [] if variant == BASELINE else variant.split("-")
+        if "" in techniques or BASELINE in techniques:
+            raise ValueError(f"{where}: a variant is '{BASELINE}', or techniques with '-' between them, as in 'q8-p05'")
         _known(where, techniques, self.techniques)
         methods = [self.techniques[name].method for name in techniques]
         if len(set(methods)) < len(methods):
@@ -159,6 +179,8 @@ def load(config: Mapping[str, Any]) -> Study:
         return Study.model_validate(dict(config))
     except ValidationError as error:
         raise StudyError(f"config: {_first_problem(error)}") from None
+    except UnicodeEncodeError as error:  # JSON can hold half a character
+        raise StudyError(f"config: {error.object}: not a text that can be written") from None
 
 
 def _known(where: str, names: Iterable[str], defined: Iterable[str]) -> None:
@@ -170,18 +192,32 @@ def _known(where: str, names: Iterable[str], defined: Iterable[str]) -> None:
 def _hint(name: str, known: Iterable[str]) -> str:
     known = list(known)
     near = difflib.get_close_matches(name, known, 1)
-    return f"; did you mean '{near[0]}'?" if near else f"; there is {', '.join(map(repr, known))}"
+    return f"; did you mean '{near[0]}'?" if near else f"; there is {', '.join(map(repr, known)) or 'none'}"
+
+
+#: Problems that pydantic tells in Python's words, in those of the file.
+_PLAIN = {
+    **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "Input should be a mapping"),
+    "tuple_type": "Input should be a list",
+    "too_short": "Input should have at least {min_length} entry",
+    "union_tag_invalid": "Input should be one of {expected_tags}",
+    "union_tag_not_found": "Field required",
+}
+_LONGEST_SHOWN = 80  # characters
 
 
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
+    kind, context, given = problem["type"], problem.get("ctx", {}), problem["input"]
     path, keys = _in_the_file(problem["loc"])
+    if kind == "extra_forbidden":
+        return f"{'.'.join(path)}: unknown key{_hint(path[-1], keys)}"
+    if kind.startswith("union_tag") and isinstance(given, Mapping):
+        path.append(context["discriminator"].strip("'"))
+        given = context.get("tag", given)
     where = ".".join(path)
-    if problem["type"] == "extra_forbidden":
-        return f"{where}: unknown key{_hint(path[-1], keys)}"
-    message = problem["msg"].removeprefix("Value error, ")
-    given = problem["input"]
-    shown = f" (it is {given!r})" if isinstance(given, str | int | float | None) else ""
+    message = _PLAIN[kind].format(**context) if kind in _PLAIN else problem["msg"].removeprefix("Value error, ")
+    shown = f" (it is {repr(given)[:_LONGEST_SHOWN]})" if isinstance(given, str | int | float | None) else ""
     return f"{where}: {message}{shown}" if where else message
 
 
