@@ -16,6 +16,17 @@ def test_packed_integers_come_back(bits, size, seed):
     np.testing.assert_array_equal(unpack(pack(integers, bits), bits, size), integers)
 
 
+@pytest.mark.parametrize("bits", range(2, 17))
+def test_extremes_of_every_length_come_back_from_the_bytes_of_their_layout(bits):
+    width, highest = stored_width(bits), 2**bits - 1
+    planes, blocks = {2: (1, 4), 4: (1, 2), 6: (3, 4)}.get(width, (0, 1))
+    for size in range(140):
+        for integers in (np.zeros(size, int), np.full(size, highest), highest * (np.arange(size) % 2)):
+            packed = pack(integers.astype(np.uint16), bits)
+            np.testing.assert_array_equal(unpack(packed, bits, size), integers)
+            assert packed.nbytes == (8 * planes * -(-size // (8 * blocks)) if planes else size * width // 8)
+
+
 @pytest.mark.parametrize(
     ("bits", "bytes_"), [(16, 192), (9, 192), (8, 96), (7, 96), (6, 72), (5, 72), (4, 48), (2, 24)]
 )

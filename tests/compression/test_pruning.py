@@ -1,9 +1,11 @@
 """A pruned model is smaller by the share that was asked for, and what was quantized still is."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tocompress.checkpoints.acquire import initial
+from tocompress.compression import pruning
 from tocompress.compression.pruning import prune
 from tocompress.compression.quantization import quantize_weights
 from tocompress.compression.ranking import channels_of
@@ -69,6 +71,31 @@ def test_each_cut_is_retrained_and_a_stop_in_the_second_changes_nothing(pictures
         prune(weights, asked, pictures, pictures, resume_folder=tmp_path / "stopped", report=stopping)
     resumed = prune(weights, asked, pictures, pictures, resume_folder=tmp_path / "stopped")
     assert all(np.array_equal(tensor, resumed.weights[name]) for name, tensor in whole.weights.items())
+
+
+def test_each_cut_is_retrained_on_the_grids_in_a_folder_of_its_own_and_epochs_are_counted_on(monkeypatch, tmp_path):
+    quantized, table = quantize_weights(initial(CNN), 8, "channel", 256)
+    counts, folders = [], []
+
+    def retrained(arrays, model, settings, examples, calibration, grids, *, resume_folder, report):
+        assert grids.keys() == set(table["tensor"])
+        counts.append(channels_of(model, arrays).count)
+        folders.append(resume_folder)
+        return arrays, pd.DataFrame({"epoch": [1, 2], "metric": "val_loss"})
+
+    monkeypatch.setattr(pruning, "retrain", retrained)
+    asked = inputs(CNN, RETRAINING.model_copy(update={"epochs": 2}), share=0.3, rounds=3)
+    pruned = prune(quantized, asked, (), (), resume_folder=tmp_path)
+    assert pruned.history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert folders == [tmp_path / "1", tmp_path / "2", tmp_path / "3"]
+    assert counts == sorted(counts, reverse=True)
+    assert counts[-1] == pruned.removed["channels"].sum() - pruned.removed["removed"].sum()
+
+
+def test_retraining_without_examples_is_refused(pictures, tmp_path):
+    for training, calibration in ((None, pictures), (pictures, None)):
+        with pytest.raises(StudyError, match="mobilenet_v1: retraining needs a training and a calibration set"):
+            prune(initial(CNN), inputs(CNN, RETRAINING, share=0.3), training, calibration, resume_folder=tmp_path)
 
 
 def test_a_share_that_removes_nothing_is_refused(tmp_path):

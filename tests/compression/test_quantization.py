@@ -52,6 +52,27 @@ def test_no_value_moves_by_more_than_half_a_step_and_zero_not_at_all(tensor, bit
     assert (dequantize(quantized)[tensor == 0] == 0).all()
 
 
+@settings(max_examples=100, deadline=None)
+@given(tensor=TENSORS, bits=st.integers(2, 16), exponent=st.integers(-50, 31), axis=st.sampled_from([None, 0, 1]))
+def test_ranges_from_the_tiniest_to_the_hugest_keep_half_a_step(tensor, bits, exponent, axis):
+    tensor = (tensor * 10.0**exponent).astype(np.float32)
+    quantized = quantize(tensor, bits, axis)
+    assert_within_half_a_step(tensor, quantized)
+    span = np.ptp(np.append(tensor, np.float32(0)).astype(np.float64))
+    assert (quantized.scale <= max(span / (2**bits - 1), np.finfo(np.float32).tiny) * (1 + 1e-6)).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(tensor=TENSORS, bits=st.integers(2, 16), axis=st.sampled_from([0, 1, -1]))
+def test_a_grid_per_channel_is_that_of_each_channel_alone(tensor, bits, axis):
+    whole = quantize(tensor, bits, axis % tensor.ndim)
+    values = np.moveaxis(dequantize(whole), axis, 0)
+    for channel, part in enumerate(np.moveaxis(tensor, axis, 0)):
+        alone = quantize(part, bits)
+        assert (alone.scale, alone.zero_point) == (whole.scale[channel], whole.zero_point[channel])
+        np.testing.assert_array_equal(dequantize(alone), values[channel])
+
+
 @pytest.mark.parametrize(
     ("shape", "axis"),
     [

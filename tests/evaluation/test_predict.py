@@ -8,10 +8,12 @@ import pytest
 from tocompress.data.preprocessing import preprocess
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
-from tocompress.evaluation.predict import best_classes, predict_images, predict_sentences
+from tocompress.evaluation.predict import best_classes, predict, predict_images, predict_sentences
+from tocompress.schemas import data as schemas
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
-from tocompress.settings.data import NumberPhrases, Wmt
+from tocompress.settings.data import Glyphs, NumberPhrases, Wmt
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
+from tocompress.settings.prediction import Prediction, PredictionInputs
 from tocompress.tables import read_table, write_table
 
 CHECKPOINT = Checkpoint(url="file:x", sha256="0" * 64)
@@ -148,6 +150,39 @@ def test_translations_are_cut_joined_and_limited_by_batch(echo, subwords, tmp_pa
     assert table["hypothesis"].tolist() == SENTENCES
     assert table["example"].tolist() == list(range(5))
     write_table(tmp_path / "predictions.parquet", SENTENCE_PREDICTIONS, table)
+
+
+def asked(model, data):
+    return PredictionInputs(model=model, data=data, prediction=Prediction(batch_size=4, sentences=2))
+
+
+def test_a_file_of_images_is_predicted_by_its_share(dense, examples, tmp_path):
+    images, labels = examples
+    np.savez(tmp_path / "test.npz", images=images, labels=labels)
+    artifact = dense(np.random.default_rng(1).normal(0, 0.05, (32 * 32 * 3, 7)).astype(np.float32), np.zeros(7, "f4"))
+    settings = asked(image_model(7), Glyphs(kind="glyphs"))
+    predict(tmp_path / "predictions.parquet", artifact, tmp_path / "test.npz", settings, threads=1, share="2-of-2")
+    table = read_table(tmp_path / "predictions.parquet", IMAGE_PREDICTIONS)
+    whole = predict_images(artifact, images, labels, image_model(7), batch_size=4)
+    last = table["example"].min()
+    assert 0 < last < 11
+    pd.testing.assert_frame_equal(table, whole[whole["example"] >= last].reset_index(drop=True))
+
+
+def test_a_file_of_sentences_is_translated(echo, subwords, tmp_path):
+    sentences = pairs(SENTENCES, "Referenz").assign(plain_reference="Referenz")
+    write_table(tmp_path / "test.parquet", schemas.SENTENCES, sentences)
+    settings = asked(TRANSLATOR, NumberPhrases(kind="number_phrases", **subwords))
+    predict(tmp_path / "predictions.parquet", echo, tmp_path / "test.parquet", settings, threads=1)
+    table = read_table(tmp_path / "predictions.parquet", SENTENCE_PREDICTIONS)
+    assert table["hypothesis"].tolist() == SENTENCES
+
+
+def test_a_model_is_not_run_over_data_of_another_kind(subwords):
+    phrases = NumberPhrases(kind="number_phrases", **subwords)
+    for model, data in ((TRANSLATOR, Glyphs(kind="glyphs")), (image_model(7), phrases)):
+        with pytest.raises(StudyError, match=rf"test\.npz: .*{model.network}.*'{data.kind}'"):
+            predict("predictions.parquet", "artifact.pb", "test.npz", asked(model, data), threads=1)
 
 
 def test_shares_of_translations_make_the_whole(echo, subwords):

@@ -9,9 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from simulated_ina3221 import Chip, SimulatedIna3221
 from sshd import Server, server
@@ -19,14 +22,15 @@ from sshd import Server, server
 from tocompress.artifacts.graph import add_constant, write_graph
 from tocompress.artifacts.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.devices import ssh
+from tocompress.measurement import benchmark as module
 from tocompress.measurement.benchmark import benchmark, write_session
 from tocompress.measurement.energy import power_rows
 from tocompress.measurement.power import total_rails
 from tocompress.measurement.session import Subject
 from tocompress.measurement.summary import latency_rows
-from tocompress.schemas.benchmark import LATENCY, TABLES
+from tocompress.schemas.benchmark import SESSION, TABLES
 from tocompress.settings.benchmark import Benchmark, PowerBlocks, Session
-from tocompress.settings.device import SshDevice
+from tocompress.settings.device import Device, LocalDevice, SshDevice
 from tocompress.tables import read_table
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")
@@ -113,10 +117,59 @@ def test_a_board_is_measured_through_a_connection_that_breaks(
     assert abs(mean["value"]) < 0.5  # busy or not, it takes 4 W
     assert tables["power"].groupby("rail")["watt"].mean()["0-0041/VDD_IN"] == pytest.approx(4, abs=0.2)
 
-    outputs = {name: tmp_path / "benchmarks" / f"{name}.parquet" for name in TABLES}
-    for _ in range(2):
-        write_session(tables, outputs, keep=True)
-    kept = sorted(path for path in outputs["latency"].parent.iterdir() if path.is_dir())
-    assert len(kept) == 2  # the second session has overwritten nothing of the first
-    for folder in (outputs["latency"].parent, *kept):
-        assert len(read_table(folder / "latency.parquet", LATENCY)) == len(tables["latency"])
+
+def tables_of(variant: str) -> dict[str, pd.DataFrame]:
+    tables = {name: schema.empty_table().to_pandas() for name, schema in TABLES.items()}
+    return tables | {"session": pd.DataFrame({"key": ["variants"], "value": [variant]})}
+
+
+def test_a_session_that_is_kept_is_overwritten_by_no_later_one(tmp_path: Path) -> None:
+    files = {name: tmp_path / "benchmarks" / f"{name}.parquet" for name in TABLES}
+    folder = files["session"].parent
+    (folder / ".session.partial").mkdir(parents=True)  # of a session that was killed while it wrote
+    (folder / ".session.partial" / "rest.parquet").touch()
+
+    def read(where: Path) -> str:
+        return str(read_table(where / "session.parquet", SESSION)["value"].item())
+
+    write_session(tables_of("first"), files, keep=False)
+    assert {path.name for path in folder.glob("*.parquet")} == {f"{name}.parquet" for name in TABLES}
+    for variant in ("second", "third", "fourth"):  # within a second or two
+        write_session(tables_of(variant), files, keep=True)
+        assert read(folder) == variant
+    kept = [path for path in folder.iterdir() if path.is_dir()]
+    assert sorted(map(read, kept)) == ["fourth", "second", "third"]
+    assert {file.name for path in kept for file in path.iterdir()} == {f"{name}.parquet" for name in TABLES}
+
+
+@pytest.mark.parametrize(
+    ("device", "compared"),
+    [
+        (LocalDevice(transport="local", threads=1), False),
+        (LocalDevice(transport="local", threads=1, interpreter=sys.executable), True),
+        (LocalDevice(transport="local", threads=1, processor="gpu"), True),
+        (SshDevice(transport="ssh", host="board", threads=1), True),
+    ],
+    ids=["this machine", "another runtime", "its graphics card", "a board"],
+)
+def test_what_other_than_this_runtime_computes_is_compared_with_it(
+    device: Device, compared: bool, subject: Subject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = {"fp32": {"i0": np.ones(1)}}
+    references = []
+
+    def measured(agent: str, *arguments: Any) -> dict[str, pd.DataFrame]:
+        references.append((agent, *arguments[4:]))
+        return {}
+
+    def computed(agent: str, subject: Subject, device: Device, settings: Benchmark) -> object:
+        assert (agent, device.processor) == ("host", "cpu")
+        return expected
+
+    monkeypatch.setattr(module, "reach", lambda name, device, log: nullcontext("agent"))
+    monkeypatch.setattr(module, "LocalAgent", lambda log, name: nullcontext("host"))
+    monkeypatch.setattr(module, "measure", measured)
+    monkeypatch.setattr(module, "outputs_of", computed)
+    session = Session(name="device", device=device, benchmark=Benchmark(), variants=("fp32",))
+    assert benchmark(subject, session) == {}
+    assert references == [("agent", expected) if compared else ("agent",)]

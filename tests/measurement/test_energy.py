@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy import stats
 from simulated_ina3221 import CYCLE, Chip, SimulatedIna3221
 
@@ -55,6 +58,52 @@ def busy(block: Block, above: float = 4.0, drift: float = 0.0) -> Power:
 def test_energy_is_that_of_trapezoids_on_the_true_times() -> None:
     trace = Trace(np.array([0.0, 1.0, 1.5, 4.0]), np.array([0.0, 2.0, 2.0, 7.0]))
     assert cumulative_energy(trace, np.array([0.5, 1.0, 1.5, 4.0, 5.0])) == pytest.approx([0.0, 0.75, 1.75, 13.0, 20.0])
+
+
+MOMENTS = st.lists(st.integers(0, 10_000), min_size=2, max_size=40, unique=True).map(lambda ms: np.sort(ms) / 1000)
+
+
+@settings(max_examples=60, deadline=None)
+@given(sampled=MOMENTS, asked=MOMENTS, watt=st.floats(0, 1e4))
+def test_energy_of_constant_power_is_power_times_time_however_it_was_sampled(
+    sampled: np.ndarray, asked: np.ndarray, watt: float
+) -> None:
+    trace = Trace(sampled, np.full(len(sampled), watt))
+    assert cumulative_energy(trace, asked) == pytest.approx(watt * (asked - asked[0]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(sampled=MOMENTS, asked=MOMENTS, seed=st.integers(0, 9))
+def test_energies_of_adjoining_windows_add_up(sampled: np.ndarray, asked: np.ndarray, seed: int) -> None:
+    trace = Trace(sampled, np.random.default_rng(seed).uniform(0, 10, len(sampled)))
+    windows = [cumulative_energy(trace, window)[-1] for window in sliding_window_view(asked, 2)]
+    together = cumulative_energy(trace, asked)
+    assert np.diff(together) == pytest.approx(np.array(windows))
+    assert together[-1] == pytest.approx(cumulative_energy(trace, asked[[0, -1]])[-1])
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    readings=st.lists(st.floats(0, 20), min_size=100, max_size=100),
+    seconds=st.floats(0.2, 5),
+    factor=st.floats(0.1, 10),
+    offset=st.floats(0, 10),
+    later=st.floats(-9, 1e4),
+)
+def test_what_inference_takes_is_above_idle_in_any_unit_at_any_time(
+    readings: list[float], seconds: float, factor: float, offset: float, later: float
+) -> None:
+    block = block_of(seconds)
+    times, watt = np.linspace(8, block.span[1], 100), np.array(readings)
+    found = block_figures([Trace(times, watt)], block)
+    assert found.energy * block.runs == pytest.approx(found.power_mean * block.duration)
+    assert np.isfinite(found).all()
+    moved = Block(
+        *((start + later, end + later) for start, end in (block.idle_before, block.busy, block.idle_after)), block.runs
+    )
+    again = block_figures([Trace(times + later, factor * watt + offset)], moved)
+    assert again == pytest.approx(factor * np.array(found), rel=1e-3, abs=1e-3 * factor)
+    assert block_figures([Trace(times, np.full(100, offset))], block) == pytest.approx((0, 0, 0), abs=1e-9)
 
 
 def test_energy_of_a_burst_is_whole_whatever_the_averaging() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tocompress.errors import StudyError
 from tocompress.measurement.power import (
@@ -84,6 +86,28 @@ def test_the_step_is_that_of_the_current_though_the_voltage_flickers() -> None:
     voltage = 19144 + 8 * random.binomial(1, 0.3, 3000)
     assert least_step(published(codes)) == pytest.approx(0.0766, abs=0.001)
     assert least_step(published(codes, voltage)) == pytest.approx(0.0766, abs=0.004)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    codes=st.lists(st.integers(0, 40), min_size=1, max_size=200), step=st.integers(40, 400), offset=st.integers(0, 9)
+)
+def test_no_step_is_found_that_the_sensor_cannot_make(codes: list[int], step: int, offset: int) -> None:
+    watts = (step * np.array(codes) + offset) / 1000
+    found = least_step(watts)
+    assert found * 1000 / step == pytest.approx(round(found * 1000 / step), abs=0.12)
+    assert least_step(watts[::-1]) == found == least_step(watts + 1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(slots=st.lists(st.integers(0, 500), min_size=2, max_size=100, unique=True), seed=st.integers(0, 9))
+def test_quality_is_of_distances_in_time_and_shares_stay_below_one(slots: list[int], seed: int) -> None:
+    time_s, watt = 0.001 * np.sort(slots), np.random.default_rng(seed).integers(0, 3, len(slots)).astype(float)
+    found = sampling_quality(time_s, watt, 0.001)
+    assert sampling_quality(time_s + 100, 7 * watt, 0.001) == pytest.approx(found, rel=1e-6)
+    assert found.missed == pytest.approx(1 - len(slots) / (max(slots) - min(slots) + 1))
+    assert 0 < found.gap_p99_s <= found.gap_longest_s
+    assert found.rate_hz <= 1000.001 and 0 <= found.duplicates <= 1
 
 
 def test_the_step_is_found_where_readings_change_by_several() -> None:

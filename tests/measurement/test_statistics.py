@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import signal, stats
 
 from tocompress.measurement.statistics import (
@@ -14,6 +16,7 @@ from tocompress.measurement.statistics import (
     batch_interval,
     between_processes,
     converged,
+    correlation,
     mean_interval,
     median_interval,
     ratio_interval,
@@ -150,3 +153,124 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     one_process = [median_interval(process) for process in random.lognormal(0, 0.3, (sessions, 30))]
     coverage = np.mean([low <= 1.0 <= high for _, low, high in one_process if low is not None and high is not None])
     assert 0.94 < coverage < 0.98
+
+
+# --- whatever the samples ---------------------------------------------------------------------------------------------
+
+VALUES = st.floats(1e-3, 1e3)
+SAMPLES = st.lists(VALUES, min_size=1, max_size=70).map(np.array)
+PAIRS = st.lists(st.tuples(VALUES, VALUES), min_size=1, max_size=30).map(np.array)
+
+
+def ratio_to_one(samples: np.ndarray, level: float = 0.95) -> Interval:
+    return ratio_interval(samples, np.ones(len(samples)), level)
+
+
+def width(interval: Interval) -> float:
+    return interval.high - interval.low if interval.low is not None and interval.high is not None else np.inf
+
+
+def nearly(interval: tuple[float | None, ...], span: float = 0.0) -> tuple[object, ...]:
+    """Equal but for what rounding does to samples of that span."""
+    return tuple(None if bound is None else pytest.approx(bound, rel=1e-6, abs=1e-6 * span) for bound in interval)
+
+
+@pytest.mark.parametrize("interval", [median_interval, mean_interval, batch_interval, ratio_to_one])
+@settings(max_examples=60, deadline=None)
+@given(samples=SAMPLES)
+def test_an_interval_is_finite_holds_its_value_and_grows_with_its_level(
+    interval: Callable[..., Interval], samples: np.ndarray
+) -> None:
+    value, low, high = interval(samples)
+    assert samples.min() * (1 - 1e-9) <= value <= samples.max() * (1 + 1e-9)
+    assert (low is None) == (high is None)
+    if low is not None and high is not None:
+        assert -np.inf < low <= value <= high < np.inf
+    assert width(interval(samples, 0.8)) <= width(interval(samples, 0.95)) <= width(interval(samples, 0.99))
+
+
+@pytest.mark.parametrize("interval", [median_interval, mean_interval, batch_interval])
+@settings(max_examples=60, deadline=None)
+@given(samples=SAMPLES, factor=st.floats(0.01, 100), offset=st.floats(-1e3, 1e3))
+def test_an_interval_moves_with_its_samples_and_turns_with_their_sign(
+    interval: Callable[..., Interval], samples: np.ndarray, factor: float, offset: float
+) -> None:
+    value, low, high = (None if bound is None else factor * bound + offset for bound in interval(samples))
+    span = factor * samples.max() + abs(offset)
+    assert interval(factor * samples + offset) == nearly((value, low, high), span)
+    value, low, high = (None if bound is None else -bound for bound in interval(samples))
+    assert interval(-samples) == nearly((value, high, low), samples.max())
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs=PAIRS, factor=st.floats(0.01, 100))
+def test_a_ratio_scales_and_is_the_inverse_of_its_inverse(pairs: np.ndarray, factor: float) -> None:
+    values, references = pairs.T
+    ratio, low, high = ratio_interval(values, references)
+    assert 0 < ratio < np.inf
+    assert ratio_interval(factor * values, references).value == pytest.approx(factor * ratio)
+    assert ratio_interval(factor * values, factor * references) == nearly((ratio, low, high))
+    inverse = ratio_interval(references, values)
+    assert inverse.value == pytest.approx(1 / ratio)
+    if low is not None and high:
+        assert inverse.low == pytest.approx(1 / high)
+
+
+@settings(max_examples=60, deadline=None)
+@given(pairs=PAIRS, seed=st.integers(0, 9))
+def test_the_order_of_independent_samples_says_nothing(pairs: np.ndarray, seed: int) -> None:
+    values, references = pairs.T
+    shuffled, paired = np.random.default_rng(seed).permutation(pairs).T
+    assert median_interval(shuffled) == median_interval(values)
+    assert mean_interval(shuffled) == nearly(mean_interval(values), values.max())
+    assert ratio_interval(shuffled, paired) == nearly(ratio_interval(values, references))
+    assert shared_change(shuffled) == nearly(shared_change(values), span=1e-6)
+
+
+@pytest.mark.parametrize("interval", [median_interval, mean_interval])
+@settings(max_examples=60, deadline=None)
+@given(samples=SAMPLES, times=st.integers(2, 5))
+def test_more_of_the_same_samples_never_widen_an_interval(
+    interval: Callable[..., Interval], samples: np.ndarray, times: int
+) -> None:
+    assert width(interval(np.repeat(samples, times))) <= width(interval(samples)) + 1e-9 * samples.max()
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs=PAIRS, factor=st.floats(0.01, 100), offset=st.floats(-1e3, 1e3), seed=st.integers(0, 9))
+def test_a_trend_needs_neither_units_nor_order_and_turns_with_time(
+    pairs: np.ndarray, factor: float, offset: float, seed: int
+) -> None:
+    times, values = np.round(pairs[:, 0]), pairs[:, 1]
+    size, p = trend(times, values)
+    assert p is None or 0 <= p <= 1
+    assert (size is None) == (np.ptp(times) == 0)
+    order = np.random.default_rng(seed).permutation(len(times))
+    for again in (
+        trend(times[order], values[order]),
+        trend(times, 2.0 ** round(offset / 100) * values),
+        trend(times * 2.0 + round(offset), values),
+    ):
+        assert again == nearly((size, p), span=1e-6)
+    assert trend(-times, values) == nearly((None if size is None else -size, p), span=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs=PAIRS)
+def test_a_shared_change_back_is_its_inverse_and_as_clear(pairs: np.ndarray) -> None:
+    size, p = shared_change(pairs[:, 0] / pairs[:, 1])
+    back = shared_change(pairs[:, 1] / pairs[:, 0])
+    assert size is not None and back.size is not None
+    assert (1 + size) * (1 + back.size) == pytest.approx(1, rel=1e-6)
+    assert (back.p,) == nearly((p,), span=1e-6)
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs=PAIRS)
+def test_a_correlation_is_symmetric_and_within_one(pairs: np.ndarray) -> None:
+    first, second = pairs.T
+    found = correlation(first, second)
+    assert (correlation(second, first),) == nearly((found,), span=1e-6)
+    if found is not None:
+        assert -1 <= found <= 1
+        assert correlation(first, first) == pytest.approx(1)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import signal
 
 from tocompress.measurement.statistics import between_processes, ratio_interval
@@ -122,6 +125,34 @@ def test_a_condition_is_finished_when_processes_samples_and_every_interval_are()
     assert unfinished(latency.assign(duration_s=latency["duration_s"].where(~q8, 1e-3 * of_levels)), Rule()) == {
         ("q8", "once")
     }
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 99), factor=st.floats(1e-3, 1e3), later=st.integers(-1000, 10**6))
+def test_verdicts_depend_on_neither_the_unit_nor_the_moment_nor_the_order_of_rows(
+    seed: int, factor: float, later: int
+) -> None:
+    random = np.random.default_rng(seed)
+    latency = session(random, change=random.choice([0.0, 0.2]))
+    other = latency.assign(
+        duration_s=factor * latency["duration_s"], start_s=latency["start_s"] + later
+    ).sample(frac=1, random_state=seed)  # fmt: skip
+    keys, seconds = ["variant", "input_id"], ["median_s", "p90_s", "p99_s"]
+    rows, again = (diagnose(table).sort_values(keys, ignore_index=True) for table in (latency, other))
+    pd.testing.assert_frame_equal(again.assign(**again[seconds] / factor), rows)
+    assert rows["effective_n"].between(0, rows["n"]).all()
+    for target in (0.005, 0.02, 0.05):
+        assert unfinished(other, Rule(target=target)) == unfinished(latency, Rule(target=target))
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 99))
+def test_a_laxer_rule_finishes_no_later(seed: int) -> None:
+    latency = session(np.random.default_rng(seed))
+    targets = (0.005, 0.01, 0.015, 0.02, 0.03)
+    remaining = [unfinished(latency, Rule(target=target)) for target in targets]
+    assert all(laxer <= stricter for stricter, laxer in pairwise(remaining))
+    assert unfinished(latency, Rule(minimum_processes=6)) == remaining[0] | {("fp32", "once"), ("q8", "once")}
 
 
 def test_rare_interruptions_widen_the_interval_by_batches_not_the_one_by_ranks() -> None:

@@ -65,6 +65,16 @@ def test_latency_is_the_mean_of_process_medians_and_its_ratio_is_paired(latency:
         assert itself[["ratio", "ratio_low", "ratio_high"]].tolist() == [1.0] * 3
 
 
+def test_rows_scale_with_time_and_do_not_depend_on_the_order_of_samples(latency: pd.DataFrame) -> None:
+    random = np.random.default_rng(1)
+    noisy = latency.assign(duration_s=latency["duration_s"] * random.uniform(0.9, 1.1, len(latency)))
+    keys, times = ["metric", "label", "variant", "dequantization"], ["value", "low", "high"]
+    rows = latency_rows(noisy).sort_values(keys, ignore_index=True)
+    other = noisy.assign(duration_s=8 * noisy["duration_s"]).sample(frac=1, random_state=1)
+    again = latency_rows(other).sort_values(keys, ignore_index=True)
+    pd.testing.assert_frame_equal(again.assign(**again[times] / 8), rows)
+
+
 def test_latency_per_token_is_there_for_translations_only(latency: pd.DataFrame) -> None:
     rows = latency_rows(latency)
     per_token = row(rows, metric="latency_per_token", label=None, variant="fp32", dequantization="once")
@@ -122,6 +132,11 @@ def test_memory_is_the_peak_over_the_control_of_the_same_round() -> None:
     assert inferring[["value", "low", "high", "ratio"]].tolist() == pytest.approx([25.0, 25.0, 25.0, 0.25])
     assert inferring["converged"]
     assert row(rows, variant="fp32", label="loading")["value"] == 300.0
+
+
+def test_memory_that_every_worker_takes_is_no_models() -> None:
+    table = memory_table(fp32=[1100, 2130, 3120], q8=[1025, 2015, 3035], control=[1000, 2000, 3000])
+    pd.testing.assert_frame_equal(memory_rows(table.assign(vm_hwm=table["vm_hwm"] + 4096)), memory_rows(table))
 
 
 def test_memory_is_unavailable_where_the_kernel_does_not_tell_it() -> None:

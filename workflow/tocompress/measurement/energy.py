@@ -53,10 +53,10 @@ def cumulative_energy(trace: Trace, times: np.ndarray) -> np.ndarray:
     Before the first and after the last sample power is theirs.
     """
     within = (trace.time_s > times[0]) & (trace.time_s < times[-1])
-    moments = np.concatenate([times[:1], trace.time_s[within], times[-1:]])
+    moments = np.union1d(times, trace.time_s[within])
     watt = np.interp(moments, trace.time_s, trace.watt)
     joule = np.concatenate([[0.0], np.cumsum(np.diff(moments) * (watt[1:] + watt[:-1]) / 2)])
-    return np.asarray(np.interp(times, moments, joule))
+    return np.asarray(joule[np.searchsorted(moments, times)])
 
 
 def longest_gap(trace: Trace, start: float, end: float) -> float:
