@@ -38,8 +38,8 @@ rule benchmark:
         board=1,
     params:
         settings=STUDY.benchmark_settings,
-        code=code_digest("benchmark.py", "tocompress.devices.agent"),
-        environment=environment_digest("benchmark.py", "tocompress.devices.agent"),
+        code=code_digest("benchmark.py"),
+        environment=environment_digest("benchmark.py"),
     message:
         "Measuring {wildcards.model} on {wildcards.device}"
     script:

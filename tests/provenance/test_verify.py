@@ -172,9 +172,18 @@ def test_a_recorded_digest_stands_in_for_a_file_that_is_gone(chain: list[Path]) 
     assert problem.startswith("results/study/artifacts/q8: was made from another results/study/weights/q8")
 
 
-def test_a_result_that_nothing_was_made_of_is_missed(chain: list[Path]) -> None:
-    Path("results/study/artifacts/q8").unlink()
-    assert problems() == ["results/study/artifacts/q8: is gone"]
+def test_a_file_from_elsewhere_that_is_gone_is_told(chain: list[Path]) -> None:
+    Path("zoo.tar.gz").unlink()
+    assert problems() == []
+    assert found().remarks == ["zoo.tar.gz: gone; what was made of it is not compared with it"]
+
+
+def test_what_nothing_was_made_of_and_what_the_study_is_for_is_missed(chain: list[Path]) -> None:
+    for result, targets in (("artifacts/q8", ()), ("weights/q8", ("results/study/weights/q8",))):
+        Path("results/study", result).rename("kept")
+        findings = verify.verify("results/study", "results/downloads", {}, targets)
+        assert list(map(str, findings.problems)) == [f"results/study/{result}: is gone"]
+        Path("kept").rename(Path("results/study", result))
 
 
 def test_another_setting_is_named_with_both_values(chain: list[Path]) -> None:
@@ -211,7 +220,7 @@ def test_what_the_config_does_not_define_or_select_any_more_is_told_apart(chain:
     findings = found(code=unknown)
     assert findings.problems == []
     assert findings.remarks == [
-        f"results/study/weights/{variant}: not of this study any more; only its files were compared"
+        f"results/study/weights/{variant}: this study does not select it; only its files were compared"
         for variant in ("fp32", "unselected")
     ]
 
@@ -299,21 +308,18 @@ def test_snakemake_verifies_what_it_has_made(tmp_path: Path) -> None:
     assert verified.returncode == 0
     assert "3 results of 2 jobs: all as recorded, and as they would be made now" in verified.stderr
 
+    weights = tmp_path / folder / "q8.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1])
     (tmp_path / folder / "fp32.safetensors").unlink()
     module = tmp_path / "workflow/tocompress/checkpoints/acquire.py"
     module.write_text(module.read_text() + "\nCHANGED = True\n")
-    other = snakemake("verify", "--config", 'techniques={"q8": {"method": "quantize", "bits": 7}}')
-    assert other.returncode != 0
+    tampered = snakemake("verify", "--config", 'techniques={"q8": {"method": "quantize", "bits": 7}}')
+    assert tampered.returncode != 0
+    assert f"{folder}/q8.safetensors: is not what 'quantize' made (" in tampered.stderr
     for line in (
         f"{folder}/fp32.safetensors: gone; its recorded digest stands in for it",
         f"{folder}/fp32.safetensors: was made by other code of workflow/scripts/acquire.py, or of what that imports",
         "results/default/compression/vgg_16/q8.parquet and 1 more: bits: made with 8, the config says 7",
         "Error: 3 of 3 results no longer match; `snakemake -n` tells what is due",
     ):
-        assert line in other.stderr.splitlines()
-
-    weights = tmp_path / folder / "q8.safetensors"
-    weights.write_bytes(weights.read_bytes()[:-1])
-    edited = snakemake("verify")
-    assert edited.returncode != 0
-    assert f"{folder}/q8.safetensors: is not what 'quantize' made" in edited.stderr
+        assert line in tampered.stderr.splitlines()

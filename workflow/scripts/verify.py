@@ -12,7 +12,8 @@ if TYPE_CHECKING:
 
 tell = terminal()
 with job(snakemake):
-    findings = verify(*snakemake.params.folders, json.loads(snakemake.params.now))
+    given = snakemake.params
+    findings = verify(*given.folders, json.loads(given.now), given.targets)
     if findings.problems:
         print(*findings.remarks, *findings.problems, sep="\n")
         raise StudyError(

@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tocompress.devices import Record
+from tocompress.devices import Record, agent
 from tocompress.devices.connection import Connection
 
-AGENT = Path(__file__).with_name("agent.py")
+AGENT = Path(agent.__file__)
 
 #: What agents of this machine hold while they measure.
 LOCK = Path(tempfile.gettempdir()) / "tocompress.lock"

@@ -57,7 +57,7 @@ class Findings:
 def given_now(workflow: Any, study: Study, *folders: str) -> Callable[[Any], str]:
     """A parameter: what a run would give each recorded job now, by the record's path, as JSON.
 
-    These are its settings, and the digests of its code and environment; jobs that the study does not ask for any more
+    These are its settings, and the digests of its code and environment; jobs that the study does not ask for
     are left out. Nothing is computed until a job asks for it.
     """
 
@@ -117,19 +117,22 @@ def _read(file: Path) -> Record:
         raise StudyError(f"is no record of a job ({problem}); delete it, and its results to have them again") from error
 
 
-def verify(study: str, downloads: str, now: Mapping[str, Mapping[str, str | None]]) -> Findings:
+def verify(
+    study: str, downloads: str, now: Mapping[str, Mapping[str, str | None]], targets: Collection[str] = ()
+) -> Findings:
     """Compare the results of a study and the downloads with their records, and these with `now`, as of `current`.
 
-    StudyError where the study has no results.
+    What others were made of may be gone, unless it is among the `targets`. StudyError where the study has no results.
     """
     recorded, problems = _records(_places(study, downloads))
     made = {path: file for record in recorded.values() for path, file in record.outputs.items()}
     used = {path for record in recorded.values() for path in record.inputs}
     present = _present({*made, *used})
+    spent = used - present.keys() - {*targets}
     unrecorded = list(_unrecorded(study, made))
     if not (_places(study) or unrecorded):
         raise StudyError(f"{study}: holds no results yet; name the config that made some, with --configfile")
-    problems += [problem for record in recorded.values() for problem in _changed(record, present, used)]
+    problems += [problem for record in recorded.values() for problem in _changed(record, present, spent)]
     remarks = []
     for place, record in recorded.items():
         results = tuple(record.outputs)
@@ -137,10 +140,10 @@ def verify(study: str, downloads: str, now: Mapping[str, Mapping[str, str | None
         if place in now:
             problems += [Problem(results, what) for what in _made_otherwise(record, now[place])]
         else:
-            remarks.append(f"{_and_more(results)}: not of this study any more; only its files were compared")
-    remarks += [
-        f"{path}: gone; its recorded digest stands in for it" for path in made if path in used and path not in present
-    ]
+            remarks.append(f"{_and_more(results)}: this study does not select it; only its files were compared")
+    for path in sorted(spent):
+        left = "its recorded digest stands in for it" if path in made else "what was made of it is not compared with it"
+        remarks.append(f"{path}: gone; {left}")
     problems += [Problem((path,), "no record says what made it") for path in unrecorded]
     known = {*made, *(path for problem in problems for path in problem.results)}
     return Findings(problems, remarks, jobs=len(recorded), results=len(known))
@@ -174,11 +177,12 @@ def _present(paths: set[str]) -> dict[str, File]:
         return dict(zip(there, pool.map(look, there), strict=True))
 
 
-def _changed(record: Record, present: Mapping[str, File], used: Collection[str]) -> Iterator[Problem]:
+def _changed(record: Record, present: Mapping[str, File], spent: Collection[str]) -> Iterator[Problem]:
     for path, file in record.outputs.items():
-        if path not in present and path not in used:
-            yield Problem((path,), "is gone")
-        elif path in present and present[path] != file:
+        if path not in present:
+            if path not in spent:
+                yield Problem((path,), "is gone")
+        elif present[path] != file:
             yield Problem((path,), f"is not what '{record.rule}' made ({_difference(file, present[path])})")
 
 
