@@ -95,9 +95,9 @@ def test_an_archive_that_is_cut_short_is_named_and_leaves_nothing(
 ) -> None:
     archive = make(tmp_path / name, LONG)
     archive.write_bytes(archive.read_bytes()[:length])
-    with pytest.raises(StudyError, match=f"{name}: cannot be unpacked as"):
+    with pytest.raises(StudyError, match=f"{name}: cannot be unpacked: "):
         unpack(archive, tmp_path / "folder")
-    with pytest.raises(StudyError, match=f"{name}: .*(cannot be unpacked as|neither a whole tar archive)"):
+    with pytest.raises(StudyError, match=f"{name}: .*(cannot be unpacked|neither a whole tar archive)"):
         extract(archive, "model.ckpt", tmp_path / "file")
     assert list(tmp_path.iterdir()) == [archive]
 
@@ -114,7 +114,7 @@ def test_a_checksum_that_is_wrong_leaves_nothing(tmp_path: Path, make: Make, nam
     damage(archive, -8 if name == "a.gz" else 50_000)
     with pytest.raises(StudyError, match=f"{name}: cannot be unpacked"):
         unpack(archive, tmp_path / "folder")
-    with pytest.raises(StudyError, match=f"{name}: .*(cannot be unpacked as|neither a whole tar)"):
+    with pytest.raises(StudyError, match=f"{name}: .*(cannot be unpacked|neither a whole tar)"):
         extract(archive, "model.ckpt", tmp_path / "file")
     assert list(tmp_path.iterdir()) == [archive]
 

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from tocompress.compression.quantization import quantize
 from tocompress.errors import StudyError
@@ -48,3 +50,13 @@ def test_a_damaged_file_is_named(tmp_path):
         read_weights(path)
     with pytest.raises(StudyError, match=r"w\.safetensors"):
         read_shapes(path)
+
+
+def test_a_file_is_what_safetensors_itself_would_write(tmp_path):
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    weights = {"b": values.T, "a": np.arange(3, dtype=np.uint8), "c": np.full((), 2.0), "d": values[:0]}
+    write_weights(tmp_path / "w", weights, METADATA)
+    with safe_open(tmp_path / "w", "numpy") as file:
+        metadata = file.metadata()
+    contiguous = {name: np.ascontiguousarray(array) if array.ndim else array for name, array in weights.items()}
+    assert (tmp_path / "w").read_bytes() == save(contiguous, metadata)

@@ -65,10 +65,10 @@ def check_reader(
 
     It may return, or raise a StudyError of one line that names the file; and takes neither long nor much memory.
     """
-    with _bounds():
-        for content in valid:
-            path.write_bytes(content)
-            read(path)
+    for content in valid:
+        path.write_bytes(content)
+        read(path)
+    with _bounds():  # from here on: libraries reserve memory when they are first used
         refused = 0
         for number in range(count):
             random = np.random.default_rng([seed, number])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,11 +48,13 @@ DEVICE = LocalDevice(transport="local", threads=4, clocks="locked")
 class StandIn:
     """An agent that answers as a good board would, but for what a test changes."""
 
-    def __init__(self, hello: Record, state: Record, product: Any = ((7, 10), (15, 22)), readings: int = 2000) -> None:
+    def __init__(
+        self, hello: Record, state: Record, product: Any = ((7, 10), (15, 22)), watt: Sequence[float] = (1.0,) * 2000
+    ) -> None:
         self.hello = HELLO | hello
         self._state = STATE | state
         self._product = product
-        self._readings = readings
+        self._watt = watt
 
     def send(self, file: Path, sha256: str) -> None:
         assert file.is_file()
@@ -71,7 +73,7 @@ class StandIn:
                     "record": "values", "input_id": "probe", "dtype": "<f4", "shape": product.shape, "base64": content,
                 }  # fmt: skip
             case {"kind": "power"}:
-                rail = {"time_s": [0.001 * i for i in range(self._readings)], "watt": [1.0] * self._readings}
+                rail = {"time_s": [0.001 * i for i in range(len(self._watt))], "watt": self._watt}
                 rails = {name: rail | {"failed": 0} for name in self.hello["rails"]}
                 yield {"record": "power", "period_s": 0.001, "realtime": True, "rails": rails}
         yield {"record": "end"}
@@ -120,7 +122,8 @@ def test_a_good_board_has_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
         (StandIn({"rails": ["0-0040/A"]}, {}), {}, "sensors: no known total among the power rails 0-0040/A"),
         (StandIn({"rails": []}, {}), {"rails": ("VDD_IN",)}, "sensors: devices.<name>.rails: no VDD_IN"),
         (StandIn({}, {}), {"meter": "nowhere.csv"}, "sensors: nowhere.csv: the power meter's file is not readable"),
-        (StandIn({}, {}, readings=0), {}, "sampling: nothing can be read from 0-0041/VDD_IN"),
+        (StandIn({}, {}, watt=()), {}, "sampling: nothing can be read from 0-0041/VDD_IN"),
+        (StandIn({}, {}, watt=(-1.0, -0.5)), {}, "sampling: 0-0041/VDD_IN: always below 0 W; see how the sensor"),
         (StandIn({}, {}, product="this TensorFlow finds no GPU"), {}, "processor: this TensorFlow finds no GPU"),
         (StandIn({}, {}, product=((7, 10), (15, 23))), {}, "processor: it multiplies two matrices wrongly"),
     ],

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from processes import alive, children, end
 from sshd import Server, server
+from stand_in import executable, interpreter
 
 from tocompress.artifacts.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.devices import ConnectionLost, Record, connection, ssh
@@ -29,19 +30,6 @@ from tocompress.settings.device import SshDevice
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
-
-STAND_IN = """
-import time
-from unittest.mock import MagicMock
-import numpy as np
-__version__ = "1.15.5"
-ConfigProto = Graph = GraphDef = OptimizerOptions = import_graph_def = logging = MagicMock()
-class Session:
-    def __init__(self, **options): pass
-    def run(self, output, feeds, **options):
-        time.sleep(0.01)
-        return np.zeros(1)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -60,33 +48,15 @@ def lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def device(board: Server, tmp_path: Path) -> SshDevice:
-    """A board whose TensorFlow is imported at once and computes nothing, a hundred times a second."""
-    packages = tmp_path / "packages"
-    for package in ("tensorflow", "tensorflow/compat", "tensorflow/core", "tensorflow/core/protobuf"):
-        (packages / package).mkdir(parents=True)
-        (packages / package / "__init__.py").touch()
-    (packages / "tensorflow/compat/v1.py").write_text(STAND_IN)
-    (packages / "tensorflow/core/protobuf/__init__.py").write_text(
-        "from unittest.mock import MagicMock\nrewriter_config_pb2 = MagicMock()"
-    )
-    interpreter = executable(
-        tmp_path / "python",
-        f'[ "$1" = -I ] && {{ shift; export PYTHONPATH={packages}; }}\nexec {sys.executable} "$@"',
-    )
+    """A board whose TensorFlow is a stand-in."""
     return SshDevice(
         transport="ssh",
         host="board",
         threads=1,
-        interpreter=str(interpreter),
+        interpreter=str(interpreter(tmp_path)),
         folder=str(tmp_path / "on the board"),
         ssh_config=str(board.config),
     )
-
-
-def executable(path: Path, script: str) -> Path:
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)
-    return path
 
 
 @pytest.fixture
@@ -358,7 +328,12 @@ def test_a_second_study_waits_for_the_first_or_says_who_holds_the_board(
         (None, r"tx2: board has no known host key: connect once by hand, `ssh board`"),
     ],
 )
-def test_a_host_key_must_be_the_known_one(board: Server, device: SshDevice, trusted: str | None, message: str) -> None:
+def test_a_host_key_must_be_the_known_one(
+    board: Server, device: SshDevice, tmp_path: Path, trusted: str | None, message: str
+) -> None:
+    careless = tmp_path / "config"
+    careless.write_text(board.config.read_text() + "  StrictHostKeyChecking no\n")
+    device = device.model_copy(update={"ssh_config": str(careless)})
     try:
         if trusted:
             board.trust(board.folder / trusted)

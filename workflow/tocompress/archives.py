@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -18,18 +19,24 @@ from tocompress.errors import StudyError
 from tocompress.files import digest, replace_on_success
 
 #: What tarfile and zipfile raise on a damaged, encrypted or unsafe archive.
-_ERRORS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, RuntimeError)
+_ERRORS = (
+    *(tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError),
+    *(EOFError, IndexError, MemoryError, OSError, OverflowError, RuntimeError, ValueError, struct.error),
+)
 #: How gzip, bzip2, xz and zip files start, also those that are cut short.
 _STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"PK\x03\x04")
+_ENCRYPTED = 1  # flag of a file in a zip file
 _MOST_NAMED = 10
 _NONE = "neither a whole tar archive nor a whole zip file"
+_NEEDED = "a whole archive of files that stay in its folder is needed, and room for them"
 _CHUNK = 1 << 20
 
 
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a tar archive (compressed or not) or a zip file as the new `folder`.
 
-    A damaged archive, a member outside the folder, a link or a special file raises StudyError, and no folder is made.
+    A damaged archive, a member outside the folder, a link or a special file, one name twice, or more than there is room
+    for raises StudyError, and no folder is made.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
@@ -44,7 +51,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 raise tarfile.TarError(_NONE)
             content.replace(folder)
         except _ERRORS as error:
-            raise StudyError(f"{archive}: cannot be unpacked as {folder}: {error}") from error
+            raise StudyError(f"{archive}: cannot be unpacked: {_reason(error)}") from error
 
 
 def is_archive(path: Path) -> bool:
@@ -70,7 +77,7 @@ def extract(archive: Path, name: str, destination: Path, *, md5: str | None = No
             if md5 is not None and (found := digest(temporary, "md5")) != md5:
                 raise StudyError(f"{archive}: expected the md5 {md5} of '{name}', found {found}; get the archive again")
     except _ERRORS as error:
-        raise StudyError(f"{archive}: '{name}' cannot be unpacked as {destination}: {error}") from error
+        raise StudyError(f"{archive}: '{name}' cannot be unpacked: {_reason(error)}") from error
 
 
 @contextmanager
@@ -81,7 +88,7 @@ def _files(archive: Path) -> Iterator[dict[str, Callable[[], IO[bytes]]]]:
             yield {file.name: partial(cast(Any, tar.extractfile), file) for file in _members(tar) if file.isfile()}
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as zipped:
-            yield {file.filename: partial(zipped.open, file) for file in zipped.infolist() if not file.is_dir()}
+            yield {file.filename: partial(zipped.open, file) for file in _entries(zipped) if not file.is_dir()}
     else:
         raise StudyError(f"{archive}: {_NONE}")
 
@@ -94,7 +101,7 @@ def _only(paths: Iterable[str], name: str, archive: Path) -> str:
     listed = found or [path for path in paths if PurePosixPath(path).name in parts[-1:]] or list(paths)
     further = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
     raise StudyError(
-        f"{archive}: one file is to end in '{name}', {len(found) or 'none'} does; there is"
+        f"{archive}: one file is to end in '{name}', {f'{len(found)} do' if found else 'none does'}; there is"
         f" {', '.join(listed[:_MOST_NAMED])}{further}"
     )
 
@@ -111,9 +118,20 @@ def _members(tar: tarfile.TarFile) -> list[tarfile.TarInfo]:
     return members
 
 
+def _entries(zipped: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+    entries = zipped.infolist()
+    for entry in entries:
+        if entry.flag_bits & _ENCRYPTED:
+            raise zipfile.BadZipFile(f"'{entry.filename}' is encrypted")
+    return entries
+
+
 def _unpack_tar(archive: Path, folder: Path) -> None:
     with tarfile.open(archive) as tar:
-        for member in _members(tar):
+        members = _members(tar)
+        _check_names(member.name for member in members if member.isfile())
+        _check_room(sum(member.size for member in members), folder)
+        for member in members:
             _refuse_outside(member.name)
             if not (member.isfile() or member.isdir()):
                 raise tarfile.TarError(f"'{member.name}' is a link or a special file")
@@ -124,9 +142,28 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
 
 def _unpack_zip(archive: Path, folder: Path) -> None:
     with zipfile.ZipFile(archive) as zipped:
-        for name in zipped.namelist():
-            _refuse_outside(name)
+        members = _entries(zipped)
+        _check_names(member.filename for member in members)
+        _check_room(sum(member.file_size for member in members), folder)
         zipped.extractall(folder)
+
+
+def _check_names(names: Iterable[str]) -> None:
+    seen: set[PurePosixPath] = set()
+    for name in names:
+        _refuse_outside(name)
+        if (path := PurePosixPath(name)) in seen:
+            raise tarfile.TarError(f"'{name}' is in it twice")
+        seen.add(path)
+
+
+def _check_room(size: int, folder: Path) -> None:
+    if size > (free := shutil.disk_usage(folder).free):
+        raise tarfile.TarError(f"it takes {size / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free")
+
+
+def _reason(error: Exception) -> str:
+    return f"{str(error) or type(error).__name__}; {_NEEDED}"
 
 
 def _refuse_outside(name: str) -> None:

@@ -6,6 +6,7 @@ import mmap
 from collections.abc import Iterator
 
 _VARINT, _SIZED = 0, 2
+_LONGEST_VARINT = 10  # bytes
 _WIDTHS = {1: 8, 5: 4}  # bytes of the other kinds
 
 Data = bytes | mmap.mmap
@@ -33,9 +34,11 @@ def fields(data: Data, start: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def varint(data: Data, start: int) -> tuple[int, int]:
-    """A number of 7 bits a byte, and where it ends."""
-    value = shift = 0
-    while (byte := data[start]) & 0x80:
-        value |= (byte & 0x7F) << shift
-        shift, start = shift + 7, start + 1
-    return value | byte << shift, start + 1
+    """A number of 7 bits a byte, and where it ends; ValueError for one of more than 64 bits."""
+    value = 0
+    for place in range(_LONGEST_VARINT):
+        byte = data[start + place]
+        value |= (byte & 0x7F) << 7 * place
+        if byte < 0x80:
+            return value, start + place + 1
+    raise ValueError("a number of more than 64 bits")

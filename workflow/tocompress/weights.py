@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import struct
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
@@ -51,6 +52,9 @@ Weights = dict[str, np.ndarray | QuantizedTensor]
 
 _SCALE, _ZERO_POINT = "#scale", "#zero_point"
 _HEADER = "tocompress"
+#: Of safetensors, by NumPy's; what a checkpoint or a compression may hold.
+_TYPES = {"|u1": "U8", "<u2": "U16", "<u4": "U32", "<u8": "U64", "|i1": "I8", "<i2": "I16", "<i4": "I32", "<i8": "I64"}
+_TYPES |= {"<f2": "F16", "<f4": "F32", "<f8": "F64"}
 
 
 def write_weights(path: str | Path, weights: Weights, metadata: ModelMetadata) -> None:
@@ -66,11 +70,29 @@ def write_weights(path: str | Path, weights: Weights, metadata: ModelMetadata) -
         else:
             arrays[name] = tensor
     header = {"model": asdict(metadata), "quantized": quantized, "order": [*weights]}
-    contiguous = {name: np.require(array, requirements="C") for name, array in arrays.items()}
     with replace_on_success(path) as temporary:
-        # One entry: safetensors writes several in any order, and equal weights are to give equal files.
-        # Not `save_file`, which has a temporary file of its own, of a random name, that a killed process leaves.
-        temporary.write_bytes(save(contiguous, {_HEADER: json.dumps(header)}))
+        _save(temporary, arrays, {_HEADER: json.dumps(header)})
+
+
+def _save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file.
+
+    The library's `save_file` has a temporary file of a random name, which a killed process leaves; its `save` holds
+    all tensors three times.
+    """
+    names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # so that all are aligned
+    header: dict[str, Any] = {"__metadata__": metadata}
+    end = 0
+    for name in names:
+        start, end = end, end + arrays[name].nbytes
+        shape = list(arrays[name].shape)
+        header[name] = {"dtype": _TYPES[arrays[name].dtype.str], "shape": shape, "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        for name in names:
+            file.write(np.ascontiguousarray(arrays[name]).reshape(-1).view(np.uint8).data)
 
 
 def read_metadata(path: str | Path) -> ModelMetadata:

@@ -62,17 +62,26 @@ def imported(model: ModelSettings, files: Files) -> Weights:
     """
     import keras
 
-    assert model.checkpoint is not None  # else there were no files
     with keras.StatelessScope(initialize_variables=False):
         expected = {name: tuple(variable.shape) for name, variable in variables(model).items()}
     with tempfile.TemporaryDirectory() as folder:
-        prefix = _prefix(model.checkpoint, [Path(file) for file in files], Path(folder, "unpacked"))
-        shapes = tensorflow_checkpoint.shapes(prefix)
-        if isinstance(model, TranslationModel):
-            _check_vocabularies(prefix, expected, shapes)
-        ignored = sorted(shapes.keys() - expected.keys())
-        print(f"{prefix.name}: {len(expected)} variables; ignored: {', '.join(ignored) or 'none'}")
-        return values(tensorflow_checkpoint.read(prefix, expected))
+        scratch = Path(folder, "unpacked")
+        try:
+            return _read(model, [Path(file) for file in files], expected, scratch)
+        except StudyError as error:
+            # The place where an archive was unpacked says nothing, and is gone.
+            raise StudyError(str(error).replace(str(scratch), str(files[0]))) from error
+
+
+def _read(model: ModelSettings, files: Sequence[Path], expected: Shapes, scratch: Path) -> Weights:
+    assert model.checkpoint is not None  # else there were no files
+    prefix = _prefix(model.checkpoint, files, scratch)
+    shapes = tensorflow_checkpoint.shapes(prefix)
+    if isinstance(model, TranslationModel):
+        _check_vocabularies(prefix, expected, shapes)
+    ignored = sorted(shapes.keys() - expected.keys())
+    print(f"{prefix.name}: {len(expected)} variables; ignored: {', '.join(ignored) or 'none'}")
+    return values(tensorflow_checkpoint.read(prefix, expected))
 
 
 def _check_vocabularies(prefix: Path, expected: Shapes, found: Shapes) -> None:

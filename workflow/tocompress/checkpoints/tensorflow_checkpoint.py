@@ -5,20 +5,21 @@ from __future__ import annotations
 import gzip
 import re
 import tarfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from tocompress.checkpoints import checkpoint_v1
+from tocompress.checkpoints import checkpoint_v1, checkpoint_v2
+from tocompress.checkpoints.stored import Stored
+from tocompress.checkpoints.table import DAMAGE
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 
 #: V1 files, as they are published and as a training writes them.
 _SINGLE = re.compile(r".*\.ckpt(-\d+)?")
+_NOT_READABLE = "not a readable TensorFlow checkpoint, get all of it again"
 
 
 def find(path: Path, name: str | None = None) -> Path:
@@ -44,31 +45,43 @@ def find(path: Path, name: str | None = None) -> Path:
 
 def shapes(prefix: Path) -> dict[str, tuple[int, ...]]:
     """The shape of every variable; a StudyError where the files are damaged."""
-    with _reading(prefix) as reader:
-        return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
+    return {name: variable.shape for name, variable in _stored(prefix).items()}
 
 
 def read(prefix: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """The variables named in `expected`, in its order and with the stored dtype; others in the file are ignored.
+    """The variables named in `expected`, in its order and with the stored dtype, mapped from the file; no others.
 
     StudyError names a variable that is missing or has another shape than `expected` says, or a damaged file.
     """
-    _check(prefix, expected, shapes(prefix))
-    if prefix.is_file() and (mapped := checkpoint_v1.floats(prefix)) and expected.keys() <= mapped.keys():
-        return {name: mapped[name] for name in expected}
-    with _reading(prefix) as reader:
-        return {name: np.asarray(reader.get_tensor(name)) for name in expected}
+    stored = _stored(prefix)
+    _check(prefix, expected, {name: variable.shape for name, variable in stored.items()})
+    return {name: _values(name, stored[name]) for name in expected}
 
 
-@contextmanager
-def _reading(prefix: Path) -> Iterator[Any]:
-    import tensorflow as tf
-
+def _stored(prefix: Path) -> dict[str, Stored]:
+    index = _index(prefix)
+    file, variables = (index, checkpoint_v2.variables) if index.is_file() else (prefix, checkpoint_v1.variables)
     try:
-        yield tf.train.load_checkpoint(str(prefix))
-    except (tf.errors.OpError, IndexError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise StudyError(f"{prefix}: not a readable TensorFlow checkpoint, fetch it again ({reason})") from error
+        return variables(prefix)
+    except (*DAMAGE, OSError) as error:
+        raise StudyError(f"{file}: {_reason(error)}; {_NOT_READABLE}") from error
+
+
+def _values(name: str, variable: Stored) -> np.ndarray:
+    try:
+        return variable.read()
+    except (*DAMAGE, OSError) as error:
+        raise StudyError(f"{variable.file}: '{name}': {_reason(error)}; {_NOT_READABLE}") from error
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case OSError():
+            return f"{error.strerror}"
+        case ValueError():
+            return str(error)
+        case _:
+            return "damaged"
 
 
 def write(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:

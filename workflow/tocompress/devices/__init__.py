@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,18 @@ def answered(records: Iterable[Record], where: str = "") -> list[Record]:
     if answer[-1]["record"] == "error":
         raise StudyError(f"{where}{answer[-1]['error']}")
     return answer
+
+
+@contextmanager
+def understood(where: str) -> Iterator[None]:
+    """What is made of records in the block is as the agent means it: else a StudyError, which begins with `where`."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise StudyError(
+            f"{where}: the agent's answer is not the one to this command ({type(error).__name__}: {str(error)[:200]});"
+            " run the same command again"
+        ) from error
 
 
 class Agent(Protocol):

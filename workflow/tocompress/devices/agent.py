@@ -66,6 +66,12 @@ _KINDS = ("latency", "operations", "power", "outputs", "control")
 _CHOICES = {"kind": _KINDS, "processor": ("cpu", "gpu")}
 _DEQUANTIZATIONS = ("every_inference", "once")
 
+#: What a number of a block may be at most: more than a machine lasts or runs.
+_MOST = 10**9
+
+#: Bytes of the longest command; what follows a `put` does not count.
+_LONGEST_COMMAND = 1 << 22
+
 #: Signs of life that may be missing before the host counts as gone, in seconds; it sends one every 20.
 _SILENCE = 120.0
 
@@ -83,7 +89,7 @@ class HostGone(Exception):
 
 def _read(path: str) -> Optional[str]:
     try:
-        with open(path) as file:
+        with open(path, errors="replace") as file:
             return file.read().rstrip("\0\n")
     except OSError:
         return None
@@ -277,7 +283,7 @@ class Rail:
         """What it reads now; None when the sensor is busy, fails or answers with no number."""
         try:
             return self._to_watt(*[int(os.pread(file.fileno(), 32, 0)) for file in self._files])
-        except (OSError, ValueError):
+        except (OSError, ValueError, ArithmeticError):
             return None
 
 
@@ -765,7 +771,7 @@ class Files:
     def whole(self, digest: str) -> bool:
         """Whether a file is here with the content of its name; a damaged one is removed."""
         path = self.path(digest)
-        if not os.path.exists(path):
+        if not os.path.isfile(path):  # what a link leads to may have no end
             return False
         if _sha256(path) == digest:
             return True
@@ -779,7 +785,9 @@ class Files:
         found = hashlib.sha256()
         free = shutil.disk_usage(self._folder).free
         try:
-            with open(temporary, "wb") as file:
+            with suppress(FileNotFoundError):
+                os.remove(temporary)
+            with open(temporary, "xb") as file:  # never through a link that somebody has put there
                 for piece in pieces:
                     found.update(piece)
                     file.write(piece)
@@ -840,7 +848,7 @@ class Host:
         except OSError as error:
             raise HostGone() from error
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[bytes]:
         """Lines but for empty ones, as they come."""
         while True:
             line, newline, rest = self._pending.partition(b"\n")
@@ -849,7 +857,7 @@ class Host:
                 continue
             self._pending = rest
             if line.strip():
-                yield line.decode()
+                yield line
 
     def take(self, size: int) -> Iterator[bytes]:
         """The next `size` bytes, in pieces."""
@@ -869,6 +877,8 @@ class Host:
                 raise HostGone()
             self._pending += chunk
             self._heard = time.monotonic()
+            if len(self._pending) > _LONGEST_COMMAND:
+                raise AgentError(f"malformed command: of more than {_LONGEST_COMMAND} bytes")
         elif self._silence is not None and time.monotonic() - self._heard > self._silence:
             raise HostGone()
 
@@ -882,8 +892,9 @@ def checked(command: Record) -> Record:
     for key, types in _BLOCK.items():
         if key not in command:
             raise AgentError(f"malformed command: the block lacks '{key}'")
-        if not isinstance(command[key], types):
-            raise AgentError(f"malformed command: '{key}' cannot be {command[key]!r}")
+        value = command[key]
+        if not isinstance(value, types) or (isinstance(value, (int, float)) and not 0 <= value <= _MOST):
+            raise AgentError(f"malformed command: '{key}' cannot be {value!r}")
     for key, choices in _CHOICES.items():
         if command[key] not in choices:
             raise AgentError(f"malformed command: '{key}' is one of {', '.join(choices)}")
@@ -970,7 +981,7 @@ class Server:
                 self._host.send({"record": "end", "load": os.getloadavg()[0]})
             except (AgentError, OSError) as error:
                 self._host.send({"record": "error", "error": _one_line(error)})
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, RecursionError) as error:
                 self._host.send({"record": "error", "error": f"malformed command: {error}"})
 
     def _carry_out(self, command: Record) -> None:
@@ -1002,7 +1013,7 @@ class Server:
         digests = {key: command[key] for key in ("artifact", "inputs") if command[key] is not None}
         paths = {key: self._files.path(digest) for key, digest in digests.items()}
         for key, path in paths.items():
-            if not os.path.exists(path):
+            if not os.path.isfile(path):
                 raise AgentError(f"the {key} {digests[key][:16]}... is not on this machine: put it first")
         return dict(command, **paths)
 
@@ -1031,7 +1042,7 @@ class Server:
             if sampler is not None and error is None:
                 self._host.send(sampler.stop())
                 sampler = None
-        except (AgentError, HostGone):
+        except BaseException:
             os.kill(worker, signal.SIGKILL)
             raise
         finally:
@@ -1052,13 +1063,15 @@ def take_lock(path: str, patience: float, host: Host) -> int:
 
     Tells the host who is in the way while it waits; raises AgentError when its patience ends.
     """
+    if os.path.islink(path):
+        raise AgentError(f"{path} is a link, and what it leads to would be written over; remove it")
     try:
-        descriptor = os.open(path, os.O_RDWR)
+        descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
     except FileNotFoundError:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         os.fchmod(descriptor, 0o666)
     except PermissionError:  # another user's, where the system protects files in shared folders
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     deadline = time.monotonic() + patience
     while True:
         try:

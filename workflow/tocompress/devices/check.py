@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tocompress.artifacts.protocol_buffers import DT_FLOAT, GraphDef
-from tocompress.devices import Agent, Record, answered
+from tocompress.devices import Agent, Record, answered, understood
 from tocompress.devices.clocks import unlocked
 from tocompress.devices.reach import reach
 from tocompress.errors import StudyError
@@ -41,7 +41,7 @@ def check(name: str, device: LocalDevice | SshDevice) -> list[Finding]:
     """What a session on the device would find; a device that cannot be reached at all is a finding too."""
     way = f"by ssh, {device.host}" if isinstance(device, SshDevice) else "this machine"
     try:
-        with reach(name, device, patience=0.0) as agent:
+        with reach(name, device, patience=0.0) as agent, understood(name):
             return [Finding("connection", f"{way}, used by nobody else"), *_findings(agent, device)]
     except StudyError as error:
         return [Finding("connection", way, str(error).removeprefix(f"{name}: "))]
@@ -123,7 +123,7 @@ def _sampling(agent: Agent, device: LocalDevice | SshDevice, probe: Record) -> F
         records = answered(agent.run(probe | {"kind": "power"}))
     except StudyError as error:
         return Finding("sampling", "", str(error))
-    sampled = next(record for record in records if record["record"] == "power")
+    (sampled,) = [record for record in records if record["record"] == "power"]
     rates = {
         name: sampling_quality(np.array(rail["time_s"]), np.array(rail["watt"]), sampled["period_s"]).rate_hz
         for name, rail in sampled["rails"].items()
@@ -131,6 +131,9 @@ def _sampling(agent: Agent, device: LocalDevice | SshDevice, probe: Record) -> F
     silent = [name for name, rate in rates.items() if np.isnan(rate)]
     if silent:
         return Finding("sampling", "", f"nothing can be read from {', '.join(silent)}")
+    negative = [name for name, rail in sampled["rails"].items() if max(rail["watt"]) < 0]
+    if negative:
+        return Finding("sampling", "", f"{', '.join(negative)}: always below 0 W; see how the sensor is connected")
     priority = "with" if sampled["realtime"] else "without"
     slowest = min(rates, key=rates.__getitem__)
     return Finding("sampling", f"{rates[slowest]:.0f} readings a second ({slowest}), {priority} real-time priority")

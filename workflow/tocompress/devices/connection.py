@@ -24,6 +24,17 @@ _SECONDS_TO_ANSWER = 120.0
 _SECONDS_TO_QUIT = 10.0
 _SLOWEST_TRANSFER = 100_000  # bytes a second
 
+_LONGEST_RECORD = 1 << 28  # bytes; hours of ten sensors take less
+_MOST_LINES_OF_A_LOGIN = 1000
+_LAST_WORDS = 1 << 16  # bytes
+
+#: What messages and the end of a process need of a record.
+_NEEDED = {"hello": ("process", int), "busy": ("holder", str), "error": ("error", str)}
+
+
+class _NoRecord(ConnectionLost):
+    """A line that is not the agent's."""
+
 
 class Connection:
     """Commands to an agent and records from it, over the pipes of one process.
@@ -36,7 +47,7 @@ class Connection:
         self._name = name
         self._log: IO[bytes] = log.open("ab+") if log else tempfile.TemporaryFile()  # noqa: SIM115
         self._log_start = self._log.seek(0, os.SEEK_END)
-        self._pending = b""
+        self._pending = bytearray()
         self._writing = threading.Lock()
         self._closed = threading.Event()
         try:
@@ -48,9 +59,9 @@ class Connection:
                 bufsize=0,
                 start_new_session=True,
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
             self._log.close()
-            raise StudyError(f"{name}: cannot start {command[0]}: {error.strerror}") from error
+            raise StudyError(f"{name}: cannot start {command[0]}: {getattr(error, 'strerror', error)}") from error
         assert self.process.stdin
         os.set_blocking(self.process.stdin.fileno(), False)  # writing to a machine that hangs must not
         if heartbeat:  # before the greeting: the agent may wait long for another study to end
@@ -102,9 +113,17 @@ class Connection:
                 stream.close()
 
     def _greeting(self) -> Record:
-        holder = None
+        """The agent's `hello`. Before it there may be what the start-up files of a login shell print."""
+        holder, others = None, 0
         while True:
-            record = self._read(_SECONDS_TO_START)
+            try:
+                record = self._read(_SECONDS_TO_START)
+            except _NoRecord as problem:
+                print(problem, flush=True)
+                others += 1
+                if others > _MOST_LINES_OF_A_LOGIN:
+                    raise
+                continue
             match record["record"]:
                 case "hello":
                     return record
@@ -141,7 +160,13 @@ class Connection:
     def _read(self, patience: float) -> Record:
         deadline = time.monotonic() + patience
         assert self.process.stdout
-        while b"\n" not in self._pending:
+        seen = 0
+        while (end := self._pending.find(b"\n", seen)) < 0:
+            seen = len(self._pending)
+            if seen > _LONGEST_RECORD:
+                raise ConnectionLost(
+                    f"{self._name}: a record of more than {_LONGEST_RECORD} bytes, which no agent sends"
+                )
             ready, _, _ = select.select([self.process.stdout], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
                 raise self._silence(patience)
@@ -149,13 +174,19 @@ class Connection:
             if not chunk:
                 raise self._death()
             self._pending += chunk
-        line, _, self._pending = self._pending.partition(b"\n")
+        line = bytes(self._pending[:end])
+        del self._pending[: end + 1]
+        shown = line[:60].decode(errors="replace")
         try:
-            record: Record = json.loads(line)
-            record["record"]
-        except (ValueError, KeyError, TypeError):
-            shown = line[:60].decode(errors="replace")
-            raise ConnectionLost(f"{self._name}: not a record of the agent: {shown!r}") from None
+            record: Record = json.loads(line, parse_constant=_no_number)
+            key, kind = _NEEDED.get(record["record"], ("record", str))
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise _NoRecord(
+                f"{self._name}: not a record of the agent: {shown!r}; nothing else may print, neither a start-up file"
+                " of the shell nor the interpreter"
+            ) from None
+        if not isinstance(record.get(key), kind):
+            raise ConnectionLost(f"{self._name}: not a record of this agent, but of another version: {shown!r}")
         return record
 
     def _silence(self, patience: float) -> ConnectionLost:
@@ -165,7 +196,13 @@ class Connection:
         """Why there is nothing more to read: by the last line that the process wrote to stderr."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(_SECONDS_TO_QUIT)
-        self._log.seek(self._log_start)
+        end = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(self._log_start, end - _LAST_WORDS))
         lines = self._log.read().decode(errors="replace").split("\n")
-        last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing on stderr")
+        last = next((line.strip()[:200] for line in reversed(lines) if line.strip()), "nothing on stderr")
         return ConnectionLost(f"{self._name}: ended with exit code {self.process.returncode}: {last}")
+
+
+def _no_number(text: str) -> None:
+    """NaN and infinity, which JSON does not have."""
+    raise ValueError(text)

@@ -64,6 +64,7 @@ class LocalAgent:
     def send(self, file: Path, sha256: str) -> None:
         """Links suffice: the agent runs on the machine that holds the file."""
         link = Path(self._folder.name, "files", sha256)
+        link.parent.mkdir(exist_ok=True)
         with suppress(FileExistsError):
             link.symlink_to(file.resolve())
 

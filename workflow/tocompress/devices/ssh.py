@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shlex
 import subprocess
 import tempfile
@@ -13,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tocompress.devices import ConnectionLost, Record, answered
+from tocompress.devices import ConnectionLost, Record, answered, understood
 from tocompress.devices.connection import Connection
 from tocompress.devices.local import AGENT
 from tocompress.errors import StudyError
@@ -93,9 +94,10 @@ class SshAgent:
 
     def send(self, file: Path, sha256: str) -> None:
         """Copy the file unless it is there, whole."""
-        (present,) = self._answer({"command": "has", "sha256": [sha256]})
-        if sha256 in present["sha256"]:
-            return
+        answer = self._answer({"command": "has", "sha256": [sha256]})
+        with understood(self._name):
+            if sha256 in answer[0]["sha256"]:
+                return
         size = file.stat().st_size
         if size > _LARGE:
             print(f"{self._name}: sending {file.name}, {size / 1e6:.0f} MB", flush=True)
@@ -105,9 +107,9 @@ class SshAgent:
         return self._connection.run(command)
 
     def reconnect(self) -> None:
-        before = self.hello["boot_id"]
+        before = self.hello.get("boot_id")
         self._connect_again()
-        if self.hello["boot_id"] != before:
+        if self.hello.get("boot_id") != before:
             raise StudyError(
                 f"{self._name}: rebooted in the middle of the session; what was measured before and after does not"
                 " belong together: see to its power supply and temperature, then run the same command again"
@@ -144,9 +146,9 @@ class SshAgent:
 
     def _end_agent(self) -> None:
         """End the agent that said hello last, if it is still there: one that hangs does not notice that we are gone."""
-        process = int(self.hello["process"])
+        process = self.hello["process"]
         # Its name is looked at, for the number may have become another process's.
-        script = f"grep -q {shlex.quote(self._agent)} /proc/{process}/cmdline && kill -KILL {process} && sleep 1"
+        script = f"grep -qF -- {shlex.quote(self._agent)} /proc/{process}/cmdline && kill -KILL {process} && sleep 1"
         self._shell.run(f"{{ {script}; }} 2>/dev/null || true")
 
     def _answer(self, command: Record, payload: Path | None = None) -> list[Record]:
@@ -163,12 +165,11 @@ class SshAgent:
                 f"{where} cannot be run ({failure}); name another, devices.{self._name}.interpreter"
             ) from None
         # The last line: a login may have printed others.
-        version = answer.strip().rpartition("\n")[2].split()
-        if tuple(map(int, version)) < _OLDEST_PYTHON:
+        version = re.fullmatch(r"(\d{1,3}) (\d{1,3}) \d{1,3}", answer.strip().rpartition("\n")[2], re.ASCII)
+        if version is None or tuple(map(int, version.groups())) < _OLDEST_PYTHON:
             oldest = ".".join(map(str, _OLDEST_PYTHON))
-            raise StudyError(
-                f"{where} is Python {'.'.join(version)}; name one from {oldest} on, devices.{self._name}.interpreter"
-            )
+            found = f"Python {version[0].replace(' ', '.')}" if version else "no Python"
+            raise StudyError(f"{where} is {found}; name one from {oldest} on, devices.{self._name}.interpreter")
 
     def _install(self) -> None:
         """Put the agent's file there, whole, unless it is."""
@@ -176,7 +177,9 @@ class SshAgent:
         new = f"{agent}.$$"
         if self._shell.succeeds(f"[ -f {agent} ] && {self._is_agent(agent)}"):
             return
-        writing = f"mkdir -p -- {folder} && cat > {new} && {self._is_agent(new)} && mv -f -- {new} {agent}"
+        # Without clobbering: never through a link that somebody has put there.
+        new_file = f"rm -f -- {new} && set -C && cat > {new}"
+        writing = f"mkdir -p -- {folder} && {new_file} && {self._is_agent(new)} && mv -f -- {new} {agent}"
         try:
             self._shell.run(f"{writing} || {{ rm -f -- {new}; exit 1; }}", AGENT)
         except _ScriptFailed as failure:
@@ -267,9 +270,9 @@ class _Shell:
 
 
 def _at_home(path: str) -> str:
-    """A path for a shell that starts in the home folder and does not expand `~`."""
-    return path.removeprefix("~/")
+    """A path for a shell that starts in the home folder and does not expand `~`; without `./` it might be an option."""
+    return f"./{path[2:]}" if path.startswith("~/") else path
 
 
 def _last_line(text: str) -> str:
-    return text.splitlines()[-1].strip() if text else ""
+    return text.splitlines()[-1].strip()[:200] if text else ""

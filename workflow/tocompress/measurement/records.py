@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 import pandas as pd
+import pyarrow as pa
 
 from tocompress.devices import Record
 from tocompress.measurement.operations import classify
@@ -20,6 +21,14 @@ BASELINE = "fp32"
 CONTROL = "control"
 
 Kind = Literal["latency", "operations", "power", "control"]
+
+#: What a block of a kind has to tell.
+_NEEDED: dict[Kind, set[str]] = {
+    "latency": {"samples"},
+    "operations": {"operations"},
+    "power": {"windows", "power"},
+    "control": set(),
+}
 
 _PHASES = ("idle_before", "block", "idle_after")
 _COUNTS = ("tokens", "vm_hwm", "rss", "pss", "uss", "nvmap", "runs")
@@ -51,7 +60,10 @@ class Recorder:
     _parts: defaultdict[str, list[pd.DataFrame]] = field(default_factory=lambda: defaultdict(list))
     _outputs: defaultdict[tuple[str, str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
 
-    def add(self, block: Block, records: Iterable[Record]) -> None:
+    def add(self, block: Block, records: Sequence[Record]) -> None:
+        """Raises KeyError, TypeError or ValueError for records that are not those of such a block."""
+        if missing := _NEEDED[block.kind] - {record["record"] for record in records}:
+            raise ValueError(f"no {' and '.join(sorted(missing))}")
         for record in records:
             content = {key: value for key, value in record.items() if key != "record"}
             match record["record"]:
@@ -98,4 +110,6 @@ class Recorder:
 
     def _add(self, table: str, block: Block, columns: Record) -> None:
         place = {"variant": block.variant, "dequantization": block.dequantization, "process": block.process}
-        self._parts[table].append(pd.DataFrame(columns).assign(**place))
+        part = pd.DataFrame(columns).assign(**place)
+        pa.Table.from_pandas(part[TABLES[table].names], TABLES[table])  # or it would be found out in the end
+        self._parts[table].append(part)

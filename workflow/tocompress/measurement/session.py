@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tocompress.devices import Agent, ConnectionLost, Record, answered
+from tocompress.devices import Agent, ConnectionLost, Record, answered, understood
 from tocompress.devices.clocks import unlocked
 from tocompress.errors import StudyError
 from tocompress.files import digest
@@ -164,7 +164,9 @@ class _Session:
             command = self._command("outputs", variant, mode) | {
                 "input_ids": self._subject.input_ids[:_VERIFIED_INPUTS]
             }
-            found[variant] = values(self._records(command, f"outputs of {variant}"))
+            records = self._records(command, what := f"outputs of {variant}")
+            with understood(str(self._problem(what))):
+                found[variant] = values(records)
         return found
 
     # Parts of a session
@@ -178,7 +180,8 @@ class _Session:
 
     def _rails(self) -> list[str]:
         """The rails whose sum is the device's power; none where nothing measures it, and why."""
-        names = [*self._agent.hello.get("rails", []), *([power.METER] if self._device.meter else [])]
+        with understood(str(self._problem("hello"))):
+            names = [*map(str, self._agent.hello.get("rails", [])), *([power.METER] if self._device.meter else [])]
         if not names:
             self._facts["power/unavailable"] = "no power sensor"
             return []
@@ -192,7 +195,8 @@ class _Session:
 
     def _verify(self, reference: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         for variant, found in self.outputs().items():
-            difference = verify(str(self._problem(variant)), found, dict(reference[variant]))
+            with understood(str(self._problem(variant))):
+                difference = verify(str(self._problem(variant)), found, dict(reference[variant]))
             self._facts[f"difference/{variant}"] = difference
 
     def _time(self) -> None:
@@ -240,7 +244,9 @@ class _Session:
     def _measure(self, block: Block) -> None:
         self._report(self._done, max(self._total, self._done + 1), str(block))
         command = self._command(block.kind, block.variant, block.dequantization)
-        self._recorder.add(block, self._records(command, str(block)))
+        records = self._records(command, str(block))
+        with understood(str(self._problem(str(block)))):
+            self._recorder.add(block, records)
         self._done += 1
 
     @property
@@ -291,7 +297,8 @@ class _Session:
         """The agent's `state`, and by how much this machine's UNIX time is ahead of the device's monotonic clock."""
         sent = time.time()
         state = self._records({"command": "state"}, "state")[0]
-        return state | {"offset_s": (sent + time.time()) / 2 - state["monotonic_s"]}
+        with understood(str(self._problem("state"))):
+            return state | {"clock": dict(state["clock"]), "offset_s": (sent + time.time()) / 2 - state["monotonic_s"]}
 
     def _check_time(self, begin: Record, end: Record) -> None:
         """A meter's times are of a clock that nobody may set meanwhile."""

@@ -1,0 +1,87 @@
+"""What a server must not answer, and what is no address, is told in one line."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from cases import EARLIER
+
+from tocompress import download as downloads
+from tocompress.download import download
+from tocompress.errors import StudyError
+from tocompress.settings.download import Download
+
+#: What a server answers (status, headers, content), and what is told of it.
+ANSWERS: dict[str, tuple[int, dict[str, str], bytes, str]] = {
+    "/part": (206, {"Content-Range": "bytes 0-1/2"}, b"xx", "expected the sha256 000"),
+    "/nothing": (204, {}, b"", "the answer has the status 204"),
+    "/own_file": (302, {"Location": "file:///etc/passwd"}, b"", "'file:///etc/passwd' is not allowed"),
+    "/negative": (200, {"Content-Length": "-5"}, b"other", "expected the sha256 000"),
+    "/wordy": (200, {"Content-Length": "five"}, b"other", "expected the sha256 000"),
+    "/chunks": (200, {"Transfer-Encoding": "chunked"}, b"zz\r\nother", "IncompleteRead(0 bytes read)"),
+    "/headers": (200, {f"X-{number}": "x" for number in range(200)}, b"other", "got more than 100 headers"),
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers, content, _ = ANSWERS[self.path]
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=http.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{http.server_port}"
+    http.shutdown()
+    thread.join()
+    http.server_close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "PAUSES_S", ())
+    monkeypatch.setattr(downloads, "TIMEOUT_S", 2.0)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.delenv("TOCOMPRESS_OFFLINE", raising=False)
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+def test_a_wrong_answer_is_told_in_one_line(path: str, server: str, impatient: None, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(EARLIER)
+    source = Download(url=server + path, sha256="0" * 64)
+    message = refusal(lambda: download(source, file, report=lambda line: None))
+    assert f"{server}{path}: " in message and ANSWERS[path][-1] in message
+    assert "put the file there by hand, or correct the config" in message
+    assert file.read_bytes() == EARLIER
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:99999/x", "http://127.0.0.1:x/", "http://" + "a" * 99 + ".invalid/", "http://[::1/x", "é\0"],
+)
+def test_what_is_no_address_is_told_in_one_line(url: str, impatient: None, tmp_path: Path) -> None:
+    source = Download.model_construct(url=url, sha256=None, mirrors=())
+    message = refusal(lambda: download(source, tmp_path / "file", report=lambda line: None))
+    assert "put the file there by hand, or correct the config" in message
+
+
+def refusal(call: Callable[[], object]) -> str:
+    with pytest.raises(StudyError) as caught:
+        call()
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 600, message
+    return message
