@@ -340,6 +340,25 @@ def test_a_sensor_whose_name_or_file_cannot_be_read_is_no_rail_or_has_a_name(tmp
     assert [rail.name for rail in agent.find_rails(str(tmp_path))] == ["0-0041/VDD\N{REPLACEMENT CHARACTER}"]
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe\x00", "not a CSV file of a power meter"),
+        (b"time,watt\n9023-11-14T22:13:20Z,5\n", "`time` is UNIX seconds or ISO 8601 with a time zone, of these years"),
+        (b"time,watt\n-14,5\n", "`time` is UNIX seconds or ISO 8601 with a time zone, of these years"),
+        (b"time,watt\n22:13:20,5\n", "line 2: `time` is UNIX seconds or ISO 8601 with a time zone"),
+        (b"time,watt\n1,5\n2,\n", "line 3: `time` is UNIX seconds or ISO 8601 with a time zone, `watt` a number"),
+        (b"time,watt\n1,inf\n", "line 2: "),
+    ],
+)
+def test_a_meter_of_another_clock_or_with_no_numbers_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "meter.csv"
+    path.write_bytes(content)
+    with pytest.raises(StudyError) as caught:
+        read_meter(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
 # --- whatever is wrong ------------------------------------------------------------------------------------------------
 
 HELLO: Record = {

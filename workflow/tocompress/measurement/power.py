@@ -213,7 +213,13 @@ def read_meter(path: str | Path) -> pd.DataFrame:
         raise StudyError(f"{path}: not a CSV file of a power meter: {error}") from error
     if absent := [name for name in ("time", "watt") if name not in table]:
         raise StudyError(f"{path}: no column {' and '.join(absent)}; a power meter's file has `time` and `watt`")
-    meter = pd.DataFrame({"unix_s": _unix_seconds(table["time"]), "watt": pd.to_numeric(table["watt"], "coerce")})
+    try:
+        times = _unix_seconds(table["time"])
+    except pd.errors.OutOfBoundsDatetime as error:  # in spite of "coerce"
+        raise StudyError(
+            f"{path}: `time` is UNIX seconds or ISO 8601 with a time zone, of these years: {error}"
+        ) from error
+    meter = pd.DataFrame({"unix_s": times, "watt": pd.to_numeric(table["watt"], "coerce")})
     good = np.isfinite(meter.to_numpy(dtype=float)).all(axis=1)
     if not good.all():
         line = int(np.argmin(good)) + 2
