@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -102,6 +103,8 @@ class SmallStudy:
                 stderr=subprocess.STDOUT,
                 env={key: value for key, value in os.environ.items() if not key.startswith("TOCOMPRESS")},
                 start_new_session=True,
+                # What a shell starts in the background is deaf to Ctrl-C, and so are these tests and what they start.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         self.runs.append(Run(process, log))
         return self.runs[-1]
