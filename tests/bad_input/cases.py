@@ -7,10 +7,17 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from tocompress.errors import StudyError
 
 REPOSITORY = Path(__file__).parents[2]
 EARLIER = b"an earlier result"
@@ -140,3 +147,37 @@ def _texts(files: Files) -> dict[str, str | list[str]]:
 
 def _several(names: str | list[str]) -> list[str]:
     return [names] if isinstance(names, str) else names
+
+
+def refusal(call: Callable[[], object]) -> str:
+    """The one line with which a call refuses its input."""
+    with pytest.raises(StudyError) as raised:
+        call()
+    message = str(raised.value)
+    assert "\n" not in message and len(message) < 600, message
+    return message
+
+
+@contextmanager
+def serving(answer: Callable[[str], tuple[int, Mapping[str, str], bytes]]) -> Iterator[str]:
+    """The address of a server on this machine that has a status, headers and content for each path."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, headers, content = answer(self.path)
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()

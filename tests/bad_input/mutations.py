@@ -24,6 +24,9 @@ _EXTREMES = [
     for order in ("little", "big")
 ]
 
+#: Of each reader: itself, the name of its file, and what makes valid ones in a folder.
+Readers = dict[str, tuple[Callable[[Path], object], str, Callable[[Path], list[bytes]]]]
+
 
 def mutated(data: bytes, others: Sequence[bytes], random: np.random.Generator) -> bytes:
     """`data` after one to four changes: of bits, of numbers, of length, or with a piece of itself or another file."""
@@ -83,6 +86,27 @@ def check_reader(
                 error.add_note(f"mutation {number} of seed {seed}: {path.read_bytes()[:2000]!r}")
                 raise
     assert refused > 0, "no mutation did any harm"
+
+
+def check_damage(
+    read: Callable[[Path], object],
+    name: str,
+    valid: Callable[[Path], list[bytes]],
+    folder: Path,
+    *,
+    count: int,
+    seed: int = 1,
+) -> None:
+    """`check_reader` of an entry of `Readers`, whose file is alone in its folder."""
+    (folder / "files").mkdir()
+    check_reader(read, folder / "files" / name, valid(folder), count=count, seed=seed)
+
+
+def any_seed() -> int:
+    """Another one each time; where a test fails, it says which."""
+    seed = int(np.random.default_rng().integers(2**31))
+    print(f"seed {seed}")
+    return seed
 
 
 @contextmanager

@@ -7,13 +7,12 @@ import json
 import shutil
 import struct
 import tarfile
-import threading
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
+import cases
 import numpy as np
 import pytest
 from cases import EARLIER, Jobs, Step, contents
@@ -30,7 +29,7 @@ from crafted import (
     write,
     zipped,
 )
-from mutations import check_reader, mutated
+from mutations import Readers, any_seed, check_damage, mutated
 
 from tocompress import download as downloading
 from tocompress.archives import extract, is_archive, unpack
@@ -50,10 +49,7 @@ def refusal(folder: Path, action: Callable[[], object]) -> str:
     """The one line with which a call refuses its input, without the path of the folder, which is as before."""
     (folder / "earlier").write_bytes(EARLIER)
     before = contents(folder)
-    with pytest.raises(StudyError) as raised:
-        action()
-    message = str(raised.value)
-    assert "\n" not in message and len(message) < 600, message
+    message = cases.refusal(action)
     assert contents(folder) == before, "something was left behind"
     return message.replace(f"{folder}/", "")
 
@@ -296,29 +292,15 @@ PAGE = b"<!DOCTYPE html><title>Log in</title>"
 def address() -> Iterator[str]:
     """A server on this machine, each of whose files is wrong in its own way."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            what = self.path.strip("/")
-            status = int(what) if what.isdigit() else 302 if what == "round" else 200
-            content = PAGE if what == "page" else b"" if status != 200 else VALUES
-            self.send_response(status)
-            self.send_header("Location", self.path)
-            self.send_header(
-                "Content-Length", {"cut": "1000", "short": "5", "nonsense": "many"}.get(what, str(len(content)))
-            )
-            self.end_headers()
-            self.wfile.write(content)
+    def answer(path: str) -> tuple[int, dict[str, str], bytes]:
+        what = path.strip("/")
+        status = int(what) if what.isdigit() else 302 if what == "round" else 200
+        content = PAGE if what == "page" else b"" if status != 200 else VALUES
+        length = {"cut": "1000", "short": "5", "nonsense": "many"}.get(what, str(len(content)))
+        return status, {"Location": path, "Content-Length": length}, content
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with cases.serving(answer) as address:
+        yield address
 
 
 RIGHT, WRONG = hashlib.sha256(VALUES).hexdigest(), 64 * "0"
@@ -420,8 +402,7 @@ def _messages_of_v1(path: Path) -> object:
     return _all(path)
 
 
-#: A reader, the name of its file, and what makes valid ones in a folder.
-READERS: dict[str, tuple[Callable[[Path], object], str, Callable[[Path], list[bytes]]]] = {
+READERS: Readers = {
     "archive": (_unpacked, "archive", _archives),
     "V1": (_all, "model.ckpt", _v1),
     "V2 index": (_all, "model.ckpt.index", _v2),
@@ -433,19 +414,13 @@ READERS: dict[str, tuple[Callable[[Path], object], str, Callable[[Path], list[by
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_damaged_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
-    reader, file, valid = READERS[name]
-    (tmp_path / "files").mkdir()
-    check_reader(reader, tmp_path / "files" / file, valid(tmp_path), count=300)
+    check_damage(*READERS[name], tmp_path, count=300)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", READERS)
 def test_no_damage_at_all_is_taken_ill(name: str, tmp_path: Path) -> None:
-    reader, file, valid = READERS[name]
-    (tmp_path / "files").mkdir()
-    seed = int(np.random.default_rng().integers(2**31))
-    print(f"seed {seed}")
-    check_reader(reader, tmp_path / "files" / file, valid(tmp_path), count=10_000, seed=seed)
+    check_damage(*READERS[name], tmp_path, count=10_000, seed=any_seed())
 
 
 def test_a_damaged_protocol_buffer_has_fields_that_lie_in_it_or_is_refused() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import struct
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +12,7 @@ import pandas as pd
 import pytest
 import scipy.io
 from cases import REPOSITORY
-from mutations import check_reader
+from mutations import Readers, any_seed, check_damage
 from PIL import Image
 
 from tocompress.artifacts.graph import OUTPUT, add_constant, read_graph
@@ -30,10 +29,6 @@ from tocompress.settings.claims import load as load_claims
 from tocompress.settings.data import ImageNet, Wmt
 from tocompress.tables import columns, read_table, write_table
 from tocompress.weights import ModelMetadata, read_metadata, read_shapes, read_weights, write_weights
-
-Reader = Callable[[Path], object]
-#: A reader, the name of its file, and what makes valid ones in a folder.
-Readers = dict[str, tuple[Reader, str, Callable[[Path], list[bytes]]]]
 
 
 def _table(folder: Path) -> list[bytes]:
@@ -205,16 +200,10 @@ READERS: Readers = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_damaged_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
-    read, file, valid = READERS[name]
-    (tmp_path / "files").mkdir()
-    check_reader(read, tmp_path / "files" / file, valid(tmp_path), count=300)
+    check_damage(*READERS[name], tmp_path, count=300)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", READERS)
 def test_no_damage_at_all_is_taken_ill(name: str, tmp_path: Path) -> None:
-    read, file, valid = READERS[name]
-    (tmp_path / "files").mkdir()
-    seed = int(np.random.default_rng().integers(2**31))
-    print(f"seed {seed}")
-    check_reader(read, tmp_path / "files" / file, valid(tmp_path), count=3000, seed=seed)
+    check_damage(*READERS[name], tmp_path, count=3000, seed=any_seed())

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cases import EARLIER
+from cases import EARLIER, refusal, serving
 
 from tocompress import download as downloads
 from tocompress.download import download
-from tocompress.errors import StudyError
 from tocompress.settings.download import Download
 
 #: What a server answers (status, headers, content), and what is told of it.
@@ -29,25 +26,8 @@ ANSWERS: dict[str, tuple[int, dict[str, str], bytes, str]] = {
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, headers, content, _ = ANSWERS[self.path]
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever, args=(0.01,))
-    thread.start()
-    yield f"http://127.0.0.1:{http.server_port}"
-    http.shutdown()
-    thread.join()
-    http.server_close()
+    with serving(lambda path: ANSWERS[path][:3]) as address:
+        yield address
 
 
 @pytest.fixture
@@ -77,11 +57,3 @@ def test_what_is_no_address_is_told_in_one_line(url: str, impatient: None, tmp_p
     source = Download.model_construct(url=url, sha256=None, mirrors=())
     message = refusal(lambda: download(source, tmp_path / "file", report=lambda line: None))
     assert "put the file there by hand, or correct the config" in message
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(StudyError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message and len(message) < 600, message
-    return message

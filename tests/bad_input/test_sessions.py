@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cases import refusal
 from mutations import check_reader
 
 from tocompress.devices import answered, connection, understood
 from tocompress.devices.check import check
 from tocompress.devices.local import LocalAgent
-from tocompress.errors import StudyError
 from tocompress.measurement.records import Block, Recorder
 from tocompress.measurement.session import Subject, measure
 from tocompress.settings.benchmark import Benchmark
@@ -165,14 +165,6 @@ def test_records_of_another_command_end_the_session_in_one_line(kind: str, recor
 def test_a_block_is_recorded_only_with_what_it_has_to_tell(kind: Any, records: Any) -> None:
     with pytest.raises((LookupError, TypeError, ValueError, AttributeError)):
         Recorder().add(Block(kind, "fp32", "once", 1, 0), records)
-
-
-def refusal(call: Callable[[], object]) -> str:
-    with pytest.raises(StudyError) as caught:
-        call()
-    message = str(caught.value)
-    assert "\n" not in message and len(message) < 600, message
-    return message
 
 
 # --- whatever is wrong ------------------------------------------------------------------------------------------------

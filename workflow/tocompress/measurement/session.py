@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -165,7 +166,7 @@ class _Session:
                 "input_ids": self._subject.input_ids[:_VERIFIED_INPUTS]
             }
             records = self._records(command, what := f"outputs of {variant}")
-            with understood(str(self._problem(what))):
+            with self._understood(what):
                 found[variant] = values(records)
         return found
 
@@ -180,7 +181,7 @@ class _Session:
 
     def _rails(self) -> list[str]:
         """The rails whose sum is the device's power; none where nothing measures it, and why."""
-        with understood(str(self._problem("hello"))):
+        with self._understood("hello"):
             names = [*map(str, self._agent.hello.get("rails", [])), *([power.METER] if self._device.meter else [])]
         if not names:
             self._facts["power/unavailable"] = "no power sensor"
@@ -195,7 +196,7 @@ class _Session:
 
     def _verify(self, reference: Mapping[str, Mapping[str, np.ndarray]]) -> None:
         for variant, found in self.outputs().items():
-            with understood(str(self._problem(variant))):
+            with self._understood(variant):
                 difference = verify(str(self._problem(variant)), found, dict(reference[variant]))
             self._facts[f"difference/{variant}"] = difference
 
@@ -245,7 +246,7 @@ class _Session:
         self._report(self._done, max(self._total, self._done + 1), str(block))
         command = self._command(block.kind, block.variant, block.dequantization)
         records = self._records(command, str(block))
-        with understood(str(self._problem(str(block)))):
+        with self._understood(str(block)):
             self._recorder.add(block, records)
         self._done += 1
 
@@ -297,7 +298,7 @@ class _Session:
         """The agent's `state`, and by how much this machine's UNIX time is ahead of the device's monotonic clock."""
         sent = time.time()
         state = self._records({"command": "state"}, "state")[0]
-        with understood(str(self._problem("state"))):
+        with self._understood("state"):
             return state | {"clock": dict(state["clock"]), "offset_s": (sent + time.time()) / 2 - state["monotonic_s"]}
 
     def _check_time(self, begin: Record, end: Record) -> None:
@@ -307,6 +308,9 @@ class _Session:
                 f"this machine's clock was set by {ahead:+.1f} s during the session, so the power meter's times"
                 " belong to no block; leave it alone, and run the same command again"
             )
+
+    def _understood(self, what: str) -> AbstractContextManager[None]:
+        return understood(str(self._problem(what)))
 
     def _problem(self, text: str) -> StudyError:
         return StudyError(f"benchmark of {self._subject.model}: {text}")

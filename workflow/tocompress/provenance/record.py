@@ -17,7 +17,7 @@ from tocompress.settings.base import Settings
 
 _REPOSITORY = LIBRARY.resolve().parents[1]
 _LOCK = _REPOSITORY / "envs/requirements.txt"
-#: Archives of photographs are known by their size and age: their digest would take longer than the job.
+#: Archives of photographs are known by their size alone: their digest would take longer than the job.
 _DIGESTED_BYTES = 4 << 30
 
 
