@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import scipy.io
 from cases import REPOSITORY
-from mutations import Readers, any_seed, check_damage
+from mutations import Readers, bounded_memory, check_damage, chosen_seed
 from PIL import Image
 
 from tocompress.artifacts.graph import OUTPUT, add_constant, read_graph
@@ -24,6 +24,7 @@ from tocompress.data.photographs import Photographs
 from tocompress.data.sets import read_images
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.data.wmt import corpus
+from tocompress.errors import StudyError
 from tocompress.schemas.data import PHOTOGRAPHS
 from tocompress.settings.claims import load as load_claims
 from tocompress.settings.data import ImageNet, Wmt
@@ -206,4 +207,10 @@ def test_a_damaged_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("name", READERS)
 def test_no_damage_at_all_is_taken_ill(name: str, tmp_path: Path) -> None:
-    check_damage(*READERS[name], tmp_path, count=3000, seed=any_seed())
+    check_damage(*READERS[name], tmp_path, count=3000, seed=chosen_seed())
+
+
+def test_a_text_that_looks_like_the_start_of_an_lzma_archive_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_bytes(b"f" + b"\xff" * 13)  # LZMA would make a dictionary of 4 GiB
+    with bounded_memory(), pytest.raises(StudyError, match=r"labels\.txt: not a text"):
+        read_labels(str(tmp_path / "labels.txt"))

@@ -43,7 +43,7 @@ def unpack(archive: Path, folder: Path) -> None:
         content = Path(scratch) / "content"
         content.mkdir()
         try:
-            if tarfile.is_tarfile(archive):
+            if _is_tar(archive):
                 _unpack_tar(archive, content)
             elif zipfile.is_zipfile(archive):
                 _unpack_zip(archive, content)
@@ -57,7 +57,7 @@ def unpack(archive: Path, folder: Path) -> None:
 def is_archive(path: Path) -> bool:
     """Whether a file is a tar archive, compressed or not, or a zip file, or is compressed but damaged."""
     with open(path, "rb") as file:
-        return file.read(8).startswith(_STARTS) or tarfile.is_tarfile(path) or zipfile.is_zipfile(path)
+        return file.read(8).startswith(_STARTS) or _is_tar(path) or zipfile.is_zipfile(path)
 
 
 def extract(archive: Path, name: str, destination: Path, *, md5: str | None = None) -> None:
@@ -80,10 +80,17 @@ def extract(archive: Path, name: str, destination: Path, *, md5: str | None = No
         raise StudyError(f"{archive}: '{name}' cannot be unpacked: {_reason(error)}") from error
 
 
+def _is_tar(path: Path) -> bool:
+    try:
+        return tarfile.is_tarfile(path)
+    except MemoryError:  # LZMA's older format has no magic number: bytes of any file can ask for a dictionary of 4 GiB
+        return False
+
+
 @contextmanager
 def _files(archive: Path) -> Iterator[dict[str, Callable[[], IO[bytes]]]]:
     """The path of each file in an archive, and what opens it."""
-    if tarfile.is_tarfile(archive):
+    if _is_tar(archive):
         with tarfile.open(archive) as tar:
             yield {file.name: partial(cast(Any, tar.extractfile), file) for file in _members(tar) if file.isfile()}
     elif zipfile.is_zipfile(archive):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
-import io
-import tarfile
 import zlib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import scipy.io
 from scipy.io.matlab import MatReadError
 
+from tocompress.archives import extract, is_archive
 from tocompress.errors import StudyError
 
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz (md5 fa75699e90414af021442c21a62c3abf)"
@@ -42,39 +42,36 @@ def read_labels(path: str) -> list[int] | dict[str, int]:
 
     The devkit and a text of synsets give a list in the order of the images' names, other files labels by name.
     """
-    return _devkit(path) if _is_devkit(path) else _text(path)
+    if Path(path).is_dir():
+        return _devkit(Path(path), path)
+    if not _is_archive(path):
+        return _text(path)
+    with TemporaryDirectory() as folder:
+        for name in (_TRUTH, _META):
+            extract(Path(path), name, Path(folder) / name)
+        return _devkit(Path(folder), path)
 
 
-def _is_devkit(path: str) -> bool:
+def _is_archive(path: str) -> bool:
     try:
-        return Path(path).is_dir() or tarfile.is_tarfile(path)
-    except (OSError, EOFError, zlib.error) as error:
+        return is_archive(Path(path))
+    except OSError as error:
         raise StudyError(f"{path}: not readable ({error}); `labels` takes {ACCEPTED}") from error
 
 
-def _devkit(path: str) -> list[int]:
-    """Labels in the order of the images: the devkit numbers synsets in an order of its own, which meta.mat tells."""
+def _devkit(folder: Path, path: str) -> list[int]:
+    """Labels in the order of the images: the devkit numbers synsets in an order of its own, which meta.mat tells.
+
+    `path` is what the config names.
+    """
     try:
-        truth, meta = _devkit_files(path)
-        rows = np.atleast_1d(scipy.io.loadmat(io.BytesIO(meta), squeeze_me=True)["synsets"])
+        rows = np.atleast_1d(scipy.io.loadmat(folder / _META, squeeze_me=True)["synsets"])
         synsets = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows if int(row["num_children"]) == 0}
-        return [label_of(synsets[int(number)], f"{path}, {_META}") for number in truth.split()]
-    except (OSError, EOFError, tarfile.TarError, MatReadError, zlib.error, KeyError, ValueError, TypeError) as error:
+        truth = (folder / _TRUTH).read_bytes().split()
+        return [label_of(synsets[int(number)], f"{path}, {_META}") for number in truth]
+    except (OSError, EOFError, MatReadError, zlib.error, KeyError, ValueError, TypeError) as error:
         wanted = f"{_TRUTH} and {_META} are needed in it"
         raise StudyError(f"{path}: not ImageNet's devkit ({error}); {wanted}, as in {DEVKIT}") from error
-
-
-def _devkit_files(path: str) -> tuple[bytes, bytes]:
-    """The ground truth and meta.mat."""
-    if Path(path).is_dir():
-        return (Path(path) / _TRUTH).read_bytes(), (Path(path) / _META).read_bytes()
-    found: dict[str, bytes] = {}
-    with tarfile.open(path) as archive:
-        for member in archive:
-            name = "/".join(Path(member.name).parts[-2:])
-            if name in (_TRUTH, _META) and (file := archive.extractfile(member)):
-                found[name] = file.read()
-    return found[_TRUTH], found[_META]
 
 
 def _text(path: str) -> list[int] | dict[str, int]:
