@@ -236,6 +236,17 @@ def test_a_block_with_a_gap_is_left_out_and_told_and_without_another_nothing_is_
     assert refused["reason"].str.startswith("1 of 1 blocks left out").all()
 
 
+def test_a_sensor_that_is_stuck_measures_nothing() -> None:
+    power, windows = session({"fp32": [4.0, 4.0, 4.0]})
+    stuck = power["process"] == 2
+    power.loc[stuck, "watt"] = 2.0
+    assert row(power_rows(power, windows, ["total", "part"]), "fp32", "energy")["reason"] == (
+        "1 of 3 blocks left out: total and part read the same from before inference to after it: stuck, or too coarse"
+    )
+    power.loc[stuck & power["rail"].eq("total"), "watt"] += power["time_s"]  # one rail alone may well be constant
+    assert row(power_rows(power, windows, ["total", "part"]), "fp32", "energy")["n"] == 3
+
+
 def test_a_rail_that_gave_no_reading_leaves_nothing_to_integrate() -> None:
     rows = power_rows(*session({"fp32": [4.0]}), ["total", "absent"])
     assert set(rows["reason"]) == {"1 of 1 blocks left out: rail absent was not read"}

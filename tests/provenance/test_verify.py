@@ -320,6 +320,7 @@ def test_snakemake_verifies_what_it_has_made(tmp_path: Path) -> None:
         f"{folder}/fp32.safetensors: gone; its recorded digest stands in for it",
         f"{folder}/fp32.safetensors: was made by other code of workflow/scripts/acquire.py, or of what that imports",
         "results/default/compression/vgg_16/q8.parquet and 1 more: bits: made with 8, the config says 7",
-        "Error: 3 of 3 results no longer match; `snakemake -n` tells what is due",
+        "Error: 3 of 3 results no longer match; delete those that were edited or damaged, then `snakemake -n` tells"
+        " what is due",
     ):
         assert line in tampered.stderr.splitlines()

@@ -41,7 +41,7 @@ def test_energy_is_told_where_it_is_known(large_study):
 def test_verdicts_are_counted(study):
     claims = make_claims(("agrees", "agrees", "contradicts", "not measured"))
     expected = (
-        "Of the 4 numbers that the paper states, 2 agree with this study's, 1 contradict it and 1 were not measured."
+        "Of the 4 numbers that the paper states, 2 agree with this study's, 1 contradicts it and 1 was not measured."
     )
     assert said(study, claims)[-1] == expected
     assert "None" in said(study, claims.iloc[:0])[-1]

@@ -17,7 +17,8 @@ with job(snakemake):
     if findings.problems:
         print(*findings.remarks, *findings.problems, sep="\n")
         raise StudyError(
-            f"{findings.doubtful} of {findings.results} results no longer match; `snakemake -n` tells what is due"
+            f"{findings.doubtful} of {findings.results} results no longer match; delete those that were edited or"
+            " damaged, then `snakemake -n` tells what is due"
         )
     for remark in findings.remarks:
         tell(remark)

@@ -197,7 +197,13 @@ def _refusal(traces: Mapping[tuple[Key, str], Trace], key: Key, rails: Sequence[
         gap = longest_gap(traces[key, rail], *block.span)
         if gap > LONGEST_GAP * block.duration:
             return f"rail {rail} was not read for {gap:.2g} s, with inference for {block.duration:.2g} s"
+    if all(_is_constant(traces[key, rail], *block.span) for rail in rails):
+        return f"{' and '.join(rails)} read the same from before inference to after it: stuck, or too coarse"
     return None
+
+
+def _is_constant(trace: Trace, start: float, end: float) -> bool:
+    return bool(np.ptp(trace.watt[(trace.time_s >= start) & (trace.time_s <= end)]) == 0)
 
 
 def _refused(refusals: Sequence[str | None]) -> str | None:

@@ -68,17 +68,22 @@ def paper(claims: pd.DataFrame) -> str:
     if claims.empty:
         return "None of the paper's numbers was looked at."
     counts = claims["verdict"].value_counts()
-    phrases = [f"{counts[verdict]:,} {told}" for verdict, told in _TOLD.items() if verdict in counts]
+    phrases = [
+        f"{counts[verdict]:,} {one if counts[verdict] == 1 else several}"
+        for verdict, (one, several) in _TOLD.items()
+        if verdict in counts
+    ]
     return f"Of the {counted(len(claims), 'number')} that the paper states, {listing(phrases)}."
 
 
+# Of one number, and of several.
 _TOLD = {
-    "agrees": "agree with this study's",
-    "same direction": "have its direction",
-    "contradicts": "contradict it",
-    "undecided": "stay undecided",
-    "not comparable": "were measured under other conditions",
-    "not measured": "were not measured",
+    "agrees": ("agrees with this study's", "agree with this study's"),
+    "same direction": ("has its direction", "have its direction"),
+    "contradicts": ("contradicts it", "contradict it"),
+    "undecided": ("stays undecided", "stay undecided"),
+    "not comparable": ("was measured under other conditions", "were measured under other conditions"),
+    "not measured": ("was not measured", "were not measured"),
 }
 
 

@@ -139,14 +139,14 @@ def _row_of_axes(figure: Figure, top: float, number: int, height: float) -> list
 def _set_limits(row: Sequence[Axes], shown: Sequence[_Bubble], change: bool) -> None:
     """The same axes for all panels of a row, with room for bubbles and names; a line for fp32 where it is in sight."""
     for axes in row:
-        for limits, bounds, line, reference, least in (
-            (axes.set_xlim, [bubble.x for bubble in shown], axes.axvline, 1.0, 0.0),
-            (axes.set_ylim, [bubble.y for bubble in shown], axes.axhline, *((0.0, -100.0) if change else (1.0, 0.0))),
+        for limits, bounds, line, reference in (
+            (axes.set_xlim, [bubble.x for bubble in shown], axes.axvline, 1.0),
+            (axes.set_ylim, [bubble.y for bubble in shown], axes.axhline, 0.0 if change else 1.0),
         ):
             lows, middles, highs = (pd.Series(edges) for edges in zip(*bounds, strict=True))
             low, high = panels.reach(lows, middles, highs, least=0.1 if reference else 3)
             margin = 0.16 * (high - low) or 0.1
-            limits(max(low - margin, least), high + margin)
+            limits(max(low - margin, 0.0) if reference else low - margin, high + margin)
             if low - margin < reference < high + margin:
                 line(reference, color=style.INK, linewidth=0.7)
                 if len(row) <= _WIDE:  # narrow ones have no room, and a tick that says so

@@ -63,7 +63,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     shown = [model for model in style.shown_models(study) if model.name in models(values)]
     cuts = largest_cuts(values)
     colours = {variant: style.colours(study)[variant] for variant in pruned(study)}
-    shapes = dict(zip((model.name for model in shown), cycle(_SHAPES), strict=False))
+    shapes = _shapes(shown)
     entries = [
         [panels.Entry(model.label, shapes[model.name]) for model in shown],
         panels.variant_entries(colours, values),
@@ -79,7 +79,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
         panels.key(figure, _LEFT, (number + 0.5) * _KEY, entries_of_line)
     letters = iter("abcdefghijklmnopqrst")
     for (height, axis), (reading, line) in zip(heights, panel_lines, strict=True):
-        _draw_line(figure, top + _TITLE, height, values, reading, line, letters, colours, shapes)
+        _draw_line(figure, top + _TITLE, height, values, reading, line, letters, colours, shown)
         top += _TITLE + height + axis
     _list_cuts(figure, below + _LINE / 2, values, cuts, shown)
     return figure, values
@@ -99,7 +99,7 @@ def _draw_line(
     line: Sequence[_Panel],
     letters: Iterator[str],
     colours: Mapping[str, str],
-    shapes: Mapping[str, str],
+    shown: Sequence[style.ShownModel],
 ) -> None:
     """The metrics of a line over the share of `reading` removed."""
     width = (style.DOUBLE - _LEFT - _RIGHT - (_MOST - 1) * _GAP) / _MOST
@@ -115,9 +115,18 @@ def _draw_line(
             label = "change (%)" if change else "relative to fp32"
             style.write(figure, _MARGIN, top + height / 2, label, rotation=90, va="center", ha="left")
         _set_axes(axes, points, f"{reading} removed (%)", change)
-        _curves(axes, points, colours, shapes)
+        _curves(axes, points, colours, _shapes(shown))
+        if without := [model.label for model in shown if model.name not in set(points["model"])]:
+            axes.annotate(
+                f"without {captions.listing(without)}", (1, 1), (0, 1), xycoords="axes fraction",
+                textcoords="offset points", ha="right", va="top", color=style.MUTED,
+            )  # fmt: skip
         if metrics == _JUDGED:
             _mark_cuts(axes, points, largest_cuts(values))
+
+
+def _shapes(shown: Sequence[style.ShownModel]) -> dict[str, str]:
+    return dict(zip((model.name for model in shown), cycle(_SHAPES), strict=False))
 
 
 def _points(values: pd.DataFrame, metrics: Sequence[str], reading: str, change: bool) -> pd.DataFrame:

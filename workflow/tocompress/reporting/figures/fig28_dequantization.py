@@ -15,10 +15,12 @@ from tocompress.settings.reporting import Plot
 
 _BAR = 0.135  # inches a bar takes
 _GROUP = 0.09  # inches between models
-# Inches: the columns of shares and of times, the names of variants, between panels, at the edge; the titles, the axis.
-_SHARES, _TIMES, _VARIANTS, _GAP, _MARGIN = 0.36, 0.42, 0.3, 0.1, 0.05
+# Inches: the columns of shares, of times and of their intervals.
+_SHARES, _TIMES, _INTERVALS = 0.36, 0.42, 0.57
+# Inches: the names of variants, between panels, at the edge; the titles, the axis.
+_VARIANTS, _GAP, _MARGIN = 0.3, 0.1, 0.05
 _TITLE, _AXIS = 0.2, 0.38
-_INFERENCE = "#e4e4e4"
+_OTHER = "#e4e4e4"
 
 
 def table(study: pd.DataFrame) -> pd.DataFrame:
@@ -39,10 +41,11 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     ]
 
     left = _MARGIN + rows.label_width
-    width = (style.DOUBLE - left - _MARGIN - (len(modes) - 1) * _GAP) / len(modes) - _VARIANTS - _SHARES - _TIMES
+    beside = _VARIANTS + _SHARES + _TIMES + _INTERVALS
+    width = (style.DOUBLE - left - _MARGIN - (len(modes) - 1) * _GAP) / len(modes) - beside
     figure = style.figure(style.DOUBLE, _TITLE + rows.height + _AXIS)
     for number, mode in enumerate(modes):
-        place = left + _VARIANTS + number * (_VARIANTS + width + _SHARES + _TIMES + _GAP)
+        place = left + _VARIANTS + number * (width + beside + _GAP)
         axes = panels.panel(
             figure, rows, place, _TITLE, width, style.DEQUANTIZATION_NAMES[mode], names=False,
         )  # fmt: skip
@@ -57,11 +60,11 @@ def _bars(axes: Axes, rows: panels.Rows, values: pd.DataFrame, quantized: list[s
     if shares.empty:
         panels.explain(axes, panels.why_missing(values[values["metric"] == "operation_share"]))
         return
-    times = values[values["metric"] == "latency"].set_index(["model", "variant"])["ratio"]
+    times = values[values["metric"] == "latency"].set_index(["model", "variant"])
     for row in shares.itertuples():
         y = rows.centres[row.model] + (quantized.index(row.variant) - (len(quantized) - 1) / 2) * _BAR
         spent = 100 * row.value
-        axes.barh(y, 100 - spent, left=spent, height=0.82 * _BAR, color=_INFERENCE)
+        axes.barh(y, 100 - spent, left=spent, height=0.82 * _BAR, color=_OTHER)
         axes.barh(y, spent, height=0.82 * _BAR, color=colours[row.variant])
         if not pd.isna(row.low) and not pd.isna(row.high):
             axes.plot([100 * row.low, 100 * row.high], [y, y], color=style.INK, linewidth=0.7, solid_capstyle="butt")
@@ -70,16 +73,26 @@ def _bars(axes: Axes, rows: panels.Rows, values: pd.DataFrame, quantized: list[s
             ha="right", va="center_baseline", color=colours[row.variant], fontweight="bold",
         )  # fmt: skip
         _write(axes, f"{spent:.0f} %", y, _SHARES)
-        ratio = times.get((row.model, row.variant))
-        if not pd.isna(ratio):
-            _write(axes, f"×{ratio:.2f}", y, _SHARES + _TIMES)
+        if (row.model, row.variant) in times.index:
+            _write_time(axes, times.loc[(row.model, row.variant)], y)
     axes.set_xlim(0, 100)
+    axes.set_xticks([0, 50, 100])
     axes.set_xlabel("share of operation time (%)")
     header = rows.headings[0][0]
     axes.annotate("dequantization", (1, header), va="center_baseline", fontweight="bold")
-    axes.annotate("inference", (99, header), va="center_baseline", ha="right", color=style.MUTED)
+    axes.annotate("other", (99, header), va="center_baseline", ha="right", color=style.MUTED)
     _write(axes, "share", header, _SHARES, color=style.MUTED)
     _write(axes, "time", header, _SHARES + _TIMES, color=style.MUTED)
+
+
+def _write_time(axes: Axes, time: pd.Series[Any], y: float) -> None:
+    """The inference time relative to fp32, and its interval."""
+    if pd.isna(time["ratio"]):
+        return
+    _write(axes, f"×{time['ratio']:.2f}", y, _SHARES + _TIMES)
+    if not pd.isna(time["ratio_low"]) and not pd.isna(time["ratio_high"]):
+        interval = f"{time['ratio_low']:.2f}, {time['ratio_high']:.2f}"
+        _write(axes, interval, y, _SHARES + _TIMES + _INTERVALS, color=style.MUTED)
 
 
 def _write(axes: Axes, text: str, y: float, right: float, **look: Any) -> None:
@@ -98,9 +111,11 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         " weights inside the operation that uses them, that time counts as inference: the share is a lower bound."
         " The times of operations that run side by side add up: a share of them is not a share of the wall clock,"
         " least of all in small networks."
-        " Beside the bars, their share and the inference time relative to fp32.",
+        " Beside the bars, their share, and the inference time relative to fp32 with its interval.",
         "Tensors above a limit of the runtime's (TensorFlow's is about 10 MB) are not dequantized while loading, but at"
-        " every inference in either mode."
+        " every inference in either mode. Without any dequantization left, an inference can still take longer than"
+        " fp32's: TensorFlow's oneDNN puts kernels that the graph stores as floats into its own layout once, and others"
+        " at every inference or not at all."
         if "once" in set(values["dequantization"])
         else "",
         captions.measured_on(study),
