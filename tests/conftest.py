@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 from pathlib import Path
 from types import ModuleType
 
+import hypothesis
 import pytest
+
+# What a change breaks is its own doing: examples are the same each time, but where new ones are looked for.
+hypothesis.settings.register_profile("repeatable", derandomize=True)
+if not os.environ.get("FUZZ_SEED"):
+    hypothesis.settings.load_profile("repeatable")
 
 REPOSITORY = Path(__file__).parents[1]
 

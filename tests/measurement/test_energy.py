@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import stats
@@ -90,6 +90,7 @@ def test_energies_of_adjoining_windows_add_up(sampled: np.ndarray, asked: np.nda
     offset=st.floats(0, 10),
     later=st.floats(-9, 1e4),
 )
+@example(readings=[float(number == 39) for number in range(100)], seconds=1.2, factor=1, offset=0, later=501)
 def test_what_inference_takes_is_above_idle_in_any_unit_at_any_time(
     readings: list[float], seconds: float, factor: float, offset: float, later: float
 ) -> None:

@@ -25,8 +25,8 @@ LONGEST_GAP = 1 / 20
 #: What counts as a peak: this share of the block's running means over so many seconds lies below it.
 PEAK_SHARE, PEAK_SECONDS = 0.99, 0.1
 
-#: Seconds between two running means.
-_STEP = 0.001
+#: Seconds between two running means; of such a step, what the difference of two times is off by at most.
+_STEP, _ROUNDING = 0.001, 1e-6
 
 
 class Trace(NamedTuple):
@@ -87,7 +87,8 @@ def block_figures(traces: Sequence[Trace], block: Block) -> Figures:
     energy = float(energies(whole)[-1] - idle(whole).mean() * (whole[1] - whole[0]))
 
     window = round(PEAK_SECONDS / _STEP)
-    grid = block.busy[0] + _STEP * np.arange(max(window, int(block.duration / _STEP)) + 1)
+    steps = int(block.duration / _STEP + _ROUNDING)
+    grid = block.busy[0] + _STEP * np.arange(max(window, steps) + 1)
     joule = energies(grid)
     running_mean = (joule[window:] - joule[:-window]) / PEAK_SECONDS
     peak = float(np.quantile(running_mean - idle(grid[:-window] + PEAK_SECONDS / 2), PEAK_SHARE))
