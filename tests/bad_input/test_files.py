@@ -51,6 +51,26 @@ QUANTIZE = Step(
     '{"method": "quantize", "bits": 8, "minimum_values": 1}',
     {"variant": "q8"},
 )
+PRUNE = Step(
+    "prune.py",
+    {"parent": "fp32.safetensors", "importance": [], "train": [], "calibration": []},
+    {"weights": "p50.safetensors", "removed": "p50.parquet", "history": "history.parquet"},
+    json.dumps(
+        {
+            "technique": {"method": "prune", "share": 0.5},
+            "model": MODEL,
+            "data": {"kind": "glyphs"},
+            "retraining": None,
+        }
+    ),
+    {"variant": "p50"},
+)
+RANK = Step(
+    "rank.py",
+    {"weights": "fp32.safetensors", "calibration": "test.npz"},
+    {"importance": "importance.parquet"},
+    json.dumps({"model": MODEL, "data": {"kind": "glyphs"}}),
+)
 EXPORT = Step(
     "export.py",
     {"body": "body.pb", "structure": "structure.parquet", "weights": "fp32.safetensors"},
@@ -521,3 +541,10 @@ def test_a_wrong_file_is_refused_in_one_line(name: str, jobs: Jobs, tmp_path: Pa
     step, make, message = CASES[name]
     make(tmp_path)
     assert message in step.refusal(jobs, tmp_path)
+
+
+@pytest.mark.parametrize("step", [PRUNE, RANK], ids=["prune", "rank"])
+def test_weights_of_another_network_are_refused_in_one_line(step: Step, tensorflow_jobs: Jobs, tmp_path: Path) -> None:
+    all_of(weights(), npz(**TWO))(tmp_path)
+    message = "fp32.safetensors: the weights lack vgg_16/conv1/conv1_1/weights, a kernel of vgg_16"
+    assert step.refusal(tensorflow_jobs, tmp_path) == message

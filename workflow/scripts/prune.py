@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tocompress.compression.pruning import prune
+from tocompress.errors import about
 from tocompress.job import job, use_threads
 from tocompress.schemas.pruning import IMPORTANCE, PRUNING
 from tocompress.schemas.training import HISTORY
@@ -33,7 +34,8 @@ with job(snakemake):
     ranking = snakemake.input.importance
     importance = read_table(ranking[0], IMPORTANCE)["importance"].to_numpy() if ranking else None
     resume_folder = Path(f"{snakemake.output.weights}.{same.hexdigest()[:8]}.resume")
-    pruned = prune(weights, inputs, train, calibration, resume_folder=resume_folder, importance=importance)
+    with about(snakemake.input.parent):
+        pruned = prune(weights, inputs, train, calibration, resume_folder=resume_folder, importance=importance)
     write_weights(snakemake.output.weights, pruned.weights, replace(metadata, variant=snakemake.wildcards.variant))
     write_table(snakemake.output.removed, PRUNING, pruned.removed)
     write_table(snakemake.output.history, HISTORY, pruned.history)

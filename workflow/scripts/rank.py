@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tocompress.compression.ranking import channels_of, float_weights, ranked, scores_on_data
+from tocompress.errors import about
 from tocompress.job import job, use_threads
 from tocompress.schemas.pruning import IMPORTANCE
 from tocompress.settings.pruning import RankingInputs
@@ -16,8 +17,9 @@ if TYPE_CHECKING:
 with job(snakemake):
     use_threads(snakemake.threads)
     inputs = RankingInputs.model_validate_json(snakemake.params.settings)
-    weights = float_weights(read_weights(snakemake.input.weights)[0])
     calibration = read_examples(snakemake.input.calibration, inputs.model, inputs.data)
-    channels = channels_of(inputs.model, weights)
-    scores = scores_on_data(inputs.model, weights, channels, calibration)
+    weights = float_weights(read_weights(snakemake.input.weights)[0])
+    with about(snakemake.input.weights):
+        channels = channels_of(inputs.model, weights)
+        scores = scores_on_data(inputs.model, weights, channels, calibration)
     write_table(snakemake.output[0], IMPORTANCE, ranked(scores, channels))
