@@ -20,5 +20,11 @@ def test_a_board_is_called_by_its_name_and_digests_are_left_out():
     assert summary(facts) == {"machine": "Jetson TX2", "memory": "8.24 GB"}
 
 
+def test_modes_of_dequantization_are_told_in_words():
+    assert summary({"settings/dequantization": "every_inference,once"}) == {
+        "dequantization": "every inference and once"
+    }
+
+
 def test_the_versions_of_this_workflow_are_known():
     assert {"python", "numpy", "snakemake"} <= set(versions())

@@ -56,8 +56,12 @@ def summary(facts: Mapping[str, str]) -> dict[str, str]:
     shown = {}
     for name, keys in _SUMMARY.items():
         told = next((facts[key] for key in keys if facts.get(key)), "")
+        if name == "memory" and told.isdigit():
+            told = quantity(float(told), "byte")
+        elif name == "dequantization":
+            told = told.replace("_", " ").replace(",", " and ")
         if told:
-            shown[name] = quantity(float(told), "byte") if name == "memory" and told.isdigit() else told
+            shown[name] = told
     return shown
 
 
