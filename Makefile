@@ -30,7 +30,7 @@ pytest = pytest --numprocesses 2 --dist loadscope
 
 # All but the tests that are marked `long`.
 test: $(test_environment)
-	@$(pytest) -m "not long"
+	@$(pytest) --no-loadscope-reorder -m "not long"
 
 # All tests, and how much of what matters most they reach.
 test-all: $(test_environment)

@@ -17,6 +17,13 @@ if not os.environ.get("FUZZ_SEED"):
 
 REPOSITORY = Path(__file__).parents[1]
 
+#: What takes a minute or more: begun first, so that no worker is left alone with it at the end.
+LENGTHY = ("test_study.py", "test_killed.py", "test_invalidation.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in LENGTHY)
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
