@@ -148,6 +148,7 @@ print(peak() - before)
 """
 
 
+@pytest.mark.long
 def test_importing_takes_at_most_twice_the_checkpoints_memory(shared: Path, tmp_path: Path) -> None:
     archive = published(
         "vgg_16", tmp_path, variables_of("vgg_16", shared), lambda _, shape: np.zeros(shape, np.float32)

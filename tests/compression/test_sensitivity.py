@@ -114,6 +114,7 @@ def test_a_translator_is_judged_by_the_next_token_padding_left_out(translator):
     assert set(table["kind"].iloc[1:]) == {"units", "embedding dimensions"}
 
 
+@pytest.mark.long
 def test_nothing_of_one_layers_scan_is_left_for_the_next(translator):
     weights, pairs, table = translator
     channels = channels_of(GNMT, weights)

@@ -36,6 +36,7 @@ def errors(text: str) -> list[str]:
     return [line for line in text.splitlines() if line.startswith("Error: ")]
 
 
+@pytest.mark.long
 def test_a_full_disk_is_one_line_and_goes_on_when_there_is_room(study: SmallStudy) -> None:
     kept = study.folder / "kept"
     # The weights of the first job fit, and what has been made is copied to where there is room.

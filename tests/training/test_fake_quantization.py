@@ -47,6 +47,7 @@ def test_the_gradient_goes_straight_through_and_batch_norm_learns():
     assert (np.array(seed) != drawn).any()
 
 
+@pytest.mark.long
 def test_the_loss_of_guided_attention_counts_once():
     shapes = gnmt.shapes(8, 8, 4)
     inputs = {
