@@ -289,7 +289,7 @@ def bad_inputs() -> Iterator[tuple[str, object, object, str]]:
     yield "other label", lambda folder: records(folder, **{"image/class/label": 7}), None, "label is 7, but n"
     yield "no image", lambda folder: records(folder, **{"image/encoded": None}), None, "record 0 .*image/encoded"
     yield "absent labels", flat, absent, "absent: not readable"
-    yield "no devkit", flat, no_devkit, r"kit\.tar\.gz: one file is to end in 'data/ILSVRC.*none does"
+    yield "no devkit", flat, no_devkit, r"kit\.tar\.gz: not ImageNet's devkit"
     yield "bad meta", flat, bad_meta, "devkit: not ImageNet's devkit"
     yield "few labels", flat, with_labels("n01440764\n" * 6), r"holds 7 images, .* 6 labels; .*md5 29b22"
     yield "label of one missing", flat, with_labels(f"{NAMES[0]} 3\n"), r"labels\.txt: lacks the label of 6 of the 7"

@@ -47,8 +47,7 @@ def read_labels(path: str) -> list[int] | dict[str, int]:
     if not _is_archive(path):
         return _text(path)
     with TemporaryDirectory() as folder:
-        for name in (_TRUTH, _META):
-            extract(Path(path), name, Path(folder) / name)
+        _extract(path, Path(folder))
         return _devkit(Path(folder), path)
 
 
@@ -57,6 +56,16 @@ def _is_archive(path: str) -> bool:
         return is_archive(Path(path))
     except OSError as error:
         raise StudyError(f"{path}: not readable ({error}); `labels` takes {ACCEPTED}") from error
+
+
+def _extract(path: str, folder: Path) -> None:
+    """Write the files of the devkit that are needed to `folder`."""
+    try:
+        for name in (_TRUTH, _META):
+            extract(Path(path), name, folder / name)
+    except StudyError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise StudyError(f"{path}: not ImageNet's devkit ({reason}); `labels` takes {ACCEPTED}") from error
 
 
 def _devkit(folder: Path, path: str) -> list[int]:

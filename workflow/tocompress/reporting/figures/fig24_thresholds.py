@@ -63,9 +63,9 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     shown = [model for model in style.shown_models(study) if model.name in models(values)]
     cuts = largest_cuts(values)
     colours = {variant: style.colours(study)[variant] for variant in pruned(study)}
-    shapes = _shapes(shown)
+    shapes = dict(zip(shown, cycle(_SHAPES), strict=False))
     entries = [
-        [panels.Entry(model.label, shapes[model.name]) for model in shown],
+        [panels.Entry(model.label, shape) for model, shape in shapes.items()],
         panels.variant_entries(colours, values),
     ]
     lines = [line for some in entries for line in panels.wrap(some, style.DOUBLE - _LEFT - _MARGIN) if line]
@@ -79,7 +79,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
         panels.key(figure, _LEFT, (number + 0.5) * _KEY, entries_of_line)
     letters = iter("abcdefghijklmnopqrst")
     for (height, axis), (reading, line) in zip(heights, panel_lines, strict=True):
-        _draw_line(figure, top + _TITLE, height, values, reading, line, letters, colours, shown)
+        _draw_line(figure, top + _TITLE, height, values, reading, line, letters, colours, shapes)
         top += _TITLE + height + axis
     _list_cuts(figure, below + _LINE / 2, values, cuts, shown)
     return figure, values
@@ -99,7 +99,7 @@ def _draw_line(
     line: Sequence[_Panel],
     letters: Iterator[str],
     colours: Mapping[str, str],
-    shown: Sequence[style.ShownModel],
+    shapes: Mapping[style.ShownModel, str],
 ) -> None:
     """The metrics of a line over the share of `reading` removed."""
     width = (style.DOUBLE - _LEFT - _RIGHT - (_MOST - 1) * _GAP) / _MOST
@@ -115,18 +115,14 @@ def _draw_line(
             label = "change (%)" if change else "relative to fp32"
             style.write(figure, _MARGIN, top + height / 2, label, rotation=90, va="center", ha="left")
         _set_axes(axes, points, f"{reading} removed (%)", change)
-        _curves(axes, points, colours, _shapes(shown))
-        if without := [model.label for model in shown if model.name not in set(points["model"])]:
+        _curves(axes, points, colours, shapes)
+        if without := [model.label for model in shapes if model.name not in set(points["model"])]:
             axes.annotate(
                 f"without {captions.listing(without)}", (1, 1), (0, 1), xycoords="axes fraction",
                 textcoords="offset points", ha="right", va="top", color=style.MUTED,
             )  # fmt: skip
         if metrics == _JUDGED:
             _mark_cuts(axes, points, largest_cuts(values))
-
-
-def _shapes(shown: Sequence[style.ShownModel]) -> dict[str, str]:
-    return dict(zip((model.name for model in shown), cycle(_SHAPES), strict=False))
 
 
 def _points(values: pd.DataFrame, metrics: Sequence[str], reading: str, change: bool) -> pd.DataFrame:
@@ -169,11 +165,13 @@ def _set_axes(axes: Axes, points: pd.DataFrame, label: str, change: bool) -> Non
         axes.axhline(1, color=style.INK, linewidth=0.7, zorder=1)
 
 
-def _curves(axes: Axes, points: pd.DataFrame, colours: Mapping[str, str], shapes: Mapping[str, str]) -> None:
+def _curves(
+    axes: Axes, points: pd.DataFrame, colours: Mapping[str, str], shapes: Mapping[style.ShownModel, str]
+) -> None:
     """A curve a model through the sweep; controls are dots beside it."""
     connected = [BASELINE, *sweep(points)]
     for number, (model, shape) in enumerate(shapes.items()):
-        own = points[points["model"] == model]
+        own = points[points["model"] == model.name]
         curve = own[own["variant"].isin(connected)]
         axes.plot(curve["x"], curve["middle"], color="#9a9a9a", linestyle=_DASHES[number % len(_DASHES)], zorder=2)
         for row in own[own["variant"] != BASELINE].itertuples():
