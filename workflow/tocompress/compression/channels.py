@@ -17,6 +17,9 @@ Mask = NDArray[np.bool_]
 
 FIXED = -1  # the id of a channel that always stays: the image's, the logits'
 
+#: Variables that act on a channel where it is made: one that is removed may keep them, since nobody reads it.
+_NOT_READING = ("biases", "bias", "attention_b", "gamma", "beta", "moving_mean", "moving_variance")
+
 
 @dataclass(frozen=True)
 class Channels:
@@ -38,6 +41,13 @@ class Channels:
     def count(self) -> int:
         """The number of channels that can be pruned."""
         return sum(len(ids) for ids in self.groups.values())
+
+    def reading_axes(self, name: str) -> tuple[int, ...]:
+        """Return the axes along which a variable reads channels: it holds zeros there for a channel that is removed."""
+        if name.rpartition("/")[2] in _NOT_READING:
+            return ()
+        made = self.producers.get(name)
+        return tuple(axis for axis, ids in enumerate(self.variables[name]) if ids is not None and axis != made)
 
 
 def kept(ids: Ids, keep: Mask) -> Mask:

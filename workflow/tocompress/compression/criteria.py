@@ -16,6 +16,8 @@ from tocompress.compression.channels import FIXED, Channels, Ids
 
 Criterion = Literal["l1", "l2", "random"]  # of weights alone; `taylor` needs data, see training/taylor.py
 Scores = NDArray[np.float64]
+#: By a variable's name and an axis along which it reads channels: a value for each place along that axis.
+Readings = Mapping[tuple[str, int], NDArray[np.floating]]
 
 _POWER = {"l1": 1, "l2": 2}
 
@@ -37,14 +39,14 @@ def importance(
     return _mean_over_producers({name: _over(norm, norm.mean()) for name, norm in norms.items()}, channels)
 
 
-def taylor_importance(responses: Mapping[str, Scores], channels: Channels) -> Scores:
-    """A score float64 [N] for each channel, from the sum of gradient x activation of each batch and filter.
-
-    `responses`: for each producer [batches, filters], filters as in `made_by`. Their mean size over batches is
-    divided by its L2 norm over the layer (P. Molchanov and others, 2017, arXiv 1611.06440, section 2.2).
-    """
-    sizes = {name: np.abs(of_batches).mean(axis=0) for name, of_batches in responses.items()}
-    return _mean_over_producers({name: _over(size, np.linalg.norm(size)) for name, size in sizes.items()}, channels)
+def sum_readers(readings: Readings, channels: Channels) -> Scores:
+    """Return the sum over all weights that read each channel, float64 [N], of sums along each axis that reads."""
+    total = np.zeros(channels.count)
+    for (name, axis), sums in readings.items():
+        ids = channels.variables[name][axis]
+        assert ids is not None
+        total += np.bincount(ids[ids != FIXED], sums[ids != FIXED], minlength=channels.count)
+    return total
 
 
 def made_by(producer: str, channels: Channels) -> Ids:

@@ -11,9 +11,6 @@ from tocompress.compression.channels import Channels, Ids, Mask, kept
 from tocompress.errors import StudyError
 from tocompress.weights import QuantizedTensor, Weights
 
-#: Variables that act on a channel where it is made: one that is removed may keep them, since nobody reads it.
-_NOT_READING = ("biases", "bias", "attention_b", "gamma", "beta", "moving_mean", "moving_variance")
-
 
 def cut(weights: Weights, channels: Channels, keep: Mask) -> Weights:
     """The weights of the network that has only the channels of `keep`: smaller arrays of the same type, contiguous.
@@ -50,16 +47,13 @@ def silenced(weights: Weights, channels: Channels, keep: Mask) -> Weights:
     for name, tensor in weights.items():
         values = _values(name, tensor)
         axes = _axes(name, values.shape, channels, keep)
-        for axis, ids in enumerate(axes):
-            if ids is not None and _reads(name, axis, channels):
-                others = tuple(other for other in range(values.ndim) if other != axis)
-                values = np.where(np.expand_dims(kept(ids, keep), others), values, 0)
+        for axis in channels.reading_axes(name):
+            ids = axes[axis]
+            assert ids is not None
+            others = tuple(other for other in range(values.ndim) if other != axis)
+            values = np.where(np.expand_dims(kept(ids, keep), others), values, 0)
         silent[name] = values
     return silent
-
-
-def _reads(name: str, axis: int, channels: Channels) -> bool:
-    return channels.producers.get(name) != axis and name.rpartition("/")[2] not in _NOT_READING
 
 
 def _values(name: str, tensor: NDArray[np.floating] | QuantizedTensor) -> NDArray[np.floating]:

@@ -1,4 +1,4 @@
-"""Importance of channels on calibration data: gradient times activation, under whichever backend Keras runs on."""
+"""Importance of channels on calibration data: the loss without each of them, under whichever backend Keras runs on."""
 
 from __future__ import annotations
 
@@ -10,41 +10,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tocompress.compression.channels import Channels
-from tocompress.compression.criteria import Scores, sum_filters, taylor_importance
+from tocompress.compression.criteria import Readings, Scores, sum_readers
 from tocompress.errors import StudyError
 
 
-def taylor(
-    network: keras.Model,
-    variables: Mapping[str, keras.Variable],
-    batches: Iterable[tuple[Any, ...]],
-    channels: Channels,
-) -> Scores:
-    """A score float64 [N] for each channel: how far, to first order, the loss moves without its filter.
+class Taylor:
+    """How the removal of each channel of a network changes the loss, to first order.
 
-    `batches`: (inputs, labels) or (inputs, labels, weights), few examples each, since effects of either sign cancel
-    within a batch. `network` takes them to logits; its weights stay as they are. Raises StudyError without a batch.
+    A channel is removed where it is read, as in `surgery.silenced`: the change is the sum of weight x gradient over all
+    weights that read it. By the chain rule this counts whatever makes the channel: each partner of a residual addition,
+    the offset of batch norm, each gate of an LSTM.
 
-    A pre-activation is linear in its kernel, so the sum over positions of activation x gradient is the sum over the
-    filter of weight x gradient. Biases, the offsets of batch norm and an LSTM's gates, which go with a filter or unit
-    too, are left out.
+    `network` takes inputs to logits. `variables` are its own by name, and may get other values between two calls.
     """
-    kernels = {name: variables[name] for name in channels.producers}
-    gradients = _Gradients()
-    deployed = _Deployed(network)
-    deployed.compile(
-        gradients,
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        jit_compile=keras.config.backend() == "jax",  # as in `fit`, XLA slows TensorFlow; JAX is nothing without it
-    )
-    responses: list[dict[str, Scores]] = []
-    for batch in batches:
-        deployed.train_on_batch(*batch)
-        products = {name: keras.ops.convert_to_numpy(kernel) * gradients.of(kernel) for name, kernel in kernels.items()}
-        responses.append({name: sum_filters(product, name, channels) for name, product in products.items()})
-    if not responses:
-        raise StudyError("criterion taylor: no calibration data, of which it needs at least one batch")
-    return taylor_importance({name: np.stack([batch[name] for batch in responses]) for name in kernels}, channels)
+
+    def __init__(
+        self, network: keras.Model, variables: Mapping[str, keras.Variable], channels: Channels
+    ) -> None:
+        self._channels = channels
+        self._changes = _Changes(variables, channels)
+        self._deployed = _Deployed(network)
+        self._deployed.compile(
+            self._changes,
+            keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            jit_compile=keras.config.backend() == "jax",  # as in `fit`, XLA slows TensorFlow; JAX is nothing without it
+        )
+
+    def scores(self, examples: Iterable[tuple[Any, ...]]) -> Scores:
+        """Return the mean square over examples of the change of an example's loss, float64 [N].
+
+        As in P. Molchanov and others, 2019, arXiv 1906.10771, equations 4 to 8. `examples`: (inputs, labels) or
+        (inputs, labels, weights), each a batch of one, since changes of either sign cancel within a batch. Raises
+        StudyError without an example.
+        """
+        squares, count = np.zeros(self._channels.count), 0
+        for example in examples:
+            self._deployed.train_on_batch(*example)
+            squares += sum_readers(self._changes.readings(), self._channels) ** 2
+            count += 1
+        if not count:
+            raise StudyError("criterion taylor: no calibration data, of which it needs at least one example")
+        return squares / count
 
 
 class _Deployed(keras.Model):  # type: ignore[misc]
@@ -58,24 +64,35 @@ class _Deployed(keras.Model):  # type: ignore[misc]
         return self.network(inputs, training=False)
 
 
-class _Gradients(keras.optimizers.Optimizer):  # type: ignore[misc]
-    """Keeps the gradients of the last step instead of following them: the one way to them that all backends share."""
+class _Changes(keras.optimizers.Optimizer):  # type: ignore[misc]
+    """Keeps weight x gradient, summed along each axis that reads channels, instead of following the gradient.
 
-    def __init__(self) -> None:
-        super().__init__(learning_rate=1.0, name="gradients")
+    An optimizer is the one way to gradients that all backends of Keras share.
+    """
+
+    def __init__(self, variables: Mapping[str, keras.Variable], channels: Channels) -> None:
+        super().__init__(learning_rate=1.0, name="changes")
+        self._names = {id(variable): name for name, variable in variables.items()}
+        self._channels = channels
 
     def build(self, variables: list[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
-        self._kept = self.add_optimizer_variables(variables, "gradient")
+        self._sums: list[dict[tuple[str, int], keras.Variable]] = [
+            {
+                (name, axis): self.add_variable((variable.shape[axis],), dtype="float32", name=f"{index}_{axis}")
+                for axis in self._channels.reading_axes(name)
+            }
+            for index, variable in enumerate(variables)
+            for name in [self._names[id(variable)]]
+        ]
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
-        kept = self._kept[self._get_variable_index(variable)]
-        # TensorFlow gives an embedding's gradient as rows, one each time a word occurs: assigned, they do not add up.
-        self.assign(kept, keras.ops.zeros(kept.shape, kept.dtype))
-        self.assign_add(kept, gradient)
+        for (_, axis), sums in self._sums[self._get_variable_index(variable)].items():
+            others = [other for other in range(len(variable.shape)) if other != axis]
+            self.assign(sums, keras.ops.sum(variable * gradient, axis=others))
 
-    def of(self, variable: keras.Variable) -> NDArray[np.float32]:
-        gradient: NDArray[np.float32] = keras.ops.convert_to_numpy(self._kept[self._get_variable_index(variable)])
-        return gradient
+    def readings(self) -> Readings:
+        """Return the sums of the last example."""
+        return {key: keras.ops.convert_to_numpy(sums) for of_one in self._sums for key, sums in of_one.items()}
