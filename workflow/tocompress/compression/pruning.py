@@ -80,7 +80,7 @@ def prune(
                 resume_folder=resume_folder / str(turn),
                 report=report,
             )
-            histories.append(history.assign(epoch=history["epoch"] + (turn - 1) * inputs.retraining.epochs))
+            histories.append(history.assign(round=turn))
     if channels.count == whole.count:
         raise StudyError(
             f"{model.network}: a share of {technique.share} of {whole.count} filters or units removes none: layers"

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from tocompress.settings.base import Count, Settings
 from tocompress.settings.data import DataSettings
 from tocompress.settings.model import ModelSettings
+
+Rate = Annotated[float, Field(gt=0)]
 
 
 class Optimization(Settings):
@@ -14,7 +18,6 @@ class Optimization(Settings):
 
     epochs: Count = Field(description="passes over the training set")
     batch_size: Count = Field(64, description="examples a step")
-    learning_rate: float = Field(gt=0, description="at its peak")
     warmup_epochs: float = Field(1.0, ge=0, description="in which the learning rate rises from zero")
     weight_decay: float = Field(1e-4, ge=0, description="of kernels; decoupled")
     dropout: float = Field(0.2, ge=0, lt=1, description="of the inputs of gnmt's cells")
@@ -30,8 +33,14 @@ class Training(Optimization):
 
 
 class Retraining(Optimization):
-    """From the weights that a cut left."""
+    """From the weights that a cut left. Batch norm keeps their statistics: a short retraining cannot make better ones."""
 
+    learning_rates: tuple[Rate, ...] = Field(
+        (0.004, 0.001, 0.00025),
+        min_length=1,
+        description="at their peak; retraining is tried at each, and the calibration loss decides between them and "
+        "the weights as they were cut",
+    )
     warmup_epochs: float = Field(0.1, ge=0, description="in which the learning rate rises from zero")
     examples: Count | None = Field(None, description="how many of the training set, drawn at random; null takes all")
     patience: Count = Field(

@@ -23,6 +23,7 @@ Row = dict[str, float]  # of an epoch: its number, from 1, and its metrics
 def fit(
     network: keras.Model,
     settings: Optimization,
+    learning_rate: float,
     batches: keras.utils.PyDataset,
     validation: Any,
     *,
@@ -30,21 +31,15 @@ def fit(
     report: Callable[[str], None],
     patience: int | None = None,
 ) -> pd.DataFrame:
-    """Train `network` in place on logits and integer labels; returns its history (schema 'history').
+    """Train `network` in place on logits and integer labels; return metrics by epoch, columns epoch, metric and value.
 
-    With `patience`, it ends after that many epochs without a lower validation loss, with the best epoch's weights.
+    `learning_rate` is the peak. A network that `compiled` has made ready is not compiled again. With `patience`, it ends after that many epochs without a lower validation loss, with the best epoch's weights.
     State is kept in `resume_folder` after each epoch; the same call goes on from there after a stop, and ends as it
     would have without. Metric `seconds` is an epoch's wall time, validation included.
     """
-    network.compile(
-        optimizer(settings, len(batches)),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        # By its class: by its name it would be made, and the step traced once more, only when the first step runs.
-        weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        # XLA on a CPU makes TensorFlow's depthwise convolutions ten times slower; JAX is nothing without it.
-        jit_compile=keras.config.backend() == "jax",
-    )
-    network.optimizer.build(network.trainable_variables)
+    if not network.compiled:
+        compile_for(settings, network, len(batches))
+    network.optimizer.begin(learning_rate)
     progress = _Progress(network, resume_folder, settings.epochs, patience, report)
     for _ in progress.rows:
         batches.on_epoch_end()
@@ -61,18 +56,44 @@ def fit(
     return pd.DataFrame(progress.rows).melt("epoch", var_name="metric", value_name="value")
 
 
-def optimizer(settings: Optimization, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """AdamW whose rate rises linearly during warm-up, then falls to zero along a cosine."""
-    warmup_steps = round(settings.warmup_epochs * steps_per_epoch)
-    rate = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup_steps else settings.learning_rate,
-        decay_steps=max(1, settings.epochs * steps_per_epoch - warmup_steps),
-        warmup_target=settings.learning_rate if warmup_steps else None,
-        warmup_steps=warmup_steps,
+def compile_for(settings: Optimization, network: keras.Model, steps_per_epoch: int) -> None:
+    """Compile a network for `fit`: tracing a step takes as long as a short training, so several share it."""
+    network.compile(
+        Optimizer(settings, steps_per_epoch),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        # By its class: by its name it would be made, and the step traced once more, only when the first step runs.
+        weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        # XLA on a CPU makes TensorFlow's depthwise convolutions ten times slower; JAX is nothing without it.
+        jit_compile=keras.config.backend() == "jax",
     )
-    chosen = keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, global_clipnorm=settings.clip_norm)
-    chosen.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    return chosen
+    network.optimizer.build(network.trainable_variables)
+
+
+class Optimizer(keras.optimizers.AdamW):  # type: ignore[misc]
+    """AdamW whose rate rises linearly to its peak during warm-up, then falls to zero along a cosine.
+
+    The peak is a variable, unlike that of a schedule of Keras: another one needs no step traced anew.
+    """
+
+    def __init__(self, settings: Optimization, steps_per_epoch: int) -> None:
+        super().__init__(0.0, weight_decay=settings.weight_decay, global_clipnorm=settings.clip_norm)
+        self.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+        warmup_steps = round(settings.warmup_epochs * steps_per_epoch)
+        self._share_of_peak = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup_steps else 1.0,
+            decay_steps=max(1, settings.epochs * steps_per_epoch - warmup_steps),
+            warmup_target=1.0 if warmup_steps else None,
+            warmup_steps=warmup_steps,
+        )
+
+    def begin(self, peak: float) -> None:
+        """Forget all steps, and take the rate's peak for those that follow."""
+        for variable in self.variables:
+            variable.assign(keras.ops.zeros_like(variable))
+        self.learning_rate = peak
+
+    def _get_current_learning_rate(self) -> Any:
+        return super()._get_current_learning_rate() * self._share_of_peak(self.iterations)
 
 
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]

@@ -87,4 +87,4 @@ def train(
     keras.utils.set_random_seed(training.seed)
     network = build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
     data = training_data(model, training, examples, validation)
-    return network, fit(network, training, *data, resume_folder=resume_folder, report=report)
+    return network, fit(network, training, training.learning_rate, *data, resume_folder=resume_folder, report=report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tocompress.settings.training import Optimization, Retraining
 from tocompress.training import images, sentences
 from tocompress.training.examples import Examples, drawn
 from tocompress.training.fake_quantization import FakeQuantized, Grid
-from tocompress.training.fit import fit
+from tocompress.training.fit import compile_for, fit
 from tocompress.training.reproducible import reproducible
 
 Arrays = dict[str, np.ndarray]  # float32, by variable name
@@ -36,25 +37,67 @@ def retrain(
     resume_folder: Path,
     report: Callable[[str], None] = print,
 ) -> tuple[Arrays, pd.DataFrame]:
-    """The weights after retraining, in the same order, and the history; see `fit`.
+    """Return the weights of the lowest loss on the validation set, in the same order, and the history.
+
+    The candidates are `weights` themselves and the best epoch at each of the learning rates, so retraining cannot do
+    harm by that measure. The history has a row of each metric of each: columns learning_rate, epoch, metric and value.
 
     `weights` are those of `model`'s network, of as many channels as they have. Kernels that `grids` names are read
-    from their grids; what is returned is float, to be put on the same grids. The same call gives the same bits on one
-    machine. Raises StudyError where the weights are not the network's.
+    from their grids; the weights returned are float, to be put on the same grids. The same call gives the same bits on
+    one machine. Raises StudyError where the weights are not the network's.
     """
     with reproducible(retraining.seed):
         network, variables = network_of(model, weights, retraining)
-        batches, held_out = _training_data(model, retraining, examples, validation)
-        history = fit(
-            FakeQuantized(network, variables, grids) if grids else network,
-            retraining,
-            batches,
-            held_out,
-            resume_folder=resume_folder,
-            report=report,
-            patience=retraining.patience,
-        )
-    return {name: np.asarray(keras.ops.convert_to_numpy(variables[name])) for name in weights}, history
+        _keep_statistics(network)
+        learner = FakeQuantized(network, variables, grids) if grids else network
+        data = partial(_training_data, model, retraining, examples, validation)
+        batches, held_out = data()
+        compile_for(retraining, learner, len(batches))
+        start = [keras.ops.convert_to_numpy(variable).copy() for variable in learner.variables]
+        history = [_before(learner, held_out, report)]
+        best, lowest = weights, _lowest_loss(history[0])
+        for rate in retraining.learning_rates:
+            report(f"learning rate {rate:g}")
+            keras.utils.set_random_seed(retraining.seed)
+            for variable, value in zip(learner.variables, start, strict=True):
+                variable.assign(value)
+            folder = resume_folder / f"{rate:g}"
+            epochs = fit(
+                learner,
+                retraining,
+                rate,
+                *data(),
+                resume_folder=folder,
+                report=report,
+                patience=retraining.patience,
+            )
+            history.append(epochs.assign(learning_rate=rate))
+            if _lowest_loss(epochs) < lowest:
+                lowest = _lowest_loss(epochs)
+                best = {name: keras.ops.convert_to_numpy(variables[name]).copy() for name in weights}
+    return best, pd.concat(history, ignore_index=True)
+
+
+def _keep_statistics(network: keras.Model) -> None:
+    """Let batch norm learn with the statistics and scales it is deployed with.
+
+    Those of batches are too far from them: with theirs, even a network that lost nothing gets worse for hundreds of steps.
+    """
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.trainable = False
+
+
+def _before(learner: keras.Model, validation: Any, report: Callable[[str], None]) -> pd.DataFrame:
+    """Return the history of no epoch: the metrics on the validation set, before any step."""
+    held_out = validation if isinstance(validation, tuple) else (validation,)
+    measured = {f"val_{name}": value for name, value in learner.evaluate(*held_out, verbose=0, return_dict=True).items()}
+    report("epoch 0: " + ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
+    return pd.DataFrame({"learning_rate": 0.0, "epoch": 0, "metric": measured.keys(), "value": measured.values()})
+
+
+def _lowest_loss(history: pd.DataFrame) -> float:
+    return float(history.loc[history["metric"] == "val_loss", "value"].min())
 
 
 def network_of(

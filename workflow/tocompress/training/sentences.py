@@ -93,4 +93,4 @@ def train(
     shapes = gnmt.shapes(model.source_vocabulary, model.target_vocabulary, gnmt.units(model.width))
     network = gnmt.GNMT(shapes, training.dropout, training.guidance, training.seed)
     data = training_data(training, pairs, validation)
-    return network, fit(network, training, *data, resume_folder=resume_folder, report=report)
+    return network, fit(network, training, training.learning_rate, *data, resume_folder=resume_folder, report=report)
