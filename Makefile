@@ -36,12 +36,18 @@ test: $(test_environment)
 test-all: $(test_environment)
 	@$(pytest) --cov --cov-report term:skip-covered
 
+# Tests are collected twice: where two workers disagree on their names, none runs.
 lint: $(test_environment)
 	@ruff check workflow tests
 	@ruff format --check workflow tests
 	@snakefmt --check Snakefile rules
 	@mypy workflow/tocompress workflow/snakemake_logger_plugin_progress
 	@snakemake --lint
+	@for seed in 1 2; do \
+	    PYTHONHASHSEED=$$seed pytest --collect-only -q > .venv/collected || { cat .venv/collected; exit 1; }; \
+	    grep :: .venv/collected > .venv/collected-$$seed; \
+	done
+	@diff .venv/collected-1 .venv/collected-2 || { echo "Names of tests hold the time or an order that changes." >&2; exit 1; }
 
 # Asks the index of packages which of the pinned releases have known vulnerabilities.
 audit: $(test_environment)
