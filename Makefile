@@ -12,8 +12,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 supported_python = import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 python_3_7 = import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, 7))
-find_python = for python in $(1); do $$python -c '$(2)' 2>/dev/null && echo $$python && break; done
-install = python -m pip install -qq --no-compile
+find_python = for python in $(1); do $$python -I -c '$(2)' 2>/dev/null && echo $$python && break; done
+install = $(1)/bin/python -I envs/install.py $(2)
 digest = $(shell { pwd; cat $(1); } | cksum | cut -d ' ' -f 1)
 # Stamps are named after what they stand for, so a changed lock file or a moved clone means a new environment.
 environment := .venv/study-$(call digest,envs/requirements.txt)
@@ -36,12 +36,18 @@ test: $(test_environment)
 test-all: $(test_environment)
 	@$(pytest) --cov --cov-report term:skip-covered
 
+# Tests are collected twice: where two workers disagree on their names, none runs.
 lint: $(test_environment)
-	@ruff check workflow tests
-	@ruff format --check workflow tests
+	@ruff check envs workflow tests
+	@ruff format --check envs workflow tests
 	@snakefmt --check Snakefile rules
 	@mypy workflow/tocompress workflow/snakemake_logger_plugin_progress
 	@snakemake --lint
+	@for seed in 1 2; do \
+	    PYTHONHASHSEED=$$seed pytest --collect-only -q > .venv/collected || { cat .venv/collected; exit 1; }; \
+	    grep :: .venv/collected > .venv/collected-$$seed; \
+	done
+	@diff .venv/collected-1 .venv/collected-2 || { echo "Names of tests hold the time or an order that changes." >&2; exit 1; }
 
 # Asks the index of packages which of the pinned releases have known vulnerabilities.
 audit: $(test_environment)
@@ -65,7 +71,7 @@ invalidation: $(test_environment)
 	@PYTHONPATH=workflow:tests/dag python tests/dag/invalidation.py
 
 # Keeps every pin that still holds; delete envs/requirements*.txt first for the newest releases.
-lock: options = --quiet --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+lock: options = --quiet --generate-hashes --no-strip-extras --no-emit-index-url --custom-compile-command "make lock"
 lock: compile = $(UV) pip compile pyproject.toml $(options) --universal --python-version 3.11
 # TensorFlow 1.15 does not say so, but protobuf 4 refuses its messages.
 lock: compile_old_runtime = printf '%s\n' 'tensorflow==1.15.5' 'protobuf<4' | \
@@ -80,7 +86,7 @@ lock:
 	   echo "  - python=3.12"; \
 	   echo "  - pip"; \
 	   echo "  - pip:"; \
-	   sed -nE 's/^([a-z0-9._-]+==.*[^ ]) *\\$$/      - "\1"/p' envs/requirements.txt; } > envs/environment.yaml
+	   sed -nE ':next /\\$$/ { N; s/ *\\\n */ /; b next }; s/^[a-z0-9].*/      - "&"/p' envs/requirements.txt; } > envs/environment.yaml
 
 $(environment):
 	@python=$$($(call find_python,$(PYTHON),$(supported_python))); \
@@ -89,13 +95,13 @@ $(environment):
 	    exit 1; \
 	fi; \
 	echo "Installing the study's environment into .venv; the first time this takes some minutes."; \
-	$$python -m venv --clear .venv
-	@$(install) --require-hashes -r envs/requirements.txt
+	$$python -I -m venv --clear .venv
+	@$(call install,.venv,envs/requirements.txt)
 	@touch $@
 
 $(test_environment): $(environment)
 	@echo "Installing the test tools into .venv."
-	@$(install) --require-hashes -r envs/requirements-test.txt
+	@$(call install,.venv,envs/requirements-test.txt)
 	@touch $@
 
 $(old_runtime):
@@ -105,6 +111,6 @@ $(old_runtime):
 	    exit 1; \
 	fi; \
 	echo "Installing TensorFlow 1.15 into .tensorflow-1.15."; \
-	$$python -m venv --clear .tensorflow-1.15
-	@.tensorflow-1.15/bin/$(install) --require-hashes -r envs/requirements-tensorflow-1.15.txt
+	$$python -I -m venv --clear .tensorflow-1.15
+	@$(call install,.tensorflow-1.15,envs/requirements-tensorflow-1.15.txt)
 	@touch $@

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import struct
 import tarfile
@@ -17,15 +18,15 @@ VALUES = struct.pack("<4f", 1, 2, 3, 4)
 
 
 def tar(*members: tuple[str, bytes] | tarfile.TarInfo, mode: str = "w:gz") -> bytes:
-    """Of files (name, content), and of members that have none."""
+    """Of files (name, content), and of members that have none; the same bytes at any time."""
     file = io.BytesIO()
-    with tarfile.open(fileobj=file, mode=mode) as archive:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=file, mode=mode.removesuffix(":gz")) as archive:  # type: ignore[call-overload]
         for member in members:
             if isinstance(member, tarfile.TarInfo):
                 archive.addfile(member)
             else:
                 archive.addfile(_member(member[0], size=len(member[1])), io.BytesIO(member[1]))
-    return file.getvalue()
+    return gzip.compress(file.getvalue(), mtime=0) if mode.endswith(":gz") else file.getvalue()
 
 
 def special(name: str = "model.ckpt", **fields: object) -> tarfile.TarInfo:

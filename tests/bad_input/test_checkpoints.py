@@ -118,6 +118,7 @@ def test_an_archive_that_is_wrong_is_refused_in_one_line(case: str, tmp_path: Pa
         ("a.zip", zipped([("model.ckpt", LONG)]), "2e-05"),
         ("a.zip", declared(0xFFFFFFF0), "4.29"),
     ],
+    ids=["tar.gz", "zip", "a zip that says so"],
 )
 def test_what_there_is_no_room_for_is_not_begun(
     name: str, content: bytes, size: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -273,6 +274,7 @@ def test_a_model_whose_checkpoint_is_wrong_is_not_acquired(case: str, tensorflow
         (tar(special("w.index", type=tarfile.SYMTYPE, linkname="/etc/passwd")), "a.tar.gz: one file is to end in"),
         (tar(("w.index", b"")), f"a.tar.gz: expected the md5 {32 * '0'} of 'w.index', found "),
     ],
+    ids=["cut short", "a page", "another file", "two files", "a symbolic link", "another digest"],
 )
 def test_a_file_that_an_archive_does_not_hold_is_not_extracted(
     content: bytes, expected: str, jobs: Jobs, tmp_path: Path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 import pytest
 import scipy.io
 from cases import REPOSITORY
+from crafted import tar
 from mutations import Readers, bounded_memory, check_damage, chosen_seed
 from PIL import Image
 
@@ -79,15 +79,8 @@ def _read_picture(path: Path) -> object:
 
 
 def _tar(folder: Path) -> list[bytes]:
-    inner, outer = io.BytesIO(), io.BytesIO()
-    for file, names in ((inner, ("a.JPEG", "b.JPEG")), (outer, ("n01440764.tar", "n02105855.tar"))):
-        with tarfile.open(fileobj=file, mode="w") as archive:
-            for name in names:
-                content = inner.getvalue() if file is outer else b"picture"
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-    return [outer.getvalue()]
+    pictures = tar(("a.JPEG", b"picture"), ("b.JPEG", b"picture"), mode="w")
+    return [tar(("n01440764.tar", pictures), ("n02105855.tar", pictures), mode="w")]
 
 
 def _record(folder: Path) -> list[bytes]:
@@ -121,16 +114,10 @@ def _devkit(folder: Path) -> list[bytes]:
     synsets = np.array([(1, "n01440764", 0), (2, "n02105855", 0)], names)
     meta = io.BytesIO()
     scipy.io.savemat(meta, {"synsets": synsets}, do_compression=True)  # SciPy crashes on damage to what is not
-    contents = []
-    for mode in ("w", "w:gz"):
-        file = io.BytesIO()
-        with tarfile.open(fileobj=file, mode=mode) as archive:
-            for name, content in (("meta.mat", meta.getvalue()), ("ILSVRC2012_validation_ground_truth.txt", b"1\n2\n")):
-                member = tarfile.TarInfo(f"ILSVRC2012_devkit_t12/data/{name}")
-                member.size = len(content)
-                archive.addfile(member, io.BytesIO(content))
-        contents.append(file.getvalue())
-    return contents
+    synset_table = b"MATLAB 5.0 MAT-file".ljust(116) + meta.getvalue()[116:]  # SciPy's header tells the time
+    files = {"meta.mat": synset_table, "ILSVRC2012_validation_ground_truth.txt": b"1\n2\n"}
+    members = [(f"ILSVRC2012_devkit_t12/data/{name}", content) for name, content in files.items()]
+    return [tar(*members, mode="w"), tar(*members)]
 
 
 def _sgm(folder: Path) -> list[bytes]:

@@ -98,7 +98,9 @@ def use(photographs: Photographs, how: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("how", ["evaluation", "training"])
-@pytest.mark.parametrize("content", [b"", b"no image at all", encoded(noise(300, 200))[:9000]])
+@pytest.mark.parametrize(
+    "content", [b"", b"no image at all", encoded(noise(300, 200))[:9000]], ids=["empty", "text", "cut short"]
+)
 def test_what_is_no_whole_image_is_named_with_its_place(tmp_path, how, content):
     photographs = kept(tmp_path / "val.tar", encoded(noise(40, 40)), content)
     place = rf"val\.tar at byte {photographs.index['offset'][1]}: "

@@ -378,6 +378,7 @@ def test_a_board_that_ssh_cannot_reach_is_told_in_one_line(
             r"tx2: \S+ cannot import TensorFlow \(ModuleNotFoundError.*install it there",
         ),
     ],
+    ids=["no file", "too old", "no TensorFlow"],
 )
 def test_a_runtime_that_is_no_use_is_told_in_one_line(
     device: SshDevice, tmp_path: Path, script: str | None, message: str
