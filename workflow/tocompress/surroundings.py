@@ -29,6 +29,8 @@ _KEPT = (
 )
 
 _BACKENDS = ("tensorflow", "jax")
+#: A colon separates the folders of PATH; the rest ends the name of Python in the programs that pip writes.
+_NOT_INSTALLED_IN = ':"$`\\\n'
 _CLONE = Path(__file__).resolve().parents[2]
 
 
@@ -94,6 +96,8 @@ def _stop(problem: str) -> NoReturn:
 
 
 if __name__ == "__main__":
-    if os.pathsep in os.getcwd():
-        _stop(f"{Path.cwd()}: Python makes no environment where a path has a colon; move the clone to another folder")
+    if any(character in os.getcwd() for character in _NOT_INSTALLED_IN):
+        _stop(
+            f"{os.getcwd()!r}: nothing can be installed where a path has one of {_NOT_INSTALLED_IN!r}; move the clone"
+        )
     refuse()
