@@ -42,10 +42,7 @@ def settle() -> None:
     refuse()
     if os.environ.get("KERAS_BACKEND") == "jax" and not find_spec("jax"):
         _stop("KERAS_BACKEND is jax, and JAX is not installed: pip install 'jax[cuda12]', or unset KERAS_BACKEND")
-    known = variables(os.environ, Path.cwd())
-    for name in os.environ.keys() - known.keys():
-        del os.environ[name]
-    os.environ.update(known)
+    clean(Path.cwd())
     try:
         getpass.getuser()
     except (KeyError, OSError):  # a container's, which no system knows by name
@@ -61,6 +58,14 @@ def refuse() -> None:
     """
     if problem := _problem(Path.cwd(), os.environ):
         _stop(problem)
+
+
+def clean(folder: Path) -> None:
+    """Give this process, and so what it starts, the `variables` of a job."""
+    known = variables(os.environ, folder)
+    for name in os.environ.keys() - known.keys():
+        del os.environ[name]
+    os.environ.update(known)
 
 
 def variables(given: Mapping[str, str], folder: Path) -> dict[str, str]:
