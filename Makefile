@@ -9,6 +9,10 @@ UV ?= uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Packages are compiled when first imported: compiling all of TensorFlow at once would double the time of the installation.
 unexport PYTHONDONTWRITEBYTECODE
+# Snakemake does not start without a home folder, as in a container whose user has no name.
+export HOME := $(or $(HOME),$(CURDIR)/.snakemake)
+# Of a cluster, say; `make study` runs on this machine.
+unexport SNAKEMAKE_PROFILE
 
 supported_python = import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 python_3_7 = import sys, ensurepip; sys.exit(sys.version_info[:2] != (3, 7))
@@ -23,7 +27,7 @@ old_runtime := .tensorflow-1.15/$(call digest,envs/requirements-tensorflow-1.15.
 .PHONY: study test test-all lint audit lock tensorflow-1.15
 
 study: $(environment)
-	@PYTHONPATH=$(CURDIR)/workflow snakemake --cores all $(if $(shell test -t 2 && echo terminal),--logger progress)
+	@PYTHONPATH=workflow python -m snakemake --cores all $(if $(shell test -t 2 && echo terminal),--logger progress)
 	@echo "The report: results/default/report.html"
 
 pytest = pytest --numprocesses 2 --dist loadscope
@@ -94,6 +98,7 @@ $(environment):
 	    echo "Python 3.11, 3.12 or 3.13 with venv is needed, found none as: $(PYTHON). Name one: make PYTHON=/path/to/python3.12" >&2; \
 	    exit 1; \
 	fi; \
+	$$python -I workflow/tocompress/surroundings.py || exit 1; \
 	echo "Installing the study's environment into .venv; the first time this takes some minutes."; \
 	$$python -I -m venv --clear .venv
 	@$(call install,.venv,envs/requirements.txt)

@@ -6,10 +6,11 @@ import sys
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 # The submitter's, where this is a job of a cluster, which need not end with it.
 os.environ.pop("TOCOMPRESS_RUN", None)
-# TensorFlow greets at length, before a script can stop it.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-from tocompress import paths, running
+from tocompress import paths, running, surroundings
+
+surroundings.settle()
+
 from tocompress.plan import plan
 from tocompress.provenance.digests import code_digest, environment_digest
 from tocompress.provenance.verify import given_now

@@ -10,12 +10,17 @@ from types import ModuleType
 import hypothesis
 import pytest
 
+from tocompress.surroundings import clean
+
+REPOSITORY = Path(__file__).parents[1]
+
+# Before a test imports Keras.
+clean(REPOSITORY)
+
 # What a change breaks is its own doing: examples are the same each time, but where new ones are looked for.
 hypothesis.settings.register_profile("repeatable", derandomize=True)
 if not os.environ.get("FUZZ_SEED"):
     hypothesis.settings.load_profile("repeatable")
-
-REPOSITORY = Path(__file__).parents[1]
 
 #: What takes a minute or more: begun first, so that no worker is left alone with it at the end.
 LENGTHY = ("test_study.py", "test_killed.py", "test_invalidation.py")

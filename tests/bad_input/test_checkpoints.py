@@ -126,7 +126,7 @@ def test_what_there_is_no_room_for_is_not_begun(
     (tmp_path / name).write_bytes(content)
     monkeypatch.setattr("tocompress.archives.shutil.disk_usage", lambda _: SimpleNamespace(free=15_000))
     message = refusal(tmp_path, lambda: unpack(tmp_path / name, tmp_path / "new"))
-    assert message == f"{name}: cannot be unpacked: it takes {size} GB, and 1.5e-05 GB are free{ROOM}"
+    assert message == f"{name}: cannot be unpacked: it takes {size} GB, and 1.5e-05 GB are free in {tmp_path}{ROOM}"
 
 
 # Checkpoints

@@ -6,11 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import yaml
 from published import published, variables_of
 
 from tocompress.artifacts.body import trace
@@ -23,8 +25,10 @@ from tocompress.errors import StudyError
 from tocompress.evaluation.predict import loaded
 from tocompress.models.registry import NETWORKS
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
+from tocompress.settings.study import load
 from tocompress.weights import read_metadata, read_shapes, read_weights
 
+REPOSITORY = Path(__file__).parents[2]
 QUICK = ("mobilenet_v1", "inception_v1", "resnet_v1_50")
 CNNS = [
     pytest.param(network, id=name, marks=[] if name in QUICK else pytest.mark.long)
@@ -132,6 +136,17 @@ def test_a_file_of_another_digest_is_refused(small, tmp_path: Path) -> None:
     model = model.model_copy(update={"checkpoint": Checkpoint(url="", sha256="0" * 64)})
     with pytest.raises(StudyError, match=r"some\.tar\.gz: expected the sha256 0{64}, found"):
         acquire("small", model, tmp_path / "weights", checkpoint=[tmp_path / "some.tar.gz"])
+
+
+def test_an_archive_is_unpacked_beside_the_weights_and_nothing_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(yaml.safe_load((REPOSITORY / "config.yaml").read_text())).models["mobilenet_v1"]
+    weights = tmp_path / "weights/fp32.safetensors"
+    (tmp_path / "weights/.fp32.unpacked.killed").mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "too small"))
+    acquire("mobilenet_v1", model, weights, checkpoint=[REPOSITORY / "zoo/mobilenet_v1.tar.gz"])
+    assert list(weights.parent.iterdir()) == [weights]
 
 
 GROWTH = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import shutil
+import sys
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +64,11 @@ class Workflow:
         self, executor: str, overlays: tuple[str, ...], config: dict[str, Any], targets: tuple[str, ...]
     ) -> Announced:
         announced = Announced()
-        with SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, dryrun=executor == "dryrun")) as api:
+        with (
+            mock.patch.dict(os.environ),  # the Snakefile gives its jobs other variables, and another name of Python
+            mock.patch.object(sys, "executable", sys.executable),
+            SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, dryrun=executor == "dryrun")) as api,
+        ):
             workflow = api.workflow(
                 resource_settings=ResourceSettings(cores=2),
                 config_settings=ConfigSettings(

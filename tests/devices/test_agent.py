@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import fcntl
 import hashlib
+import io
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -18,6 +20,7 @@ import numpy as np
 import pytest
 from processes import children, end
 
+from tocompress.devices import agent as agent_module
 from tocompress.devices.local import AGENT, LocalAgent
 from tocompress.errors import StudyError
 from tocompress.measurement.operations import base_type
@@ -265,6 +268,14 @@ def test_a_lock_that_is_held_keeps_an_agent_away(tmp_path: Path) -> None:
         holder.flush()
         with pytest.raises(StudyError, match=r"in use by somebody \(process 1\)"), LocalAgent(lock=lock):
             pass
+
+
+def test_an_agent_whose_user_has_no_name_takes_the_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    os.close(agent_module.take_lock(str(tmp_path / "lock"), 0.0, agent_module.Host(0, io.StringIO(), None)))
+    assert (tmp_path / "lock").read_text().startswith(f"user {os.getuid()} (process {os.getpid()}")
 
 
 def test_an_agent_and_its_worker_end_with_their_host(agent: LocalAgent, folder: Path) -> None:

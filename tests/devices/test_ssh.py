@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -147,6 +148,16 @@ def test_blocks_run_in_the_runtime_of_the_board(
         output = values(agent.run(block(kind="outputs")))["image0"]
     np.testing.assert_array_equal(output, [[7, 10], [15, 22]])
     assert not alive(agent.hello["process"])
+
+
+def test_a_long_folder_for_temporary_files_is_no_hindrance(
+    device: SshDevice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "100% temporary" / ("t" * 90)
+    place.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    with SshAgent(device, name="board") as agent:
+        assert agent.hello["record"] == "hello"
 
 
 def test_files_are_sent_once_and_again_when_they_are_damaged(device: SshDevice, inputs: Path) -> None:

@@ -54,6 +54,6 @@ def test_a_stopped_run_goes_on_and_its_checkpoint_is_imported(tmp_path):
 
     digest = hashlib.sha256(arguments["checkpoint"].read_bytes()).hexdigest()
     trained = model.model_copy(update={"checkpoint": Checkpoint(url="", sha256=digest)})
-    weights = imported(trained, [arguments["checkpoint"]])
+    weights = imported(trained, [arguments["checkpoint"]], tmp_path / "unpacked")
     assert sum(tensor.size for tensor in weights.values()) > 10_000
     assert all(np.isfinite(tensor).all() for tensor in weights.values())

@@ -1,7 +1,10 @@
 """Trace the graph of a structure."""
 
 import json
+import os
 from typing import TYPE_CHECKING
+
+os.environ["KERAS_BACKEND"] = "tensorflow"  # it is a graph of TensorFlow, whatever trained the network
 
 from tocompress.artifacts.body import multiply_accumulates, trace
 from tocompress.artifacts.graph import write_graph

@@ -166,7 +166,7 @@ def _check_names(names: Iterable[str]) -> None:
 
 def _check_room(size: int, folder: Path) -> None:
     if size > (free := shutil.disk_usage(folder).free):
-        raise tarfile.TarError(f"it takes {size / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free")
+        raise tarfile.TarError(f"it takes {size / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free in {folder.parents[1]}")
 
 
 def _reason(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ def acquire(name: str, model: ModelSettings, path: Path, *, checkpoint: Files = 
     """
     if isinstance(model, TranslationModel) and vocabularies:
         model = with_vocabularies(model, *vocabularies)
-    weights = imported(model, checkpoint) if checkpoint else initial(model)
+    weights = imported(model, checkpoint, path.with_name(f".{path.stem}.unpacked")) if checkpoint else initial(model)
     write_weights(path, weights, metadata(name, model))
 
 
@@ -54,23 +54,25 @@ def initial(model: ModelSettings) -> Weights:
     return values(variables(model))
 
 
-def imported(model: ModelSettings, files: Files) -> Weights:
+def imported(model: ModelSettings, files: Files, scratch: Path) -> Weights:
     """The weights of a TensorFlow checkpoint, by exact name; its other variables are ignored.
 
-    `files`: those of the checkpoint, or an archive or a folder that holds it. Raises StudyError where it has another
-    digest than the config says, or lacks a variable or has it in another shape.
+    `files`: those of the checkpoint, or an archive, which is unpacked as the new folder `scratch`, or a folder that
+    holds it. Raises StudyError where it has another digest than the config says, or lacks a variable or has it in
+    another shape.
     """
     import keras
 
     with keras.StatelessScope(initialize_variables=False):
         expected = {name: tuple(variable.shape) for name, variable in variables(model).items()}
-    with tempfile.TemporaryDirectory() as folder:
-        scratch = Path(folder, "unpacked")
-        try:
-            return _read(model, [Path(file) for file in files], expected, scratch)
-        except StudyError as error:
-            # The place where an archive was unpacked says nothing, and is gone.
-            raise StudyError(str(error).replace(str(scratch), str(files[0]))) from error
+    try:
+        return _read(model, [Path(file) for file in files], expected, scratch)
+    except StudyError as error:
+        # The place where an archive was unpacked says nothing, and is gone.
+        raise StudyError(str(error).replace(str(scratch), str(files[0]))) from error
+    finally:
+        for folder in scratch.parent.glob(f"{scratch.name}*"):  # and what a killed process has left
+            shutil.rmtree(folder)
 
 
 def _read(model: ModelSettings, files: Sequence[Path], expected: Shapes, scratch: Path) -> Weights:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +12,9 @@ from typing import Any, Protocol
 from tocompress.errors import StudyError
 
 Record = dict[str, Any]
+
+#: For what processes of this machine share: whatever TMPDIR each has, where they can.
+SHARED = Path("/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir())  # noqa: S108
 
 
 class ConnectionLost(StudyError):

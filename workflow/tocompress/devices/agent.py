@@ -1089,8 +1089,15 @@ def take_lock(path: str, patience: float, host: Host) -> int:
     with suppress(OSError):
         os.ftruncate(descriptor, 0)
         since = time.strftime("%Y-%m-%d %H:%M:%S %z")
-        os.pwrite(descriptor, f"{getpass.getuser()} (process {os.getpid()}, since {since})\n".encode(), 0)
+        os.pwrite(descriptor, f"{_user()} (process {os.getpid()}, since {since})\n".encode(), 0)
     return descriptor
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's, which no system knows by name
+        return f"user {os.getuid()}"
 
 
 def _arguments() -> argparse.Namespace:

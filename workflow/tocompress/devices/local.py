@@ -10,13 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tocompress.devices import Record, agent
+from tocompress.devices import SHARED, Record, agent
 from tocompress.devices.connection import Connection
 
 AGENT = Path(agent.__file__)
 
 #: What agents of this machine hold while they measure.
-LOCK = Path(tempfile.gettempdir()) / "tocompress.lock"
+LOCK = SHARED / "tocompress.lock"
 
 
 class LocalAgent:

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tocompress.devices import ConnectionLost, Record, answered, understood
+from tocompress.devices import SHARED, ConnectionLost, Record, answered, understood
 from tocompress.devices.connection import Connection
 from tocompress.devices.local import AGENT
 from tocompress.errors import StudyError
@@ -203,8 +203,9 @@ class _Shell:
     def __init__(self, name: str, device: SshDevice) -> None:
         self._name = name
         self._host = device.host
-        self._place = tempfile.TemporaryDirectory(prefix="ssh-")
-        self._socket = Path(self._place.name, "s")  # short: the path of a socket has about 100 characters
+        # Short, whatever TMPDIR is: the path of a socket has about 100 characters.
+        self._place = tempfile.TemporaryDirectory(prefix="ssh-", dir=SHARED)
+        self._socket = Path(self._place.name, "s")
         options = _OPTIONS | {"ControlPath": str(self._socket)}
         configuration = ["-F", str(Path(device.ssh_config).expanduser())] if device.ssh_config else []
         self._ssh = ["ssh", "-T", "-a", "-x", *configuration]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,9 +44,8 @@ def train(
 
         network, history = sentences.train(model, inputs.training, *sets, **course)
         variables = registry.module(model.network).named_variables(network)
-    with tempfile.TemporaryDirectory() as folder:
-        prefix = Path(folder, f"{name}.ckpt")
-        tensorflow_checkpoint.write(prefix, {key: variable.numpy() for key, variable in variables.items()})
-        tensorflow_checkpoint.archive(prefix, checkpoint)
+    prefix = resume_folder / f"{name}.ckpt"
+    tensorflow_checkpoint.write(prefix, {key: variable.numpy() for key, variable in variables.items()})
+    tensorflow_checkpoint.archive(prefix, checkpoint)
     shutil.rmtree(resume_folder, ignore_errors=True)
     return history
