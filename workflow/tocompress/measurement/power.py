@@ -277,8 +277,8 @@ def _time_and_watt(path: str | Path, lines: Sequence[str]) -> tuple[list[int], l
                 continue
             if len(row) != width and len(row := _without_empty_end(row, width)) != width:
                 raise StudyError(
-                    f"{path}: line {rows.line_num}: the header has {width} columns, this line {len(row)}; a decimal comma"
-                    " needs semicolons between the columns"
+                    f"{path}: line {rows.line_num}: the header has {width} columns, this line {len(row)}; a decimal"
+                    " comma needs semicolons between the columns"
                 )
             numbers.append(rows.line_num)
             fields.append((row[time_at], row[watt_at]))
