@@ -60,7 +60,7 @@ _REFUSALS = {
     "bad permissions": "does not let us in, as ssh takes no private key that others may read: chmod 600",
     "Too many authentication failures": "does not let us in, as ssh tries too many keys: name its own in ~/.ssh/config"
     " (IdentityFile, IdentitiesOnly)",
-    "Permission denied": "does not let us in without a password: `ssh -o BatchMode=yes {host} true` must work"
+    r"Permission denied \(": "does not let us in without a password: `ssh -o BatchMode=yes {host} true` must work"
     " (ssh-copy-id, ssh-add)",
     "administratively prohibited": "does not pass connections on: allow it there (AllowTcpForwarding, PermitOpen)",
 }
@@ -289,9 +289,7 @@ class _Shell:
                 where = f"{self._host}'s {way}"
         for sign, meaning in _REFUSALS.items():
             if line := next((line for line in complaint.splitlines() if re.search(sign, line)), None):
-                return StudyError(
-                    f"{self._name}: {where} {meaning.format(host=self._host)} (ssh: {line.strip()[:200]})"
-                )
+                return StudyError(f"{self._name}: {where} {meaning.format(host=self._host)} (ssh: {_said(line)})")
         through = f" through its {way}" if way and where == self._host else ""
         told = _said(_reason(complaint) or _last_line(complaint))
         return ConnectionLost(

@@ -128,7 +128,7 @@ def possible_watts(rail: str) -> tuple[float, float]:
     """The lowest and highest W that the mean of a rail over 10 ms can be; beyond, the sensor was disturbed.
 
     No device gives power back: an INA3221 is off by 0.8 W at most (80 uV at 2 milliohm, the smallest shunt of a Jetson,
-    and 19 V). It tells 5.4 kW at most (32.76 V, and 163.8 mV at 1 milliohm), and no processor takes 0.6 kW. An outlet
+    and 19 V). It tells 5.4 kW at most (32.76 V, and 163.8 mV at 1 milliohm), a processor takes 0.6 kW. An outlet
     of three phases and 32 A gives a meter 22 kW. A counter that runs backwards tells its whole range, in megawatts.
     """
     return -1.0, 20_000.0 if rail == METER else 5_000.0
