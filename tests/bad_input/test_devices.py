@@ -300,6 +300,7 @@ def test_a_host_is_refused_or_one_argument_and_no_option(user: str, host: str) -
     [
         (b"8000\n", 8.0),
         (b"-1500\n", -1.5),
+        (b"65535\n", None),  # of a bus on which nobody answers
         (b"", None),
         (b"\n", None),
         (b"8 000", None),
@@ -316,6 +317,22 @@ def test_a_sensor_tells_a_number_or_nothing(tmp_path: Path, content: bytes, watt
     (chip / "in_power0_input").write_bytes(content)
     (rail,) = agent.find_rails(str(tmp_path))
     assert rail.watt() == watt
+
+
+@pytest.mark.parametrize(
+    ("millivolt", "milliampere", "watt"),
+    [(19168, 240, 4.60032), (19168, -8, -0.153344), (65535, 240, None), (65528, 65535, None), (-8, -4, None)],
+)
+def test_a_chip_tells_what_its_registers_can_hold_or_nothing(
+    tmp_path: Path, millivolt: int, milliampere: int, watt: float | None
+) -> None:
+    chip = tmp_path / "sys/class/hwmon/hwmon0"
+    chip.mkdir(parents=True)
+    values = {"name": "ina3221", "in1_label": "VDD_IN", "in1_input": millivolt, "curr1_input": milliampere}
+    for name, value in values.items():
+        (chip / name).write_text(f"{value}\n")
+    (rail,) = agent.find_rails(str(tmp_path))
+    assert rail.watt() == (None if watt is None else pytest.approx(watt))
 
 
 @pytest.mark.parametrize(("wrap", "watts"), [("0", [None]), ("", []), ("many", []), ("1e6", [])])

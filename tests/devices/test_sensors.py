@@ -15,6 +15,7 @@ import pytest
 from simulated_ina3221 import STEP_W, Chip, SimulatedIna3221
 
 from tocompress.devices.agent import AgentError, Rail, Sampler, find_rails, sensor_state
+from tocompress.measurement.power import possible_watts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sysfs is Linux's")
 
@@ -69,6 +70,20 @@ def test_energy_counters_give_the_mean_power_since_the_reading_before_across_the
     assert watt is not None
     assert 0.5 / (after - before) <= watt <= 0.5 / 0.05
     assert package.watt() == 0.0
+
+
+def test_a_step_backwards_is_power_that_no_device_takes_and_a_wrap_is_not(tmp_path: Path) -> None:
+    """Of the range of many processors; a jump of 700 J and back, as an AMD 7840HS showed."""
+    counter = zone(tmp_path, "0", "package-0", 1_000_000_000, wrap=65_532_610_987)
+    package = rail(tmp_path, "intel-rapl:0/package-0")
+    highest = possible_watts(package.name)[1]
+    watts = []
+    for microjoule in (1_000_006_000, 1_700_012_000, 1_000_018_000, 65_532_600_000, 5_000):
+        time.sleep(0.001)
+        counter.write_text(f"{microjoule}\n")
+        watts.append(package.watt())
+    assert [watt is not None and watt > highest for watt in watts[:4]] == [False, True, True, True]
+    assert watts[4] is not None and 0 < watts[4] < 0.016 / 0.001
 
 
 def test_a_file_that_may_not_be_read_is_no_rail() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -377,6 +378,93 @@ def test_a_board_that_ssh_cannot_reach_is_told_in_one_line(
     with pytest.raises(StudyError, match=message) as caught, SshAgent(unreachable, name="tx2"):
         pass
     assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def jump(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with server(tmp_path_factory.mktemp("jump")) as running:
+        yield running
+
+
+@pytest.fixture
+def behind(board: Server, jump: Server, device: SshDevice, tmp_path: Path) -> SshDevice:
+    """The board behind a jump host, both known and both with the user's keys."""
+    known = tmp_path / "known_hosts"
+    known.write_text(board.known_hosts.read_text() + jump.known_hosts.read_text())
+    hosts = [
+        server.config.read_text().replace(f"{server.folder}/known_hosts", str(known)).replace("Host board", name)
+        for name, server in (("Host board\n  ProxyJump jump", board), ("Host jump", jump))
+    ]
+    (tmp_path / "config").write_text("".join(hosts))
+    return device.model_copy(update={"ssh_config": str(tmp_path / "config")})
+
+
+def test_a_board_is_reached_through_a_jump_host(behind: SshDevice) -> None:
+    with SshAgent(behind, name="tx2") as agent:
+        assert agent.hello["tensorflow"]
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "message"),
+    [
+        ("known_hosts", ("[127.0.0.1]:{jump} ", "elsewhere "), "jump host jump shows a host key that is not known: .*"),
+        ("known_hosts", ("[127.0.0.1]:{board} ", "elsewhere "), "has no known host key: .*No ED25519 host key"),
+        ("known_hosts", ("[127.0.0.1]:{board} ", "@revoked * "), "shows a host key that known_hosts calls revoked"),
+        ("config", ("{jump_folder}/user_key", "{jump_folder}/other_host_key"), "jump host jump does not let us in"),
+        ("config", ("{board_folder}/user_key", "{board_folder}/other_host_key"), "does not let us in without a pass"),
+        ("config", ("Port {jump}", "Port 1"), "jump host jump cannot be reached; .*port 1: Connection refused"),
+        ("config", ("Port {board}", "Port 1"), "cannot be reached through its jump host jump; .*Connection refused"),
+        (
+            "config", ("Port {jump}", "Port {jump}\n  HostKeyAlgorithms rsa-sha2-512"),
+            "jump host jump shows no kind of host key that this ssh takes: .*no matching host key type found",
+        ),
+        (
+            "config", ("Port {board}", "Port {board}\n  HostKeyAlgorithms rsa-sha2-512"),
+            "shows no kind of host key that this ssh takes: .*no matching host key type found. Their offer",
+        ),
+        (
+            "config", ("ProxyJump jump\n", "KexAlgorithms diffie-hellman-group1-sha1\n"),
+            "and this ssh have no algorithm in common: .*no matching key exchange method found",
+        ),
+        ("config", ("ProxyJump jump", "ProxyCommand no-such-program"), "ProxyCommand `no-such-program` .*not found"),
+        ("config", ("Port {board}", "Port none"), "cannot be reached by this configuration of ssh .*Bad port 'none'"),
+    ],
+    ids=[
+        *("jump host's key", "board's key", "revoked key", "jump host's login", "board's login", "jump host's port"),
+        *("board's port", "jump host's kind of key", "board's kind of key", "key exchange", "command", "configuration"),
+    ],
+)  # fmt: skip
+def test_the_cause_is_named_and_whose_it_is(
+    behind: SshDevice, board: Server, jump: Server, tmp_path: Path, file: str, line: tuple[str, str], message: str
+) -> None:
+    place = {"board": board.port, "jump": jump.port, "board_folder": board.folder, "jump_folder": jump.folder}
+    old, new = (part.format(**place) for part in line)
+    content = (tmp_path / file).read_text()
+    assert old in content
+    (tmp_path / file).write_text(content.replace(old, new))
+    whose = "board's " if message.startswith(("jump", "ProxyC")) else "board "
+    with pytest.raises(StudyError, match=f"^tx2: {whose}{message}"), SshAgent(behind, name="tx2"):
+        pass
+
+
+@pytest.mark.skipif(not shutil.which("setsid"), reason="needs util-linux")
+def test_nothing_is_asked_at_a_terminal(behind: SshDevice, tmp_path: Path) -> None:
+    (tmp_path / "known_hosts").write_text("")
+    program = f"""
+from tocompress.devices.ssh import SshAgent
+from tocompress.settings.device import SshDevice
+SshAgent(SshDevice.model_validate_json({behind.model_dump_json()!r}), name="tx2").__enter__()
+"""
+    ours, theirs = os.openpty()
+    command = ["setsid", "--ctty", "--wait", sys.executable, "-c", program]
+    environment = os.environ | {"PYTHONPATH": str(WORKFLOW)}
+    finished = subprocess.run(
+        command, stdin=theirs, stdout=theirs, stderr=subprocess.PIPE, text=True, env=environment, timeout=60
+    )
+    assert "board's jump host jump shows a host key that is not known" in finished.stderr
+    os.set_blocking(ours, False)
+    with pytest.raises(BlockingIOError):
+        os.read(ours, 1000)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -246,6 +247,45 @@ def test_a_sensor_that_is_stuck_measures_nothing() -> None:
     )
     power.loc[stuck & power["rail"].eq("total"), "watt"] += power["time_s"]  # one rail alone may well be constant
     assert row(power_rows(power, windows, ["total", "part"]), "fp32", "energy")["n"] == 3
+
+
+@pytest.mark.parametrize(
+    ("jumps", "told"),
+    [
+        ({12.0: 700 / CYCLE}, 7e4),  # as an energy counter tells a jump of 700 J from one reading to the next
+        ({12.0: 700 / CYCLE, 12.0 + CYCLE: (65532.6 - 700) / CYCLE}, 6.5e6),  # and back
+        ({9.0: 9.9e37}, 9.9e37 * CYCLE / 0.01),  # as a multimeter tells an overload
+        ({16.0: -4000.0}, -2600),
+        ({12.0: np.nan}, np.nan),
+    ],
+    ids=["jump", "backwards", "overload", "negative", "no number"],
+)
+def test_a_block_with_power_that_no_device_takes_is_left_out(jumps: dict[float, float], told: float) -> None:
+    power, windows = session({"fp32": [4.0, 4.0, 4.0]})
+    for moment, watt in jumps.items():
+        at = (power["time_s"] - moment).abs().where((power["process"] == 2) & (power["rail"] == "total"))
+        power.loc[at.idxmin(), "watt"] = watt
+    energy = row(power_rows(power, windows, ["total"]), "fp32", "energy")
+    assert (energy["value"], energy["n"]) == (pytest.approx(4.0 * 5 / 100, rel=0.01), 2)
+    left_out = re.fullmatch(
+        r"1 of 3 blocks left out: rail total tells (\S+) W, which no device takes: .*", energy["reason"]
+    )
+    assert left_out
+    assert float(left_out[1].replace(",", "")) == pytest.approx(told, rel=0.1, nan_ok=True)
+
+
+def test_steps_of_a_counter_read_at_uneven_times_are_possible() -> None:
+    """A processor at 500 W, whose counter counts every 0.976 ms, read every millisecond, or up to 1 ms later."""
+    _, windows = session({"fp32": [4.0]})
+    random = np.random.default_rng(1)
+    slots = np.arange(7.0, 21.0, 0.001)
+    times = slots + np.where(random.random(len(slots)) < 0.1, random.uniform(0, 0.00099, len(slots)), 0)
+    watt = np.diff(500 * 0.000976 * np.floor(times / 0.000976)) / np.diff(times)
+    assert watt.max() > 5_000
+    counter = pd.DataFrame({"time_s": times[1:], "watt": watt}).assign(
+        variant="fp32", dequantization="once", process=1, rail="total"
+    )
+    assert row(power_rows(counter, windows, ["total"]), "fp32", "power_mean")["basis"] == "measured"
 
 
 def test_a_rail_that_gave_no_reading_leaves_nothing_to_integrate() -> None:

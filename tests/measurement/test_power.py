@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tocompress.errors import StudyError
 from tocompress.measurement.power import (
     METER,
+    check_meter,
     least_step,
     meter_samples,
     quality,
@@ -174,11 +175,41 @@ def test_a_meters_times_are_unix_seconds_or_iso_8601_with_a_zone(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        "time,watt,volt\n1700000000.25,12.5,5.1,\n1700000000.5,12.6,5.2,\n",
+        "time,time_end,watt,volt\n1700000000.25,1700000000.5,12.5,5.1,\n1700000000.5,1700000000.75,12.6,5.2,,\n",
+        "time,watt,volt,\n1700000000.25,12.5,5.1\n1700000000.5,12.6,5.2,\n",
+        "watt;time;volt\r\n12,5;1700000000,25;5,1;\r\n12,6;1700000000,5;5,2\r\n",
+        "\ufefftime\twatt\tnote\n2023-11-14T22:13:20,25Z\t12,5\ta\t\n\n2023-11-14T22:13:20.5Z\t12.6\t\n",
+        '"time","watt"\n"1700000000.25","12.5"\n"1700000000.5","12.6"\n',
+    ],
+    ids=["ends in rows", "two ends in rows", "end in the header", "semicolons", "tabs", "quotes"],
+)
+def test_watts_are_those_under_their_name_however_rows_end_and_columns_are_parted(tmp_path: Path, content: str) -> None:
+    (tmp_path / "meter.csv").write_text(content, newline="")
+    found = read_meter(tmp_path / "meter.csv")
+    assert found["watt"].tolist() == [12.5, 12.6]
+    assert found["unix_s"].tolist() == pytest.approx([1700000000.25, 1700000000.5], abs=1e-6)
+
+
+@pytest.mark.parametrize("rest", ["1700000000.5,", "1700000000.5,1", "17", "1700000000.5,13.0,\xb0".encode("latin-1")])
+def test_a_line_that_is_still_being_written_is_no_reading(tmp_path: Path, rest: str | bytes) -> None:
+    written = b"time,watt\n1700000000.25,12.5\n"
+    (tmp_path / "meter.csv").write_bytes(written + (rest if isinstance(rest, bytes) else rest.encode()))
+    assert read_meter(tmp_path / "meter.csv").to_numpy().tolist() == [[1700000000.25, 12.5]]
+
+
+@pytest.mark.parametrize(
     ("content", "message"),
     [
         ("", "meter.csv: not a CSV file of a power meter"),
         ("time,power\n1,2\n", "meter.csv: no column watt"),
+        ("time,watt,watt\n1,2,3\n", "meter.csv: no column watt, or several"),
         ("time,watt\n1,2\n2,two\n", "meter.csv: line 3: .* `watt` a number"),
+        ("time,watt\n1,2\n2,5,1\n", "meter.csv: line 3: the header has 2 columns, this line 3"),
+        ("time,watt,volt\n1,2,5\n2,1\n", "meter.csv: line 3: the header has 3 columns, this line 2"),
+        ('time,watt\n1,"12,5"\n', "meter.csv: line 2: .* `watt` a number"),
         (
             "time,watt\n2023-11-14T22:13:20,2\n",
             "meter.csv: line 2: `time` is UNIX seconds or ISO 8601 with a time zone",
@@ -209,12 +240,30 @@ def test_a_meters_readings_are_moved_to_the_devices_clock_and_cut_to_blocks(
     assert (samples["watt"] - samples["time_s"]).to_numpy() == pytest.approx(0.25)
 
 
-def test_a_meter_that_does_not_cover_a_block_is_refused(windows: pd.DataFrame) -> None:
-    meter = pd.DataFrame({"unix_s": 1_700_000_000 + np.arange(95.0, 117.0), "watt": 5.0})
-    with pytest.raises(
-        StudyError, match=r"not cover q8, once, process 1, which ran from 2023-11-14 22:15:00 to 22:15:17"
-    ):
-        meter_samples(meter, windows, offset_s=1_700_000_000)
+def test_a_meter_gives_what_it_covers_of_a_block_and_is_refused_where_that_is_nothing(windows: pd.DataFrame) -> None:
+    meter = pd.DataFrame({"unix_s": 1_700_000_000 + np.arange(101.0, 114.0), "watt": 5.0})
+    found = meter_samples(meter, windows, offset_s=1_700_000_000)
+    assert found["time_s"].tolist() == list(range(101, 114))
+    with pytest.raises(StudyError, match=r"not cover any block.* from 2023-11-14 22:15:00 to 2023-11-14 22:15:17"):
+        meter_samples(meter.assign(unix_s=meter["unix_s"] - 20), windows, offset_s=1_700_000_000)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("time,watt\n", "has written no reading yet"),
+        ("time,watt\n1700000000000,5\n1700000000500,5\n", "are they seconds"),
+        ("time,watt\n0.0,5\n0.5,5\n", "not about now, 1700000000; is it running"),
+    ],
+    ids=["nothing yet", "milliseconds", "seconds since its start"],
+)
+def test_a_meter_that_tells_of_another_time_is_refused(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "meter.csv"
+    path.write_text(content)
+    with pytest.raises(StudyError, match=message):
+        check_meter(path, 1_700_000_000)
+    path.write_text("time,watt\n1699990000,5\n1699999000,5\n")
+    check_meter(path, 1_700_000_000)
 
 
 def test_a_block_without_all_its_phases_is_told(windows: pd.DataFrame) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from tocompress.devices import ConnectionLost
 from tocompress.devices.local import LocalAgent
 from tocompress.errors import StudyError
+from tocompress.measurement.energy import power_rows
 from tocompress.measurement.session import Subject, measure, outputs_of, round_blocks
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows
 from tocompress.schemas.benchmark import TABLES
@@ -57,12 +59,20 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
 class ScriptedAgent:
     """Answers every block at once: q8's time differs from process to process by half, fp32's is the same always."""
 
-    def __init__(self, subject: Subject, lost: int = 0, rails: tuple[str, ...] = (), failing: bool = False) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        lost: int = 0,
+        rails: tuple[str, ...] = (),
+        failing: Collection[str] = (),
+        cut: str | None = None,
+    ) -> None:
         self.hello: dict[str, Any] = {"record": "hello", "rails": list(rails)}
         self.commands: list[dict[str, Any]] = []
         self.reconnections = 0
         self._lost = lost
-        self._failing = failing
+        self._failing, self._cut = failing, cut
+        self._begin = time.monotonic()
         self._variants = {subject.digests[f"artifact/{variant}"]: variant for variant in subject.artifacts}
 
     def send(self, file: Path, sha256: str) -> None: ...
@@ -73,10 +83,13 @@ class ScriptedAgent:
     def run(self, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if command["command"] == "state":
             clock = {"cpu0/cpufreq/scaling_min_freq": "100", "cpu0/cpufreq/scaling_max_freq": "200"}
-            yield {"record": "state", "load": 0.0, "monotonic_s": 0.0, "clock": clock}
+            now = time.monotonic() - self._begin
+            yield {"record": "state", "load": 0.0, "monotonic_s": now, "clock": clock}
         else:
             self.commands.append(command)
-            if self._failing:
+            if command["kind"] == self._cut:
+                raise ConnectionLost("agent: no answer for 120 s")
+            if command["kind"] in self._failing:
                 yield {"record": "error", "error": "the worker was ended by signal 9"}
                 return
             yield from self._block(command)
@@ -194,9 +207,31 @@ def test_a_block_whose_connection_was_lost_is_repeated_and_counts_once(subject: 
         measure(ScriptedAgent(subject, lost=3), subject, HOST, QUICK)
 
 
-def test_a_block_that_fails_ends_the_session_in_one_line(subject: Subject) -> None:
+def test_a_timed_block_that_fails_ends_the_session_in_one_line(subject: Subject) -> None:
     with pytest.raises(StudyError, match=r"^benchmark of tiny: round 1: .*: the worker was ended by signal 9$"):
-        measure(ScriptedAgent(subject, failing=True), subject, HOST, QUICK)
+        measure(ScriptedAgent(subject, failing=["control", "latency"]), subject, HOST, QUICK)
+
+
+@pytest.mark.parametrize(("kind", "part"), [("control", "memory"), ("operations", "operations"), ("power", "power")])
+def test_a_part_that_fails_costs_no_other(subject: Subject, kind: str, part: str) -> None:
+    tables = measure(ScriptedAgent(subject, rails=("0-0041/VDD_IN",), failing=[kind]), subject, HOST, QUICK)
+    told = {key: why for key, why in facts(tables).items() if key.endswith("/unavailable")}
+    assert told.keys() == {f"{part}/unavailable"}
+    assert told[f"{part}/unavailable"].endswith(": the worker was ended by signal 9")
+    assert tables["latency"].groupby(["variant", "dequantization"])["process"].nunique().tolist() == [2] * 4
+    assert len(tables["operations"]) == (0 if part == "operations" else 4)
+    assert len(tables["windows"]) == (0 if part == "power" else 4 * 5 * 3)
+
+
+def test_a_device_that_is_gone_after_its_times_costs_what_was_not_measured(subject: Subject) -> None:
+    agent = ScriptedAgent(subject, rails=("0-0041/VDD_IN",), cut="operations")
+    tables = measure(agent, subject, HOST, QUICK)
+    told = {key: why for key, why in facts(tables).items() if key.endswith("/unavailable")}
+    assert told == dict.fromkeys(
+        ["operations/unavailable", "power/unavailable", "end/unavailable"], "agent: no answer for 120 s"
+    )
+    assert set(tables["latency"].groupby(["variant", "dequantization", "process"]).size()) == {40}
+    assert len(agent.commands) == 2 * 5 + 3
 
 
 def test_moving_clocks_refuse_a_session_that_wants_them_locked(subject: Subject) -> None:
@@ -222,14 +257,90 @@ def test_power_is_sampled_where_there_is_a_sensor(subject: Subject) -> None:
     assert "power/unavailable" not in facts(tables)
 
 
-def test_a_clock_that_is_set_meanwhile_parts_a_meters_times_from_the_blocks(
-    subject: Subject, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def meter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A meter's file with the readings of a session, for which a session waits half a second."""
+    monkeypatch.setattr("tocompress.measurement.session._METER_PATIENCE_S", 0.5)
+    write_readings(tmp_path / "meter.csv", time.time(), 60)
+    return tmp_path / "meter.csv"
+
+
+def write_readings(path: Path, now: float, seconds: float) -> None:
+    """Ten a second, from ten seconds ago on; the last line is unfinished. The scripted blocks last until in 4 s."""
+    times = now - 10 + 0.1 * np.arange(round(10 * (10 + seconds)))
+    path.write_text("time,watt\n" + "".join(f"{moment:.3f},12.5\n" for moment in times) + f"{times[-1] + 0.1:.3f},1")
+
+
+def test_a_meter_tells_the_power_of_every_block(subject: Subject, meter: Path) -> None:
+    tables = measure(ScriptedAgent(subject), subject, HOST.model_copy(update={"meter": str(meter)}), QUICK)
+    assert "power/unavailable" not in facts(tables)
+    assert set(tables["power"]["rail"]) == {"meter"} and set(tables["power"]["watt"]) == {12.5}
+    assert set(tables["power"].groupby(["variant", "dequantization", "process"]).size()) <= {41, 42}
+    assert tables["power"].groupby(["variant", "dequantization", "process"]).ngroups == 4 * 5
+
+
+def test_a_meter_that_has_not_written_the_last_readings_is_waited_for(
+    subject: Subject, meter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    times = iter([7200.0, 7200.0, 3600.0, 3600.0])  # of this machine, around the device's state, before and after
+    write_readings(meter, now := time.time(), 2)
+    monkeypatch.setattr("tocompress.measurement.session.time.sleep", lambda _: write_readings(meter, now, 60))
+    tables = measure(ScriptedAgent(subject), subject, HOST.model_copy(update={"meter": str(meter)}), QUICK)
+    assert tables["power"]["time_s"].max() >= 4.0
+
+
+@pytest.mark.parametrize("left", ["nothing", "half", "garbage", "no file"])
+def test_a_meter_that_fails_in_the_session_costs_the_power_alone(subject: Subject, meter: Path, left: str) -> None:
+    now = time.time()
+
+    class Failing(ScriptedAgent):
+        def _block(self, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
+            if command["kind"] == "power":
+                match left:
+                    case "nothing":
+                        write_readings(meter, now, -1)
+                    case "half":
+                        write_readings(meter, now, 2)
+                    case "garbage":
+                        meter.write_text("time,watt\n2,5\n1,5\n")
+                    case _:
+                        meter.unlink(missing_ok=True)
+            yield from super()._block(command)
+
+    tables = measure(Failing(subject), subject, HOST.model_copy(update={"meter": str(meter)}), QUICK)
+    assert set(tables["latency"].groupby(["variant", "dequantization", "process"]).size()) == {40}
+    assert len(tables["operations"]) == 4 and len(tables["windows"]) == 4 * 5 * 3
+    assert ("power/unavailable" in facts(tables)) == (left != "half")
+    if left == "half":
+        rows = power_rows(tables["power"], tables["windows"], ["meter"])
+        assert rows["reason"].str.contains("blocks left out: rail meter was not read for").all()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [None, "", "time,watt\n", "time;power\n1;2\n", "time,watt\n1700000000000,5\n", "time,watt\n2,5\n1,5\n"],
+    ids=["absent", "empty", "no readings", "no watts", "milliseconds", "backwards"],
+)
+def test_a_meter_that_is_none_is_refused_before_anything_runs(
+    subject: Subject, meter: Path, content: str | None
+) -> None:
+    meter.unlink()
+    if content is not None:
+        meter.write_text(content)
+    agent = ScriptedAgent(subject)
+    with pytest.raises(StudyError, match=r"meter\.csv: "):
+        measure(agent, subject, HOST.model_copy(update={"meter": str(meter)}), QUICK)
+    assert agent.commands == []
+
+
+def test_a_clock_that_is_set_meanwhile_parts_a_meters_times_from_the_blocks(
+    subject: Subject, meter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.time()
+    times = iter([now, now, now, now - 3600.0, now - 3600.0])  # around the device's state, before and after
     monkeypatch.setattr("tocompress.measurement.session.time.time", lambda: next(times))
-    metered = HOST.model_copy(update={"meter": "meter.csv"})
-    with pytest.raises(StudyError, match=r"clock was set by -3600\.0 s during the session"):
-        measure(ScriptedAgent(subject), subject, metered, QUICK)
+    tables = measure(ScriptedAgent(subject), subject, HOST.model_copy(update={"meter": str(meter)}), QUICK)
+    assert "clock was set by -36" in facts(tables)["power/unavailable"]
+    assert len(tables["latency"]) == 8 * 40
 
 
 def test_without_a_sensor_the_session_says_so_and_samples_no_power(subject: Subject) -> None:

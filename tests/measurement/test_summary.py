@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_power_rows
+from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_rows
 from tocompress.schemas.evaluation import METRICS
 from tocompress.schemas.study import STUDY
 from tocompress.tables import write_table
@@ -163,7 +163,7 @@ def test_operation_shares_add_up_to_one_and_a_class_that_does_not_occur_is_zero(
 
 
 def test_all_rows_fit_the_study(latency: pd.DataFrame, tmp_path: Path) -> None:
-    power = unavailable_power_rows(latency, "no power sensor on host")
+    power = unavailable_rows(latency, "power", "no power sensor on host")
     assert len(power) == 3 * 2 * 2
     assert power["value"].isna().all()
     assert set(power["reason"]) == {"no power sensor on host"}

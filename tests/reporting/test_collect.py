@@ -55,6 +55,8 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
         add("power", POWER, _power(model.variants) if sensor else POWER.empty_table().to_pandas())
         add("windows", WINDOWS, _windows(model.variants) if sensor else WINDOWS.empty_table().to_pandas())
         told = {"kernel": "6"} if sensor else {"power/unavailable": "no power sensor"}
+        if (device.name, model.name) == ("host", "vgg"):
+            told |= {"memory/unavailable": "killed", "operations/unavailable": "no trace"}
         add("session", SESSION, pd.DataFrame({"key": told.keys(), "value": told.values()}))
 
     study = collect(Aggregation(models=MODELS, devices=DEVICES, level=0.95, target=0.05), **files)
@@ -78,6 +80,10 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
         2.0 * 10 / 5, rel=1e-3
     )  # 2 W above idle for 10 s, 5 inferences
     assert by_device.loc["host", "reason"] == "host: no power sensor"
+    failed = study[study["model"].eq("vgg") & study["device"].eq("host")].set_index("metric")
+    assert set(failed.loc["memory", "reason"]) == {"host: killed"}
+    assert set(failed.loc["operation_share", "reason"]) == {"host: no trace"}
+    assert failed.loc["memory", "value"].isna().all() and len(failed.loc["memory"]) == len(_VGG.variants)
     assert dict(zip(*_of(study, "filters_removed", ["model", "variant"]), strict=True)) == {("vgg", "p50-q8"): 0.5}
     unavailable = study[study["model"].eq("alone") & study["metric"].eq("top1")]
     assert unavailable["reason"].tolist() == ["no trained weights"]

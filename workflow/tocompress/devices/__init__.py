@@ -21,21 +21,25 @@ class ConnectionLost(StudyError):
     """The agent or the way to it has ended, or nothing is heard of it; a new connection may work."""
 
 
+class AgentFailed(StudyError):
+    """The agent could not carry out a command, or its answer is not understood; the way to it stands."""
+
+
 def answered(records: Iterable[Record], where: str = "") -> list[Record]:
-    """All records of a command that ended well; raises StudyError, which begins with `where`, for one that did not."""
+    """All records of a command that ended well; raises AgentFailed, which begins with `where`, for one that did not."""
     answer = list(records)
     if answer[-1]["record"] == "error":
-        raise StudyError(f"{where}{answer[-1]['error']}")
+        raise AgentFailed(f"{where}{answer[-1]['error']}")
     return answer
 
 
 @contextmanager
 def understood(where: str) -> Iterator[None]:
-    """What is made of records in the block is as the agent means it: else a StudyError, which begins with `where`."""
+    """What is made of records in the block is as the agent means it: else AgentFailed, which begins with `where`."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise StudyError(
+        raise AgentFailed(
             f"{where}: the agent's answer is not the one to this command ({type(error).__name__}: {str(error)[:200]});"
             " run the same command again"
         ) from error

@@ -268,6 +268,10 @@ _IIO_STATE = ("running_mode", "polling_delay_[0-2]", "crit_current_limit_[0-2]",
 _HWMON_STATE = ("update_interval", "samples", "shunt?_resistor", "in[1-3]_enable", "curr[1-3]_crit", "curr[1-3]_max")
 
 
+#: What is read from an I2C bus on which nobody answers; and mV that an INA3221 tells at most: 12 bits of 8 mV.
+_ALL_ONES, _HIGHEST_MILLIVOLT = 0xFFFF, 32760
+
+
 class Rail:
     """A place where power is read. Its files stay open: opening takes ten times as long as reading.
 
@@ -288,7 +292,10 @@ class Rail:
 
 
 class EnergyCounter:
-    """Watt from a counter of microjoules that starts again at `wrap`: the mean since it was read before."""
+    """Watt from a counter of microjoules that starts again at `wrap`: the mean since it was read before.
+
+    A step backwards that is no wrap gives nearly the whole range at once: megawatts, which the host does not take.
+    """
 
     def __init__(self, microjoule: int, wrap: int) -> None:
         self._wrap = wrap
@@ -301,10 +308,14 @@ class EnergyCounter:
 
 
 def _milliwatt(power: int) -> float:
+    if power == _ALL_ONES:
+        raise ValueError("nobody answers on the bus")
     return power / 1000
 
 
 def _millivolt_milliampere(voltage: int, current: int) -> float:
+    if not 0 <= voltage <= _HIGHEST_MILLIVOLT or current == _ALL_ONES:
+        raise ValueError("more than an INA3221 tells")
     return 1e-6 * voltage * current
 
 

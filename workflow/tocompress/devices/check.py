@@ -109,7 +109,7 @@ def _sensors(hello: Record, device: LocalDevice | SshDevice) -> Finding:
     found = ", ".join(rails) or "none"
     try:
         if device.meter:
-            power.read_meter(device.meter)
+            power.check_meter(device.meter, time.time())
         return Finding("sensors", f"{found}; total: {' + '.join(power.total_rails(rails, device.rails))}")
     except StudyError as error:
         return Finding("sensors", found, str(error))

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO
@@ -39,11 +39,20 @@ class _NoRecord(ConnectionLost):
 class Connection:
     """Commands to an agent and records from it, over the pipes of one process.
 
-    `name` is what messages call it. `log` receives what the process writes to stderr (appended). Raises ConnectionLost
-    when the process ends or says nothing for too long, and StudyError for what the agent itself reports on its start.
+    `name` is what messages call it. `log` receives what the process writes to stderr (appended); without an
+    `environment` the process has ours. Raises ConnectionLost when the process ends or says nothing for too long, and
+    StudyError for what the agent itself reports on its start.
     """
 
-    def __init__(self, name: str, command: Sequence[str], log: Path | None = None, *, heartbeat: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        log: Path | None = None,
+        *,
+        heartbeat: bool = False,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._name = name
         self._log: IO[bytes] = log.open("ab+") if log else tempfile.TemporaryFile()  # noqa: SIM115
         self._log_start = self._log.seek(0, os.SEEK_END)
@@ -58,6 +67,7 @@ class Connection:
                 stderr=self._log,
                 bufsize=0,
                 start_new_session=True,
+                env=environment,
             )
         except (OSError, ValueError) as error:  # ValueError: a name that no file can have
             self._log.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shlex
 import subprocess
@@ -42,17 +43,30 @@ _OPTIONS = {
     "LogLevel": "ERROR",
 }
 
-#: What ssh says of a failure that another try does not mend -> what that means.
+#: What a line of ssh says of a failure that another try does not mend -> what that means.
 _REFUSALS = {
-    "IDENTIFICATION HAS CHANGED": "shows another host key than before: see that it is the same machine, then remove the"
-    " old key with `ssh-keygen -R`",
+    r"^[^:]+ line \d+: |onfiguration option|Can't open user config file|Bad owner or permissions": "cannot be reached"
+    " by this configuration of ssh",
+    "has changed and you have requested strict": "shows another host key than before: see that it is the same machine,"
+    " then remove the old key with `ssh-keygen -R`",
+    "marked as revoked": "shows a host key that known_hosts calls revoked: do not connect before you know why",
     "host key is known": "has no known host key: connect once by hand, `ssh {host}`, and compare its fingerprint",
-    "Host key verification failed": "shows a host key that is not trusted: connect once by hand, `ssh {host}`",
-    "Permission denied": "does not let us in without a password: `ssh -o BatchMode=yes {host} true` must work"
+    "Host key verification failed": "shows a host key that is not known: connect once by hand, `ssh {host}`, and"
+    " compare its fingerprint",
+    "no matching host key type|Bad server host key|Invalid key length": "shows no kind of host key that this ssh takes:"
+    " give it one (`ssh-keygen -A` there), or allow its kind in ~/.ssh/config (HostKeyAlgorithms)",
+    "no matching |Unable to negotiate": "and this ssh have no algorithm in common: allow one of its offer in"
+    " ~/.ssh/config",
+    "bad permissions": "does not let us in, as ssh takes no private key that others may read: chmod 600",
+    "Too many authentication failures": "does not let us in, as ssh tries too many keys: name its own in ~/.ssh/config"
+    " (IdentityFile, IdentitiesOnly)",
+    r"Permission denied \(": "does not let us in without a password: `ssh -o BatchMode=yes {host} true` must work"
     " (ssh-copy-id, ssh-add)",
-    "onfiguration option": "cannot be reached by this configuration of ssh",
-    "Can't open user config file": "cannot be reached by this configuration of ssh",
+    "administratively prohibited": "does not pass connections on: allow it there (AllowTcpForwarding, PermitOpen)",
 }
+
+#: What ssh says when the way to a machine has ended, and not why.
+_NO_REASON = re.compile("exchange_identification: |UNKNOWN port|stdio forwarding failed")
 
 
 class SshAgent:
@@ -127,7 +141,7 @@ class SshAgent:
         arguments = ["--folder", self._folder, "--root", self._device.root, "--lock", _LOCK]
         arguments += ["--patience", str(self._patience), "--heartbeat"]
         command = self._shell.command("exec " + shlex.join([self._interpreter, "-I", self._agent, *arguments]))
-        self._connection = Connection(self._name, command, self._log, heartbeat=True)
+        self._connection = Connection(self._name, command, self._log, heartbeat=True, environment=_never_asking())
         self.hello = self._connection.hello
 
     def _connect_again(self) -> None:
@@ -217,16 +231,27 @@ class _Shell:
 
     def run(self, script: str, stdin: Path = Path("/dev/null")) -> str:
         """What a script prints; raises _ScriptFailed when it fails, StudyError or ConnectionLost when ssh does."""
+        status, output, complaint = self._finished(self.command(script), stdin)
+        if status == 255:
+            raise self._failure(complaint)
+        if status:
+            raise _ScriptFailed(_last_line(complaint) or f"exit code {status}")
+        return output
+
+    def _finished(self, command: list[str], stdin: Path = Path("/dev/null")) -> tuple[int, str, str]:
+        """The exit status of a command, its stdout and its stderr."""
         # A file: the process that holds the connection may keep the end of a pipe open.
         with stdin.open("rb") as source, tempfile.TemporaryFile() as errors:
             try:
                 finished = subprocess.run(
-                    self.command(script),
+                    command,
                     stdin=source,
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     timeout=_SECONDS_OF_A_SCRIPT,
                     check=False,
+                    env=_never_asking(),
+                    start_new_session=True,  # without a terminal to ask at
                 )
             except FileNotFoundError:
                 raise StudyError(f"{self._name}: there is no `ssh` on this machine; install OpenSSH's client") from None
@@ -234,11 +259,7 @@ class _Shell:
                 raise ConnectionLost(f"{self._name}: no answer for {_SECONDS_OF_A_SCRIPT:.0f} s") from None
             errors.seek(0)
             complaint = errors.read().decode(errors="replace").strip()
-        if finished.returncode == 255:
-            raise self._failure(complaint)
-        if finished.returncode:
-            raise _ScriptFailed(_last_line(complaint) or f"exit code {finished.returncode}")
-        return finished.stdout.decode(errors="replace")
+        return finished.returncode, finished.stdout.decode(errors="replace"), complaint
 
     def succeeds(self, script: str) -> bool:
         """Whether a script exits with 0."""
@@ -261,13 +282,54 @@ class _Shell:
         self._place.cleanup()
 
     def _failure(self, complaint: str) -> StudyError:
-        last = _last_line(complaint)
+        """Why ssh failed: the machine itself, or the jump host before it."""
+        where, way = self._host, self._way()
+        if not _reason(complaint):
+            complaint = self._complaint_alone() or complaint
+            if way and "exchange_identification: " in complaint and "open failed: connect" not in complaint:
+                where = f"{self._host}'s {way}"
         for sign, meaning in _REFUSALS.items():
-            if sign in complaint:
-                return StudyError(f"{self._name}: {self._host} {meaning.format(host=self._host)} (ssh: {last})")
+            if line := next((line for line in complaint.splitlines() if re.search(sign, line)), None):
+                return StudyError(f"{self._name}: {where} {meaning.format(host=self._host)} (ssh: {_said(line)})")
+        through = f" through its {way}" if way and where == self._host else ""
+        told = _said(_reason(complaint) or _last_line(complaint))
         return ConnectionLost(
-            f"{self._name}: {self._host} cannot be reached; is it on, and its address right? (ssh: {last})"
+            f"{self._name}: {where} cannot be reached{through}; is it on, and its address right? (ssh: {told})"
         )
+
+    def _complaint_alone(self) -> str:
+        """What ssh says when it shares no connection: else it hides what a jump host's ssh says, and at LogLevel ERROR
+        that no algorithm is in common."""
+        alone = {"ControlMaster": "no", "ControlPath": "none", "LogLevel": "INFO"}  # the first of an option counts
+        options = [part for key, value in alone.items() for part in ("-o", f"{key}={value}")]
+        return self._finished([self._ssh[0], *options, *self._ssh[1:], "--", self._host, "true"])[2]
+
+    def _way(self) -> str | None:
+        """What ssh goes through to the machine, by the user's configuration."""
+        settings = self._finished([*self._ssh, "-G", "--", self._host])[1]
+        found = re.search(r"^proxy(jump|command) (.+)$", settings, re.MULTILINE)
+        if found is None or found[2] == "none":
+            return None
+        return f"jump host {found[2]}" if found[1] == "jump" else f"ProxyCommand `{found[2][:80]}`"
+
+
+def _never_asking() -> dict[str, str]:
+    """The environment of an ssh that opens no window to ask in, nor lets a jump host's ssh do so.
+
+    BatchMode does not reach the ssh of a jump host; without a terminal and a window it cannot ask either.
+    """
+    windows = ("DISPLAY", "WAYLAND_DISPLAY", "SSH_ASKPASS")
+    return {key: value for key, value in os.environ.items() if key not in windows} | {"SSH_ASKPASS_REQUIRE": "never"}
+
+
+def _reason(complaint: str) -> str | None:
+    """The last line that says why, if any does."""
+    lines = [line for line in complaint.splitlines() if line.strip() and not _NO_REASON.search(line)]
+    return lines[-1] if lines else None
+
+
+def _said(line: str) -> str:
+    return line.strip().removeprefix("ssh: ")[:200]
 
 
 def _at_home(path: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from tocompress.measurement.power import Block, Key, blocks, least_step
+from tocompress.measurement.power import Block, Key, blocks, least_step, possible_watts
 from tocompress.measurement.rows import frame, measured, ratio_to_baseline, unavailable
 from tocompress.measurement.statistics import LEVEL, TARGET, Interval, mean_interval
 from tocompress.measurement.stopping import Condition
@@ -27,6 +27,9 @@ PEAK_SHARE, PEAK_SECONDS = 0.99, 0.1
 
 #: Seconds between two running means; of such a step, what the difference of two times is off by at most.
 _STEP, _ROUNDING = 0.001, 1e-6
+
+#: Seconds whose mean power must be possible.
+_POSSIBLE_SECONDS = 0.01
 
 
 class Trace(NamedTuple):
@@ -63,6 +66,16 @@ def longest_gap(trace: Trace, start: float, end: float) -> float:
     """The longest time in s from `start` to `end` without a sample."""
     within = trace.time_s[(trace.time_s > start) & (trace.time_s < end)]
     return float(np.diff(np.concatenate([[start], within, [end]])).max())
+
+
+def means_over_10_ms(trace: Trace, start: float, end: float) -> np.ndarray:
+    """Mean power in W over every 10 ms that begin at a millisecond from `start` on, until `end`.
+
+    Not single readings: an energy counter's are its steps over times that may be short by chance.
+    """
+    joule = cumulative_energy(trace, np.arange(start, max(end, start + _POSSIBLE_SECONDS) + _STEP, _STEP))
+    window = round(_POSSIBLE_SECONDS / _STEP)
+    return np.asarray((joule[window:] - joule[:-window]) / _POSSIBLE_SECONDS)
 
 
 def block_figures(traces: Sequence[Trace], block: Block) -> Figures:
@@ -108,7 +121,8 @@ def power_rows(
     same dequantization, paired by process. Student's interval is widened by what the steps of the sensors leave open:
     it does not average out over blocks that rest on the same readings.
 
-    A block with a gap is left out; the row's reason says how many. Without any other the values are unavailable.
+    A block with a gap, or with power that no device takes, is left out; the row's reason says how many. Without any
+    other the values are unavailable.
     """
     chosen = power[power["rail"].isin(rails)]
     traces = _traces(chosen)
@@ -198,6 +212,11 @@ def _refusal(traces: Mapping[tuple[Key, str], Trace], key: Key, rails: Sequence[
         gap = longest_gap(traces[key, rail], *block.span)
         if gap > LONGEST_GAP * block.duration:
             return f"rail {rail} was not read for {gap:.2g} s, with inference for {block.duration:.2g} s"
+        means = means_over_10_ms(traces[key, rail], *block.span)
+        lowest, highest = possible_watts(rail)
+        if not (lowest <= means.min() and means.max() <= highest):
+            impossible = means.max() if means.max() > highest else means.min()
+            return f"rail {rail} tells {impossible:,.0f} W, which no device takes: its sensor or counter was disturbed"
     if all(_is_constant(traces[key, rail], *block.span) for rail in rails):
         return f"{' and '.join(rails)} read the same from before inference to after it: stuck, or too coarse"
     return None

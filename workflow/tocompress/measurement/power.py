@@ -5,8 +5,9 @@ Names of rails are the agent's: `<I2C address or zone>/<name>`, such as `0-0041/
 
 from __future__ import annotations
 
+import csv
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -41,6 +42,9 @@ _PARTS = {
     "package": ("core", "uncore"),
     "psys": ("package", "core", "uncore", "dram"),
 }
+
+#: Seconds that a meter's file may begin after, or end before, the moment when it is looked at: what is not yet flushed.
+_METER_AWAY_S = 3600.0
 
 #: Seconds between two readings that the agent's sampler aims at.
 _PERIOD = 0.001
@@ -118,6 +122,16 @@ def _checked(chosen: list[str], available: list[str]) -> list[str]:
 def _kind(rail: str) -> str:
     """A rail's name without its place and number."""
     return re.sub(r"(-\d+)?(#\d+)?$", "", rail.rpartition("/")[2])
+
+
+def possible_watts(rail: str) -> tuple[float, float]:
+    """The lowest and highest W that the mean of a rail over 10 ms can be; beyond, the sensor was disturbed.
+
+    No device gives power back: an INA3221 is off by 0.8 W at most (80 uV at 2 milliohm, the smallest shunt of a Jetson,
+    and 19 V). It tells 5.4 kW at most (32.76 V, and 163.8 mV at 1 milliohm), a processor takes 0.6 kW. An outlet
+    of three phases and 32 A gives a meter 22 kW. A counter that runs backwards tells its whole range, in megawatts.
+    """
+    return -1.0, 20_000.0 if rail == METER else 5_000.0
 
 
 def least_step(watts: np.ndarray) -> float:
@@ -203,57 +217,127 @@ def blocks(windows: pd.DataFrame) -> dict[Key, Block]:
 def read_meter(path: str | Path) -> pd.DataFrame:
     """`unix_s` (s) and `watt` (W) from an external meter's CSV file.
 
-    Its columns are `time`, in UNIX seconds or ISO 8601 with a time zone, ascending, and `watt`. Raises StudyError.
+    Its columns are `time`, in UNIX seconds or ISO 8601 with a time zone, ascending, and `watt`, among others. They are
+    parted by commas, or by semicolons or tabs, where decimal commas may be. Rows may end in a delimiter. A last line
+    without its end is still being written: no reading. Raises StudyError.
     """
+    lines = _finished_lines(Path(path))
+    numbers, fields, decimal_commas = _time_and_watt(path, lines)
+    text = pd.DataFrame(fields, columns=["time", "watt"], dtype=str)
+    if decimal_commas:
+        text = text.apply(lambda column: column.str.replace(",", "."))
     try:
-        table = pd.read_csv(path, dtype=str, skipinitialspace=True)
-    except OSError as error:
-        raise StudyError(f"{path}: the power meter's file is not readable ({error.strerror})") from error
-    except ValueError as error:  # pandas' own errors and those of decoding
-        raise StudyError(f"{path}: not a CSV file of a power meter: {error}") from error
-    if absent := [name for name in ("time", "watt") if name not in table]:
-        raise StudyError(f"{path}: no column {' and '.join(absent)}; a power meter's file has `time` and `watt`")
-    try:
-        times = _unix_seconds(table["time"])
+        times = _unix_seconds(text["time"])
     except pd.errors.OutOfBoundsDatetime as error:  # in spite of "coerce"
         raise StudyError(
             f"{path}: `time` is UNIX seconds or ISO 8601 with a time zone, of these years: {error}"
         ) from error
-    meter = pd.DataFrame({"unix_s": times, "watt": pd.to_numeric(table["watt"], "coerce")})
-    good = np.isfinite(meter.to_numpy(dtype=float)).all(axis=1)
+    meter = pd.DataFrame({"unix_s": times, "watt": pd.to_numeric(text["watt"], "coerce")}, dtype=float)
+    good = np.isfinite(meter.to_numpy()).all(axis=1)
     if not good.all():
-        line = int(np.argmin(good)) + 2
+        line = numbers[int(np.argmin(good))]
         raise StudyError(f"{path}: line {line}: `time` is UNIX seconds or ISO 8601 with a time zone, `watt` a number")
     backwards = np.flatnonzero(np.diff(meter["unix_s"]) <= 0)
     if len(backwards):
-        raise StudyError(f"{path}: line {backwards[0] + 3}: `time` is not after the line before")
+        raise StudyError(f"{path}: line {numbers[backwards[0] + 1]}: `time` is not after the line before")
     return meter
+
+
+def _finished_lines(path: Path) -> list[str]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise StudyError(f"{path}: the power meter's file is not readable ({error.strerror})") from error
+    # Units of other columns may be in any encoding.
+    text = content[: content.rfind(b"\n") + 1].decode("utf-8-sig", errors="replace")
+    lines = text.replace("\r", "").split("\n")[:-1]
+    if not any(lines):
+        raise StudyError(
+            f"{path}: not a CSV file of a power meter: it has no whole line; is the meter running, and does it write"
+            " each reading at once?"
+        )
+    return lines
+
+
+def _time_and_watt(path: str | Path, lines: Sequence[str]) -> tuple[list[int], list[tuple[str, str]], bool]:
+    """Numbers of the lines with a reading, its text under `time` and `watt`, and whether commas may be decimal ones."""
+    delimiter = next((character for character in ";\t" if character in lines[0]), ",")
+    rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+    numbers, fields = [], []
+    try:
+        header = _without_empty_end([name.strip() for name in next(rows)], 0)
+        if absent := [name for name in ("time", "watt") if header.count(name) != 1]:
+            raise StudyError(
+                f"{path}: no column {' and '.join(absent)}, or several; a power meter's file has one `time` and one"
+                " `watt`"
+            )
+        width, time_at, watt_at = len(header), header.index("time"), header.index("watt")
+        for row in rows:
+            if not any(row):
+                continue
+            if len(row) != width and len(row := _without_empty_end(row, width)) != width:
+                raise StudyError(
+                    f"{path}: line {rows.line_num}: the header has {width} columns, this line {len(row)}; a decimal"
+                    " comma needs semicolons between the columns"
+                )
+            numbers.append(rows.line_num)
+            fields.append((row[time_at], row[watt_at]))
+    except csv.Error as error:
+        raise StudyError(f"{path}: not a CSV file of a power meter: line {rows.line_num}: {error}") from error
+    return numbers, fields, delimiter != ","
+
+
+def _without_empty_end(row: list[str], width: int) -> list[str]:
+    """The row without the empty fields at its end that are more than `width`."""
+    while len(row) > width and not row[-1].strip():
+        row = row[:-1]
+    return row
+
+
+def check_meter(path: str | Path, unix_s: float) -> None:
+    """Raise StudyError unless the file is a meter's (`read_meter`) and its times are about now, `unix_s`."""
+    times = read_meter(path)["unix_s"]
+    if times.empty:
+        raise StudyError(
+            f"{path}: the power meter has written no reading yet; is it running, and does it write each at once?"
+        )
+    if not times.iloc[0] - _METER_AWAY_S < unix_s < times.iloc[-1] + _METER_AWAY_S:
+        raise StudyError(
+            f"{path}: the power meter's times, {times.iloc[0]:.0f} to {times.iloc[-1]:.0f} in UNIX seconds, are not"
+            f" about now, {unix_s:.0f}; is it running, are they seconds, and is their time zone right?"
+        )
 
 
 def _unix_seconds(text: pd.Series[Any]) -> pd.Series[Any]:
     """NaN where it is no time, or one of an unknown zone."""
-    zoned = text.where(text.str.contains(_ZONE, na=False))
+    numbers = pd.to_numeric(text, "coerce").astype(float)
+    seconds = numbers.where(numbers >= 0)
+    others = text[seconds.isna()]
+    zoned = others.where(others.str.contains(_ZONE, na=False))
     moments = pd.to_datetime(zoned, format="ISO8601", utc=True, errors="coerce")
-    seconds = (moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
-    return pd.to_numeric(text, "coerce").fillna(seconds)
+    return seconds.fillna((moments - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1))
 
 
 def meter_samples(meter: pd.DataFrame, windows: pd.DataFrame, offset_s: float) -> pd.DataFrame:
     """The meter's readings in each block of `windows` as rows of the table `power`, with one before and one after.
 
-    UNIX time is the device's monotonic clock plus `offset_s`. Raises StudyError where the meter does not cover a block.
+    UNIX time is the device's monotonic clock plus `offset_s`. A block that the meter does not cover has the readings
+    that there are. Raises StudyError where no block has any.
     """
     times, watts = meter["unix_s"].to_numpy() - offset_s, meter["watt"].to_numpy()
+    spans = {key: block.span for key, block in blocks(windows).items()}
     parts = []
-    for (variant, dequantization, process), block in blocks(windows).items():
-        start, end = block.span
-        first, last = np.searchsorted(times, start, "right") - 1, np.searchsorted(times, end, "left")
-        if first < 0 or last >= len(times):
-            begin, finish = (pd.Timestamp(moment + offset_s, unit="s", tz="UTC") for moment in block.span)
-            raise StudyError(
-                f"the power meter's file does not cover {variant}, {dequantization}, process {process}, which ran from "
-                f"{begin:%Y-%m-%d %H:%M:%S} to {finish:%H:%M:%S} UTC; it must record the whole session"
-            )
+    for (variant, dequantization, process), (start, end) in spans.items():
+        if not ((times > start) & (times < end)).any():
+            continue
+        first, last = max(np.searchsorted(times, start, "right") - 1, 0), np.searchsorted(times, end, "left")
         readings = {"time_s": times[first : last + 1], "watt": watts[first : last + 1], "rail": METER}
         parts.append(pd.DataFrame(readings).assign(variant=variant, dequantization=dequantization, process=process))
+    if not parts:
+        ends = min(start for start, _ in spans.values()), max(end for _, end in spans.values())
+        begin, finish = (pd.Timestamp(moment + offset_s, unit="s", tz="UTC") for moment in ends)
+        raise StudyError(
+            f"the power meter's file does not cover any block, which ran from {begin:%Y-%m-%d %H:%M:%S} to"
+            f" {finish:%Y-%m-%d %H:%M:%S} UTC; it must record the whole session"
+        )
     return pd.concat(parts, ignore_index=True)[POWER.names]

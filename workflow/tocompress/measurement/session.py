@@ -9,12 +9,12 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 
-from tocompress.devices import Agent, ConnectionLost, Record, answered, understood
+from tocompress.devices import Agent, AgentFailed, ConnectionLost, Record, answered, understood
 from tocompress.devices.clocks import unlocked
 from tocompress.errors import StudyError
 from tocompress.files import digest
@@ -29,6 +29,9 @@ _VERIFIED_INPUTS = 3
 _TRIES = 3  # of a block whose connection was lost
 _TIMEOUT = 600.0  # seconds of a block beyond those it is asked to last
 _CLOCK_SET_S = 1.0  # more than clocks that are left alone part by in a session
+_METER_PATIENCE_S = 10.0  # until a meter has written the readings of the last block
+
+_T = TypeVar("_T")
 
 #: done, total as far as known, what is being measured now
 Report = Callable[[int, int, str], None]
@@ -87,7 +90,8 @@ def measure(
     a sensor, rounds of blocks whose power is sampled. Rows of the same process number may be paired across variants.
 
     `reference` holds the outputs of `outputs_of`, computed elsewhere: with others the session is refused. Raises
-    StudyError when a block fails; one whose connection was lost is repeated.
+    StudyError when a timed block fails; one whose connection was lost is repeated. Whatever fails of memory, operations
+    and power costs that part: the session says `{part}/unavailable` and why.
     """
     session = _Session(agent, subject, device, settings, report)
     return session.run(reference)
@@ -127,26 +131,27 @@ class _Session:
         self._done = 0
         self._reconnections = 0
         self._facts: dict[str, Any] = {}
+        self._lost: str | None = None  # why nothing more can be asked of the agent
         subject.send_to(agent)
 
     def run(self, reference: Mapping[str, Mapping[str, np.ndarray]] | None) -> dict[str, pd.DataFrame]:
         begin = self._state()
         self._check_clocks(begin)
         rails = self._rails()
+        if power.METER in rails:
+            power.check_meter(self._meter, time.time())
         if reference is not None:
             self._verify(reference)
         self._time()
-        for block in round_blocks(self._random, "operations", 1, self._conditions, control=False):
-            self._measure(block)
+        self._part("operations", self._profile)
         if rails:
-            self._sample_power()
-        end = self._state()
+            self._part("power", self._sample_power)
+        end = self._part("end", self._state) or {}
         latency, windows = self._recorder.table("latency"), self._recorder.table("windows")
         samples = self._recorder.table("power")
-        if self._device.meter and len(windows):
-            self._check_time(begin, end)
-            meter = power.read_meter(self._device.meter)
-            samples = pd.concat([samples, power.meter_samples(meter, windows, begin["offset_s"])], ignore_index=True)
+        if power.METER in rails and "power/unavailable" not in self._facts:
+            readings = self._part("power", lambda: self._meter_readings(windows, begin, end))
+            samples = pd.concat([samples, readings], ignore_index=True)
         self._report(self._done, self._done, "done")
         return {
             "latency": latency,
@@ -171,6 +176,20 @@ class _Session:
         return found
 
     # Parts of a session
+
+    def _part(self, name: str, measure: Callable[[], _T]) -> _T | None:
+        """Whatever goes wrong costs this part alone; where it cost the way to the agent, those that follow, too."""
+        reason = self._lost
+        if reason is None:
+            try:
+                return measure()
+            except AgentFailed as error:
+                reason = str(error)
+            except StudyError as error:
+                reason = self._lost = str(error)
+        print(f"{name}: unavailable: {reason}", flush=True)
+        self._facts[f"{name}/unavailable"] = reason
+        return None
 
     def _check_clocks(self, state: Record) -> None:
         if self._device.clocks == "locked" and (moving := unlocked(state["clock"])):
@@ -224,6 +243,10 @@ class _Session:
         baselines = {(BASELINE, mode) for _, mode in open_ones}
         return [condition for condition in self._conditions if condition in open_ones | baselines]
 
+    def _profile(self) -> None:
+        for block in round_blocks(self._random, "operations", 1, self._conditions, control=False):
+            self._measure(block)
+
     def _sample_power(self) -> None:
         settings = self._settings.power
         if settings.rail_warmup_seconds:
@@ -245,9 +268,15 @@ class _Session:
     def _measure(self, block: Block) -> None:
         self._report(self._done, max(self._total, self._done + 1), str(block))
         command = self._command(block.kind, block.variant, block.dequantization)
-        records = self._records(command, str(block))
-        with self._understood(str(block)):
-            self._recorder.add(block, records)
+        try:
+            records = self._records(command, str(block))
+            with self._understood(str(block)):
+                self._recorder.add(block, records)
+        except AgentFailed as error:
+            if block.kind != "control":
+                raise
+            # It only tells which memory is not a model's.
+            self._facts["memory/unavailable"] = str(error)
         self._done += 1
 
     @property
@@ -301,12 +330,26 @@ class _Session:
         with self._understood("state"):
             return state | {"clock": dict(state["clock"]), "offset_s": (sent + time.time()) / 2 - state["monotonic_s"]}
 
+    def _meter_readings(self, windows: pd.DataFrame, begin: Record, end: Record) -> pd.DataFrame:
+        """Rows of the table `power`; those of the last block are waited for, as many a meter's file is buffered."""
+        self._check_time(begin, end)
+        offset_s, deadline = begin["offset_s"], time.monotonic() + _METER_PATIENCE_S
+        last_s = windows["end_s"].max() + offset_s
+        while (meter := power.read_meter(self._meter))["unix_s"].max() < last_s and time.monotonic() < deadline:
+            time.sleep(_METER_PATIENCE_S / 10)
+        return power.meter_samples(meter, windows, offset_s)
+
+    @property
+    def _meter(self) -> str:
+        assert self._device.meter is not None
+        return self._device.meter
+
     def _check_time(self, begin: Record, end: Record) -> None:
         """A meter's times are of a clock that nobody may set meanwhile."""
         if abs(ahead := end["offset_s"] - begin["offset_s"]) > _CLOCK_SET_S:
             raise self._problem(
                 f"this machine's clock was set by {ahead:+.1f} s during the session, so the power meter's times"
-                " belong to no block; leave it alone, and run the same command again"
+                " belong to no block; leave it alone"
             )
 
     def _understood(self, what: str) -> AbstractContextManager[None]:

@@ -13,6 +13,13 @@ from tocompress.measurement.rows import conditions, frame, measured, ratio_to_ba
 from tocompress.measurement.statistics import LEVEL, TARGET, between_processes, mean_interval
 from tocompress.measurement.stopping import diagnose
 
+#: Metrics of a part of a session, and their units.
+_UNITS = {
+    "memory": {"memory": "byte"},
+    "operations": {"operation_share": "fraction"},
+    "power": {"power_mean": "W", "power_peak": "W", "energy": "J"},
+}
+
 
 def latency_rows(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
     """`latency` (ms) and, where tokens were generated, `latency_per_token` (ms): of each input, and of all (no label).
@@ -143,11 +150,11 @@ def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float
     )
 
 
-def unavailable_power_rows(latency: pd.DataFrame, reason: str = "no power sensor on host") -> pd.DataFrame:
-    """`power_mean` (W), `power_peak` (W) and `energy` (J) of every variant measured, as unavailable with the reason."""
+def unavailable_rows(latency: pd.DataFrame, part: str, reason: str) -> pd.DataFrame:
+    """The metrics of a part of a session (memory, operations, power), of every variant timed, as unavailable."""
     conditions = latency[["variant", "dequantization"]].drop_duplicates().itertuples(index=False, name=None)
     return frame(
         unavailable(condition, metric, unit, reason)
         for condition in conditions
-        for metric, unit in (("power_mean", "W"), ("power_peak", "W"), ("energy", "J"))
+        for metric, unit in _UNITS[part].items()
     )

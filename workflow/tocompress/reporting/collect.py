@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from tocompress.errors import StudyError
 from tocompress.evaluation.metrics import CLASSIFICATION, TRANSLATION, unavailable
 from tocompress.measurement.energy import power_rows
 from tocompress.measurement.power import total_rails
-from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_power_rows
+from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_rows
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.study import COSTS, Part, aggregate, artifact_rows, removed_rows
 from tocompress.schemas.artifact import ARTIFACT
@@ -78,13 +81,16 @@ def _benchmark_parts(settings: Aggregation, files: Iterator[tuple[str | Path, ..
     for device in settings.devices:
         for model in benchmarked:
             samples, footprints, power, windows, profiles, session = next(files)
+            facts = read_table(session, SESSION).set_index("key")["value"]
             times = read_table(samples, LATENCY)
-            rows = [
-                latency_rows(times, settings.level, settings.target),
-                memory_rows(read_table(footprints, MEMORY), device.processor, settings.level, settings.target),
-                operation_rows(read_table(profiles, OPERATIONS), settings.level, settings.target),
-                _power_rows(settings, device, times, power, windows, session),
-            ]
+            target = (settings.level, settings.target)
+            parts = {
+                "memory": partial(memory_rows, read_table(footprints, MEMORY), device.processor, *target),
+                "operations": partial(operation_rows, read_table(profiles, OPERATIONS), *target),
+                "power": partial(_power_rows, read_table(power, POWER), read_table(windows, WINDOWS), device, *target),
+            }
+            rows = [latency_rows(times, *target)]
+            rows += [_rows_or_why_none(name, part, times, device, facts) for name, part in parts.items()]
             yield _part(
                 model,
                 pd.concat(rows, ignore_index=True),
@@ -94,20 +100,23 @@ def _benchmark_parts(settings: Aggregation, files: Iterator[tuple[str | Path, ..
             )
 
 
-def _power_rows(
-    settings: Aggregation,
-    device: StudyDevice,
-    times: pd.DataFrame,
-    power: str | Path,
-    windows: str | Path,
-    session: str | Path,
+def _rows_or_why_none(
+    name: str, rows: Callable[[], pd.DataFrame], times: pd.DataFrame, device: StudyDevice, facts: pd.Series[Any]
 ) -> pd.DataFrame:
-    facts = read_table(session, SESSION).set_index("key")["value"]
-    if "power/unavailable" in facts:
-        return unavailable_power_rows(times, f"{device.name}: {facts['power/unavailable']}")
-    samples = read_table(power, POWER)
-    rails = total_rails(samples["rail"].unique(), device.rails)
-    return power_rows(samples, read_table(windows, WINDOWS), rails, settings.level, settings.target)
+    """Rows of a part of a session; where it went wrong, those of all that was timed, unavailable."""
+    reason = facts.get(f"{name}/unavailable")
+    if reason is None:
+        try:
+            return rows()
+        except StudyError as error:
+            reason = str(error)
+    return unavailable_rows(times, name, f"{device.name}: {reason}")
+
+
+def _power_rows(
+    power: pd.DataFrame, windows: pd.DataFrame, device: StudyDevice, level: float, target: float
+) -> pd.DataFrame:
+    return power_rows(power, windows, total_rails(power["rail"].unique(), device.rails), level, target)
 
 
 def _unbenchmarked_parts(settings: Aggregation) -> Iterator[Part]:
