@@ -80,6 +80,7 @@ def block(folder: Path, **changes: Any) -> dict[str, Any]:
         "minimum_runs": 4,
         "maximum_runs": 100,
         "profiled_runs": 2,
+        "rails": [],
         "idle_seconds": 0.1,
         "tail_seconds": 0.05,
         "timeout_seconds": 60,
