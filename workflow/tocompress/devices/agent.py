@@ -658,14 +658,24 @@ def _operations(command: Record, send: Send) -> None:
     import tensorflow.compat.v1 as tf
 
     network = Network(command, _feeds(command))
-    inputs = command["input_ids"]
+    profiled = _spread(command["input_ids"], command["profiled_runs"])
     Samples(network).warm_up(command)
     options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
-    for run in range(command["profiled_runs"] + 1):
+    for run, input_id in enumerate(profiled[:1] + profiled):
         metadata = tf.RunMetadata()
-        network.run(inputs[run % len(inputs)], options=options, run_metadata=metadata)
+        network.run(input_id, options=options, run_metadata=metadata)
         if run > 0:
             send(dict(_operation_times(metadata.step_stats), record="operations", run=run))
+
+
+def _spread(inputs: List[str], count: int) -> List[str]:
+    """Inputs at `count` evenly spaced places from the first to the last; a single one is from the middle.
+
+    Sentences come in the order of their lengths, and a share of time depends on the length.
+    """
+    if count == 1:
+        return [inputs[len(inputs) // 2]]
+    return [inputs[round(place * (len(inputs) - 1) / (count - 1))] for place in range(count)]
 
 
 def _power(command: Record, send: Send) -> None:
