@@ -38,7 +38,7 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 BLOCK: Record = {
     "command": "block", "kind": "latency", "artifact": DIGEST, "inputs": DIGEST, "input_ids": ["a"],
     "dequantization": "once", "processor": "cpu", "threads": 1, "warmup_runs": 1, "warmup_seconds": 0, "seconds": 0.5,
-    "minimum_runs": 1, "maximum_runs": 9, "profiled_runs": 1, "idle_seconds": 0, "tail_seconds": 0,
+    "minimum_runs": 1, "maximum_runs": 9, "profiled_runs": 1, "rails": [], "idle_seconds": 0, "tail_seconds": 0,
     "timeout_seconds": 60,
 }  # fmt: skip
 HAS: Record = {"command": "has", "sha256": [DIGEST]}

@@ -83,6 +83,7 @@ def block(folder: Path, **changes: Any) -> dict[str, Any]:
         "minimum_runs": 4,
         "maximum_runs": 100,
         "profiled_runs": 2,
+        "rails": [],
         "idle_seconds": 0.1,
         "tail_seconds": 0.05,
         "timeout_seconds": 60,
@@ -147,6 +148,29 @@ def test_memory_is_told_at_each_phase_and_a_worker_without_a_model_holds_less(ag
     for record in control + model:
         assert record["vm_hwm"] is None or record["vm_hwm"] >= record["rss"] > 1 << 20
     assert model[-1]["rss"] > control[-1]["rss"] + (1 << 20)
+
+
+@pytest.mark.parametrize(
+    ("runs", "expected"),
+    [(1, "5"), (2, "09"), (5, "02479"), (10, "0123456789"), (12, "012234567789")],
+)
+def test_profiled_runs_are_spread_over_the_inputs(runs: int, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sentences come in the order of their lengths; the first traced run is not reported."""
+    seen: list[str] = []
+
+    class Network:
+        def __init__(self, command: Any, feeds: Any) -> None: ...
+
+        def run(self, input_id: str, **options: Any) -> None:
+            seen.append(input_id)
+
+    monkeypatch.setattr(agent_module, "Network", Network)
+    monkeypatch.setattr(agent_module, "_feeds", lambda command: {})
+    command = {"input_ids": list("0123456789"), "profiled_runs": runs, "warmup_runs": 0, "warmup_seconds": 0.0}
+    sent: list[dict[str, Any]] = []
+    agent_module._operations(command, sent.append)
+    assert "".join(seen[1:]) == expected
+    assert [record["run"] for record in sent] == list(range(1, runs + 1))
 
 
 def test_dequantization_runs_in_every_inference_or_once(agent: LocalAgent, folder: Path) -> None:

@@ -74,7 +74,7 @@ class StandIn:
                 }  # fmt: skip
             case {"kind": "power"}:
                 rail = {"time_s": [0.001 * i for i in range(len(self._watt))], "watt": self._watt}
-                rails = {name: rail | {"failed": 0} for name in self.hello["rails"]}
+                rails = {name: rail | {"failed": 0} for name in command["rails"]}
                 yield {"record": "power", "period_s": 0.001, "realtime": True, "rails": rails}
         yield {"record": "end"}
 
@@ -105,6 +105,20 @@ def test_a_board_is_looked_at_from_its_sensors_to_its_arithmetic(
     assert "readings a second" in findings["sampling"].found
     assert findings["clocks"].found.startswith("locked")
     assert findings["temperature"].found == "42 °C (GPU-therm)"
+
+
+def test_only_the_rails_of_the_total_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a session will not read may be broken."""
+    stand_in = StandIn({"rails": ["0-0041/VDD_IN", "0-0041/VDD_SYS_CPU"]}, {})
+    commands: list[Record] = []
+
+    def run(command: Record) -> Iterator[Record]:
+        commands.append(command)
+        return StandIn.run(stand_in, command)
+
+    monkeypatch.setattr(stand_in, "run", run)
+    assert problems(monkeypatch, stand_in) == []
+    assert [command["rails"] for command in commands if command.get("kind") == "power"] == [["0-0041/VDD_IN"]]
 
 
 def test_a_good_board_has_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -103,6 +103,7 @@ def block(artifact: Path, inputs: Path) -> Callable[..., Record]:
             "minimum_runs": 1,
             "maximum_runs": 1,
             "profiled_runs": 1,
+            "rails": [],
             "idle_seconds": 0,
             "tail_seconds": 0,
             "timeout_seconds": 60,

@@ -166,14 +166,14 @@ def test_a_gap_is_also_one_at_either_end() -> None:
 # --- rows of the study's table ----------------------------------------------------------------------------------------
 
 
-def session(levels: dict[str, list[float]]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def session(levels: dict[str, list[float]], averaging: int = 4) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Tables `power` and `windows`: per variant the power above idle in each process; the rail `part` is no total."""
     block = block_of(5.0)
     power, windows = [], []
     for variant, watts in levels.items():
         for process, above in enumerate(watts, 1):
             key = {"variant": variant, "dequantization": "once", "process": process}
-            trace = sensor(busy(block, above), block, 4)
+            trace = sensor(busy(block, above), block, averaging)
             for rail, share in (("total", 1.0), ("part", 0.5)):
                 power.append(
                     pd.DataFrame({"time_s": trace.time_s, "watt": share * trace.watt}).assign(**key, rail=rail)
@@ -216,6 +216,23 @@ def test_the_steps_of_the_sensor_widen_the_interval() -> None:
     quantization = 1.96 * np.sqrt(2) * 0.5 / np.sqrt(12)
     assert (mean["high"] - mean["low"]) / 2 == pytest.approx(quantization, rel=0.05)
     assert (energy["high"] - energy["low"]) / 2 == pytest.approx(quantization * 5 / 100, rel=0.05)
+
+
+@pytest.mark.parametrize("step", [0.153, 0.076])
+def test_the_steps_of_the_sensor_widen_the_ratio_too(step: float) -> None:
+    """Power that flickers less than a step is off by the same in every round: the rounds agree on a wrong ratio."""
+    random = np.random.default_rng(3)
+    held = []
+    for _ in range(12):
+        ratio = random.uniform(1.0, 1.3)
+        power, windows = session({"fp32": [1.5] * 3, "q8": [1.5 * ratio] * 3}, averaging=1)
+        true = power["watt"] + random.uniform(0, step) + random.normal(0, 0.01, len(power))
+        rows = power_rows(power.assign(watt=step * np.round(true / step)), windows, ["total"])
+        found = [row(rows, "q8", metric) for metric in ("energy", "power_mean")]
+        held += [energy["ratio_low"] <= ratio <= energy["ratio_high"] for energy in found]
+        itself = row(rows, "fp32", "energy")
+        assert itself[["ratio", "ratio_low", "ratio_high"]].tolist() == [1.0] * 3
+    assert np.mean(held) >= 0.93  # without the steps 0.1
 
 
 def test_a_value_that_is_not_above_idle_has_no_ratio() -> None:
@@ -311,7 +328,7 @@ def test_energy_of_ten_seconds_is_within_two_percent_at_any_averaging(tmp_path: 
 
     chips = [Chip(f"0-004{averaging % 7}", {f"N{averaging}": watt}, averaging) for averaging in (1, 4, 64)]
     with SimulatedIna3221(tmp_path, chips):
-        sampler = Sampler(str(tmp_path))
+        sampler = Sampler(str(tmp_path), [f"{chip.address}/{rail}" for chip in chips for rail in chip.rails])
         time.sleep(block.span[1] - time.monotonic() + 0.1)
         rails = sampler.stop()["rails"]
     for averaging in (1, 4, 64):

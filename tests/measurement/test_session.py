@@ -19,7 +19,7 @@ from tocompress.measurement.energy import power_rows
 from tocompress.measurement.session import Subject, measure, outputs_of, round_blocks
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows
 from tocompress.schemas.benchmark import TABLES
-from tocompress.settings.benchmark import Benchmark
+from tocompress.settings.benchmark import Benchmark, PowerBlocks
 from tocompress.settings.device import LocalDevice
 from tocompress.tables import read_table, write_table
 
@@ -112,7 +112,7 @@ class ScriptedAgent:
         elif command["kind"] == "power":
             windows = {"idle_before": [0.0, 1.0], "block": [1.0, 2.0], "idle_after": [3.0, 4.0]}
             yield {"record": "windows", "runs": 10, **windows}
-            rails = {rail: {"time_s": [0.5, 1.5], "watt": [1.0, 2.0], "failed": 0} for rail in self.hello["rails"]}
+            rails = {rail: {"time_s": [0.5, 1.5], "watt": [1.0, 2.0], "failed": 0} for rail in command["rails"]}
             yield {"record": "power", "period_s": 0.001, "realtime": True, "rails": rails}
 
 
@@ -253,8 +253,30 @@ def test_power_is_sampled_where_there_is_a_sensor(subject: Subject) -> None:
     tables = measure(agent, subject, HOST, QUICK)
     assert set(tables["windows"].groupby(["variant", "dequantization", "process"]).size()) == {3}
     assert len(tables["windows"]) == 4 * 5 * 3
-    assert set(tables["power"]["rail"]) == {"0-0041/VDD_IN", "0-0041/VDD_SYS_CPU"}
+    assert set(tables["power"]["rail"]) == {"0-0041/VDD_IN"}
     assert "power/unavailable" not in facts(tables)
+
+
+@pytest.mark.parametrize(
+    ("changes", "read"),
+    [
+        ({}, ["0-0041/VDD_IN"]),
+        ({"rails": ("0-0040/VDD_SYS_GPU", "0-0041/VDD_SYS_CPU")}, ["0-0040/VDD_SYS_GPU", "0-0041/VDD_SYS_CPU"]),
+        ({"meter": "meter.csv"}, []),
+    ],
+    ids=["the total", "those chosen", "none beside a meter"],
+)
+def test_a_block_names_the_rails_that_its_power_is_made_of(
+    subject: Subject, changes: dict[str, Any], read: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("meter.csv").write_text("time,watt\n" + "".join(f"{time.time() + s:.3f},5\n" for s in range(-10, 600)))
+    settings = QUICK.model_copy(update={"power": PowerBlocks(rail_warmup_seconds=1)})
+    agent = ScriptedAgent(subject, rails=("0-0040/VDD_SYS_GPU", "0-0041/VDD_IN", "0-0041/VDD_SYS_CPU"))
+    measure(agent, subject, HOST.model_copy(update=changes), settings)
+    blocks = [command for command in agent.commands if command["kind"] == "power"]
+    assert len(blocks) == 1 + 4 * 5  # the sensors' warm-up before
+    assert all(command["rails"] == read for command in blocks)
 
 
 @pytest.fixture

@@ -107,24 +107,48 @@ def test_intervals_after_the_rule_hold_the_truth_and_ratios_of_a_thing_to_itself
 
 def test_a_condition_is_finished_when_processes_samples_and_every_interval_are() -> None:
     random = np.random.default_rng(1)
-    latency = session(random)
+    latency = session(random, variants=("fp32", "q16", "q8"))
     q8, last = latency["variant"] == "q8", latency["process"] == 5
-    both = {("fp32", "once"), ("q8", "once")}
+    every = {("fp32", "once"), ("q16", "once"), ("q8", "once")}
     assert unfinished(latency, Rule()) == set()
     assert unfinished(latency[~(q8 & last)], Rule()) == {("q8", "once")}
     assert unfinished(latency, Rule(minimum_samples=150)) == set()
-    assert unfinished(latency, Rule(minimum_samples=151)) == both
-    assert unfinished(latency, Rule(target=0.001)) == both
+    assert unfinished(latency, Rule(minimum_samples=151)) == every
+    assert unfinished(latency, Rule(target=0.001)) == every
 
     one_input = q8 & (latency["input_id"] == "image1")
     wild = latency.assign(duration_s=latency["duration_s"].where(~one_input, 1e-3 * random.lognormal(0, 1, len(q8))))
     assert unfinished(wild, Rule()) == {("q8", "once")}
     assert unfinished(wild.assign(warmup=one_input & (wild.groupby("process").cumcount() > 0)), Rule()) == set()
 
+
+def test_a_condition_that_scatters_does_not_hold_up_the_others() -> None:
+    latency = session(np.random.default_rng(1), variants=("fp32", "q16", "q8"))
     of_levels = np.array([1.0, 1.2, 0.8, 1.1, 0.9])[latency["process"] - 1]
-    assert unfinished(latency.assign(duration_s=latency["duration_s"].where(~q8, 1e-3 * of_levels)), Rule()) == {
-        ("q8", "once")
-    }
+    q8 = latency["variant"] == "q8"
+    wild = latency.assign(duration_s=latency["duration_s"].where(~q8, 1e-3 * of_levels))
+    assert unfinished(wild, Rule()) == {("q8", "once")}
+
+
+def scattered(random: np.random.Generator, spread: float, count: int) -> pd.DataFrame:
+    """Eighteen conditions of `count` processes; the samples of a process are equal, so that only processes differ."""
+    variants = [f"v{number}" for number in range(18)]
+    levels = 1e-3 * np.repeat(random.normal(1, spread, (count, 18, 1)), 6, axis=2)
+    parts = [table(level, variants, 1 + process, 108 * process) for process, level in enumerate(levels)]
+    return pd.concat(parts, ignore_index=True).assign(input_id="image0")
+
+
+def test_processes_that_agree_by_luck_settle_nothing_in_a_session_that_scatters() -> None:
+    """At a spread of 10 %, the intervals of those that their own width lets pass hold the truth three times in four."""
+    random = np.random.default_rng(6)
+    for _ in range(5):
+        assert len(unfinished(scattered(random, 0.1, 5), Rule())) == 18
+        rows = diagnose(scattered(random, 0.1, 8))
+        assert not rows["converged"].any()
+        assert (rows["usual_width"] > 0.05).all()
+    lucky = rows[rows["process_width"] < 0.05]
+    assert lucky["reason"].str.fullmatch(r"interval of ±\d\.\d % after 8 processes of the session's usual spread").all()
+    assert unfinished(scattered(random, 0.02, 5), Rule()) == set()
 
 
 @settings(max_examples=10, deadline=None)

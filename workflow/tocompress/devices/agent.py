@@ -57,6 +57,7 @@ _BLOCK: Dict[str, Tuple[type, ...]] = {
     "minimum_runs": (int,),
     "maximum_runs": (int,),
     "profiled_runs": (int,),
+    "rails": (list,),
     "idle_seconds": (int, float),
     "tail_seconds": (int, float),
     "timeout_seconds": (int, float),
@@ -416,20 +417,20 @@ class Readings:
 
 
 class Sampler:
-    """A process that reads all rails under `root` in every millisecond from now until `stop`.
+    """A process that reads the rails under `root` of these names in every millisecond from now until `stop`.
 
     A process, because only then can it have real-time priority of its own; where the system allows that, it keeps its
     rate whatever else runs. It ends with this process, in whatever way that ends.
     """
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, names: List[str]) -> None:
         control, self._control = os.pipe()
         self._answer, answer = os.pipe()
         self._process = os.fork()
         if self._process == 0:
             os.close(self._control)
             os.close(self._answer)
-            _be_sampler(root, control, answer)
+            _be_sampler(root, names, control, answer)
         os.close(control)
         os.close(answer)
 
@@ -461,7 +462,7 @@ class Sampler:
         return os.waitpid(self._process, 0)[1]
 
 
-def _be_sampler(root: str, control: int, answer: int) -> None:
+def _be_sampler(root: str, names: List[str], control: int, answer: int) -> None:
     """Sample until told to stop, hand over and leave the process, whatever happens."""
     status = 1
     try:
@@ -469,7 +470,8 @@ def _be_sampler(root: str, control: int, answer: int) -> None:
             try:
                 gc.disable()
                 realtime = _take_realtime_priority()
-                readings = [Readings(rail) for rail in find_rails(root)]
+                # A reading takes a millisecond and more, so that any other rail would cost these theirs.
+                readings = [Readings(rail) for rail in find_rails(root) if rail.name in names]
                 _sample(readings, control)
                 if os.read(control, 1):  # nothing comes from a parent that has died
                     rails = {reading.rail.name: reading.record() for reading in readings}
@@ -491,7 +493,7 @@ def _take_realtime_priority() -> bool:
 
 
 def _sample(readings: List[Readings], control: int) -> None:
-    """Read all rails at multiples of the period until something can be read from `control`, if only its end.
+    """Read the rails at multiples of the period until something can be read from `control`, if only its end.
 
     A multiple that has passed is left out: reading faster afterwards would not bring it back.
     """
@@ -667,14 +669,24 @@ def _operations(command: Record, send: Send) -> None:
     import tensorflow.compat.v1 as tf
 
     network = Network(command, _feeds(command))
-    inputs = command["input_ids"]
+    profiled = _spread(command["input_ids"], command["profiled_runs"])
     Samples(network).warm_up(command)
     options = tf.RunOptions(trace_level=tf.RunOptions.FULL_TRACE)
-    for run in range(command["profiled_runs"] + 1):
+    for run, input_id in enumerate(profiled[:1] + profiled):
         metadata = tf.RunMetadata()
-        network.run(inputs[run % len(inputs)], options=options, run_metadata=metadata)
+        network.run(input_id, options=options, run_metadata=metadata)
         if run > 0:
             send(dict(_operation_times(metadata.step_stats), record="operations", run=run))
+
+
+def _spread(inputs: List[str], count: int) -> List[str]:
+    """Inputs at `count` evenly spaced places from the first to the last; a single one is from the middle.
+
+    Sentences come in the order of their lengths, and a share of time depends on the length.
+    """
+    if count == 1:
+        return [inputs[len(inputs) // 2]]
+    return [inputs[round(place * (len(inputs) - 1) / (count - 1))] for place in range(count)]
 
 
 def _power(command: Record, send: Send) -> None:
@@ -1047,7 +1059,7 @@ class Server:
                 if record["record"] == "error":
                     error = record["error"]
                 elif record["record"] == "settled":
-                    sampler = Sampler(self._root)
+                    sampler = Sampler(self._root, command["rails"])
                 else:
                     self._host.relay(line)
             if sampler is not None and error is None:

@@ -68,8 +68,8 @@ def _findings(agent: Agent, device: LocalDevice | SshDevice) -> Iterator[Finding
         yield _processor(agent, device, probe)
         yield _threads(hello, device)
         yield _sensors(hello, device)
-        if hello["rails"]:
-            yield _sampling(agent, device, probe)
+        if rails := _sampled_rails(hello, device):
+            yield _sampling(agent, probe | {"rails": rails})
     asked = time.time()
     state = answered(agent.run({"command": "state"}))[0]
     came = time.time()
@@ -115,7 +115,19 @@ def _sensors(hello: Record, device: LocalDevice | SshDevice) -> Finding:
         return Finding("sensors", found, str(error))
 
 
-def _sampling(agent: Agent, device: LocalDevice | SshDevice, probe: Record) -> Finding:
+def _sampled_rails(hello: Record, device: LocalDevice | SshDevice) -> list[str]:
+    """The rails that a session would read; all there are where the total is not known."""
+    from tocompress.measurement import power
+
+    rails: list[str] = hello["rails"]
+    meter = [power.METER] if device.meter else []
+    try:
+        return [rail for rail in power.total_rails([*rails, *meter], device.rails) if rail != power.METER]
+    except StudyError:
+        return rails
+
+
+def _sampling(agent: Agent, probe: Record) -> Finding:
     """How often the slowest rail is read while the processor works."""
     from tocompress.measurement.power import sampling_quality
 
@@ -187,6 +199,7 @@ def _send_probe(agent: Agent, device: LocalDevice | SshDevice, folder: Path) -> 
         "minimum_runs": 1,
         "maximum_runs": 1,
         "profiled_runs": 1,
+        "rails": [],
         "idle_seconds": 0,
         "tail_seconds": 0,
         "timeout_seconds": 60,

@@ -7,6 +7,7 @@ follows, less idle power, misses nothing, whatever the sensor's linear filter.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ import pandas as pd
 from scipy import stats
 
 from tocompress.measurement.power import Block, Key, blocks, least_step, possible_watts
+from tocompress.measurement.records import BASELINE
 from tocompress.measurement.rows import frame, measured, ratio_to_baseline, unavailable
 from tocompress.measurement.statistics import LEVEL, TARGET, Interval, mean_interval
 from tocompress.measurement.stopping import Condition
@@ -118,8 +120,8 @@ def power_rows(
     """`power_mean` (W), `power_peak` (W) and `energy` (J an inference) above idle, of the sum of `rails`.
 
     The value is the mean over fresh processes, each of one block of the table `windows`; `ratio` is to fp32 under the
-    same dequantization, paired by process. Student's interval is widened by what the steps of the sensors leave open:
-    it does not average out over blocks that rest on the same readings.
+    same dequantization, paired by process. Student's intervals of both are widened by what the steps of the sensors
+    leave open: it does not average out over blocks that rest on the same readings.
 
     A block with a gap, or with power that no device takes, is left out; the row's reason says how many. Without any
     other the values are unavailable.
@@ -177,7 +179,7 @@ def _rows(
             label=None,
             n=len(accepted),
             processes=len(accepted),
-            ratio=ratio_to_baseline(values, condition, level),
+            ratio=_ratio(figures, metric, condition, noise, level),
         )
         yield row | {"reason": refused}
 
@@ -188,6 +190,19 @@ def widened(interval: Interval, deviation: float, level: float) -> Interval:
         return interval
     half_width = float(np.hypot((interval.high - interval.low) / 2, stats.norm.ppf((1 + level) / 2) * deviation))
     return Interval(interval.value, interval.value - half_width, interval.value + half_width)
+
+
+def _ratio(figures: pd.DataFrame, metric: str, condition: Condition, noise: float, level: float) -> Interval:
+    """To fp32, the logarithm's interval widened by the relative noise of both sides."""
+    ratio = ratio_to_baseline(figures[metric], condition, level)
+    baseline = (BASELINE, condition[1])
+    if ratio.low is None or ratio.high is None or condition == baseline:
+        return ratio
+    watts = figures["power_mean" if metric == "energy" else metric]  # energy is the mean power times a known duration
+    pairs = pd.concat([watts[condition], watts[baseline]], axis=1, join="inner")
+    logarithms = Interval(*(math.log(bound) for bound in (ratio.value, ratio.low, ratio.high)))
+    _, low, high = widened(logarithms, float(np.hypot(*(noise / pairs.mean()))), level)
+    return Interval(ratio.value, *np.exp(np.array([low, high], dtype=float)).tolist())
 
 
 def _quantization(chosen: pd.DataFrame) -> float:

@@ -128,6 +128,7 @@ class _Session:
         self._conditions: list[Condition] = [
             (variant, mode) for variant in subject.artifacts for mode in settings.dequantization
         ]
+        self._sampled_rails: list[str] = []
         self._done = 0
         self._reconnections = 0
         self._facts: dict[str, Any] = {}
@@ -140,6 +141,7 @@ class _Session:
         rails = self._rails()
         if power.METER in rails:
             power.check_meter(self._meter, time.time())
+        self._sampled_rails = [rail for rail in rails if rail != power.METER]
         if reference is not None:
             self._verify(reference)
         self._time()
@@ -305,6 +307,7 @@ class _Session:
             "minimum_runs": settings.minimum_runs,
             "maximum_runs": settings.maximum_runs,
             "profiled_runs": settings.profiled_runs,
+            "rails": self._sampled_rails,
             "idle_seconds": settings.power.idle_seconds,
             "tail_seconds": settings.power.tail_seconds,
             "timeout_seconds": _TIMEOUT + seconds + pauses,

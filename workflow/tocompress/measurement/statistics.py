@@ -82,6 +82,16 @@ def between_processes(medians: Sequence[float] | np.ndarray, level: float = LEVE
     return mean_interval(medians, level)
 
 
+def relative_spread(values: np.ndarray) -> float:
+    """The standard deviation of two or more values as a fraction of their mean."""
+    return float(np.std(values, ddof=1) / abs(np.mean(values)))
+
+
+def expected_half_width(spread: float, n: int, level: float = LEVEL) -> float:
+    """The half-width of Student's interval of the mean of n values of that relative spread, as a fraction."""
+    return _student_quantile(level, n - 1) * spread / math.sqrt(n)
+
+
 def ratio_interval(
     values: Sequence[float] | np.ndarray, references: Sequence[float] | np.ndarray, level: float = LEVEL
 ) -> Interval:

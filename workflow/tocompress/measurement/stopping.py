@@ -3,11 +3,16 @@
 The rule asks that the samples of each input agree and that fresh processes do. The median's interval by ranks stands
 rare interruptions; the mean's by batches is wide where neighbouring samples are alike; Student's between processes is
 the one that is reported. Each must be within a target fraction of its value.
+
+Few processes may agree by luck, and just these are off: of values that scatter by 10 %, those whose own interval is
+narrow after five to eight processes hold the truth three times in four. So the spread that is usual in the session must
+make the interval narrow as well. It is the median over conditions: one that scatters does not hold up the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -23,8 +28,10 @@ from tocompress.measurement.statistics import (
     between_processes,
     converged,
     correlation,
+    expected_half_width,
     median_interval,
     relative_half_width,
+    relative_spread,
     shared_change,
     trend,
 )
@@ -65,14 +72,17 @@ def unfinished(latency: pd.DataFrame, rule: Rule) -> set[Condition]:
     """The conditions of `latency` (schema `latency`, as measured so far) that need another process.
 
     A condition is finished when it has the least processes and samples, and these intervals are within the target: of
-    every input the median's by ranks and the mean's by batches, of all inputs together the one between processes.
+    every input the median's by ranks and the mean's by batches, of all inputs together those of `process_widths`.
     """
     timed = _timed(latency)
-    medians = timed.groupby([*_CONDITION, "process"], sort=False)["duration_s"].median()
+    by_process = timed.groupby([*_CONDITION, "process"], sort=False)["duration_s"].median().reset_index()
+    medians = dict(_grouped(by_process, _CONDITION, "duration_s"))
+    spread = usual_spread(medians.values())
     processes_differ = {
         condition
-        for condition, observed in _grouped(medians.reset_index(), _CONDITION, "duration_s")
-        if len(observed) < rule.minimum_processes or not converged(between_processes(observed, rule.level), rule.target)
+        for condition, observed in medians.items()
+        if len(observed) < rule.minimum_processes
+        or not within(rule.target, process_widths(observed, spread, rule.level))
     }
     samples_differ = {
         (variant, dequantization)
@@ -84,6 +94,25 @@ def unfinished(latency: pd.DataFrame, rule: Rule) -> set[Condition]:
     return processes_differ | samples_differ
 
 
+def usual_spread(medians: Iterable[np.ndarray]) -> float:
+    """The median over conditions of the relative spread of their processes' medians; NaN where each has only one."""
+    spreads = [relative_spread(observed) for observed in medians if len(observed) > 1]
+    return float(np.median(spreads)) if spreads else math.nan
+
+
+def process_widths(medians: np.ndarray, spread: float, level: float) -> dict[str, float | None]:
+    """Relative half-widths between processes: of the condition's own interval, and with the session's usual spread."""
+    if len(medians) < 2:
+        return {"process_width": None, "usual_width": None}
+    own = relative_half_width(between_processes(medians, level))
+    return {"process_width": own, "usual_width": expected_half_width(spread, len(medians), level)}
+
+
+def within(target: float, widths: Mapping[str, float | None]) -> bool:
+    """Whether every width is known and at most the target."""
+    return all(width is not None and width <= target for width in widths.values())
+
+
 def diagnose(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
     """Schema `diagnostics`: for each condition a row of all inputs (`input_id` null) and one of each input.
 
@@ -91,7 +120,7 @@ def diagnose(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET
     condition's, against time) or from the first to the last third of its blocks, significantly (p < `SIGNIFICANCE`)
     and by more than half the target.
 
-    `converged`: stationary, and all intervals of the row are within the target: the one between processes, and of one
+    `converged`: stationary, and all intervals of the row are within the target: those of `process_widths`, and of one
     input also those by ranks and by batches. `reason` says what is not.
 
     `autocorrelation` and `drift_within` are of durations relative to their input, so that inputs of different length
@@ -103,10 +132,14 @@ def diagnose(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET
     samples = pd.concat([timed.assign(input_id=_ALL), timed], ignore_index=True)
     blocks = _blocks(timed, samples)
     machine = _machine(blocks[blocks["input_id"] == _ALL])
+    spreads = {
+        input_id: usual_spread(medians for _, medians in _grouped(of_input, _CONDITION, "median_s"))
+        for input_id, of_input in blocks.groupby("input_id", sort=False)
+    }
     samples_of, blocks_of = (table.groupby(_INPUT, sort=False).indices for table in (samples, blocks))
     samples, blocks = samples.drop(columns=_INPUT), blocks.drop(columns=_INPUT)  # slow to take rows of
     rows = [
-        _diagnosis(key, samples.iloc[places], blocks.iloc[blocks_of[key]], machine, level, target)
+        _diagnosis(key, samples.iloc[places], blocks.iloc[blocks_of[key]], machine, spreads[key[2]], level, target)
         for key, places in samples_of.items()
     ]
     return pa.Table.from_pylist(rows, schema=DIAGNOSTICS).to_pandas()
@@ -153,13 +186,14 @@ def _diagnosis(
     samples: pd.DataFrame,
     blocks: pd.DataFrame,
     machine: Machine,
+    spread: float,
     level: float,
     target: float,
 ) -> dict[str, Any]:
     variant, dequantization, input_id = key
     durations, medians = samples["duration_s"].to_numpy(dtype=float), blocks["median_s"].to_numpy(dtype=float)
     one_input = input_id != _ALL
-    widths = {"process_width": relative_half_width(between_processes(medians, level))}
+    widths = process_widths(medians, spread, level)
     widths |= _sample_widths(durations, level) if one_input else {}
     median, p90, p99 = np.quantile(durations, (0.5, 0.9, 0.99)).tolist()
     autocorrelation = _autocorrelation(samples)
@@ -227,6 +261,7 @@ def _too_wide(widths: dict[str, float | None], processes: int, samples: int, tar
     """The first interval that is not within the target, in a phrase."""
     after = {
         "process_width": ("interval", f"{processes} process{'es' * (processes != 1)}"),
+        "usual_width": ("interval", f"{processes} processes of the session's usual spread"),
         "rank_width": ("interval of the median by ranks", f"{samples} sample{'s' * (samples != 1)}"),
         "batch_width": ("interval by batch means", f"{samples} sample{'s' * (samples != 1)}"),
     }

@@ -82,6 +82,7 @@ DIAGNOSTICS = schema(
     rank_width=(FLOAT, "half-width of the median's interval by ranks, fraction; of one input only"),
     batch_width=(FLOAT, "half-width of the mean's interval by batches, fraction; of one input only"),
     process_width=(FLOAT, "half-width of the interval between processes, fraction"),
+    usual_width=(FLOAT, "the same with the spread between processes that is usual in the session"),
     autocorrelation=(FLOAT, "of neighbouring runs of one process"),
     effective_n=(FLOAT, "independent runs that would tell as much"),
     drift=(FLOAT, "change of the process medians from first to last, fraction"),

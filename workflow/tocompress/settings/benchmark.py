@@ -49,7 +49,7 @@ class Benchmark(Settings):
     minimum_runs: Count = Field(10, description="timed runs of a block, also where they take longer")
     maximum_runs: Count = Field(400, description="timed runs of a block")
     minimum_samples: Count = Field(10, description="timed runs of each input over all processes")
-    profiled_runs: Count = Field(5, description="runs that record the time of each operation")
+    profiled_runs: Count = Field(5, description="runs that record the time of each operation, spread over the inputs")
     level: float = Field(0.95, gt=0.5, lt=1, description="confidence level of intervals")
     target: float = Field(0.05, gt=0, lt=1, description="relative half-width of a converged interval (paper, III-B)")
     power: PowerBlocks = Field(PowerBlocks(), description="how power is measured, where there is a sensor")
