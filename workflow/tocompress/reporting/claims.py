@@ -163,7 +163,7 @@ def _row(claim: Claim, margin: float, source: _Source) -> dict[str, Any]:
 
 
 def _judged(claim: Claim, margin: float, measured: Sequence[_Measured], interval: Interval) -> tuple[str, list[str]]:
-    """The verdict, and the reasons for it."""
+    """The verdict, and the reasons for it; `interval` is that over all `measured`."""
     lacking = []
     if len(measured) < len(claim.networks):
         lacking.append(f"{len(measured)} of {len(claim.networks)} networks")
@@ -272,7 +272,10 @@ class _Source:
         return measured, missing
 
     def _unmet(self, claim: Claim, network: str, model: str) -> tuple[str, ...]:
-        """The conditions under which a number is the paper's, as far as the study's rows tell."""
+        """The conditions under which a number is the paper's, as far as the study's rows tell.
+
+        Of a device they tell the processor. Which GPU it is they do not.
+        """
         unmet = []
         facts = NETWORKS[network]
         parameters = self._rows.get((model, BASELINE, "parameters", None, None), {}).get("value")

@@ -87,7 +87,7 @@ def paper(claims: pd.DataFrame) -> str:
         for verdict, (one, several) in _TOLD.items()
         if verdict in counts
     ]
-    return f"Of the {counted(len(numbers), 'number')} that the paper states, {listing(phrases)}."
+    return f"Of the {counted(len(numbers), 'number')} that the paper states, {listing(phrases, len(_TOLD))}."
 
 
 # Of one number, and of several.
