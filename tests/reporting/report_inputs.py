@@ -7,14 +7,15 @@ from pathlib import Path
 import pandas as pd
 
 from tocompress.reporting import figures
-from tocompress.reporting.report import VERDICTS, Figure
+from tocompress.reporting.claims import VERDICTS
+from tocompress.reporting.report import Figure
 from tocompress.schemas.claims import CLAIMS
 from tocompress.settings.reporting import Plot, Report, ReportInputs
 
 SETTINGS = ReportInputs(report=Report(), plot=Plot(dpi=50), devices=("host",), config={"study": {"name": "made_up"}})
 
 
-def make_claims(verdicts=tuple(VERDICTS)) -> pd.DataFrame:
+def make_claims(verdicts=VERDICTS) -> pd.DataFrame:
     """A claim a verdict."""
     rows = []
     for number, verdict in enumerate(verdicts):

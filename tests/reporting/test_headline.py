@@ -44,6 +44,10 @@ def test_verdicts_are_counted(study):
         "Of the 4 numbers that the paper states, 2 agree with this study's, 1 contradicts it and 1 was not measured."
     )
     assert said(study, claims)[-1] == expected
+    readings = claims.assign(claim=["one", "one", "two", "two"], paper=[1, 1, None, None])
+    assert said(study, readings)[-1] == "Of the 1 number that the paper states, 1 agrees with this study's."
+    assert "more" not in said(study, make_claims())[-1]
+    assert said(study, claims.assign(claim="one"))[-1].endswith("1 is judged differently in different readings.")
     assert "None" in said(study, claims.iloc[:0])[-1]
 
 

@@ -14,6 +14,7 @@ import pytest
 from made_up import make_unavailable
 from report_inputs import SETTINGS, draw_figures, make_claims
 
+from tocompress.reporting.claims import DEPENDS
 from tocompress.reporting.claims import VERDICTS as KNOWN_VERDICTS
 from tocompress.reporting.report import VERDICTS, report, write_report
 from tocompress.schemas.benchmark import SESSION
@@ -97,11 +98,23 @@ def test_every_value_is_in_it(html, small_study):
 
 def test_claims_are_judged_in_words(html):
     text = re.sub(r"\s+", " ", Elements(html).text)
-    assert set(VERDICTS) == set(KNOWN_VERDICTS)
-    for verdict, (sign, meaning) in VERDICTS.items():
+    assert set(VERDICTS) == {*KNOWN_VERDICTS, DEPENDS}
+    for verdict in KNOWN_VERDICTS:
+        sign, meaning = VERDICTS[verdict]
         assert f"{sign} {verdict}" in text and meaning in text
     assert "−25 %−27.2 to −22.5" in text.replace("\N{NO-BREAK SPACE}", " ")
     assert "no power sensor; inconsistent with claim_0" in text
+
+
+def test_numbers_are_counted_not_readings(small_study):
+    claims = make_claims(("agrees", "contradicts", "not measured")).assign(
+        claim=["claim_0", "claim_0", "claim_1"], reading=["so", "otherwise", None], paper=[-28.0, -28.0, None]
+    )
+    html = report(small_study, claims, [], SETTINGS, FACTS)
+    text = re.sub(r"\s+", " ", Elements(html).text)
+    assert "~ depends on the reading1" in text and "Statements without a number: 1 not measured." in text
+    assert "read as: otherwise" in text and "about no change" in text
+    assert html.count('id="claim-claim_0"') == 1
 
 
 def test_heads_of_tables_have_a_scope_and_sections_a_heading(html):

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from tocompress.errors import StudyError
-from tocompress.settings.claims import Claim, Claims, Margin, load
+from tocompress.settings.claims import LARGEST_CUT, Claim, Claims, Margin, load
 
 REPOSITORY = Path(__file__).parents[2]
 TECHNIQUES = {"q8": "quantize", "q6": "quantize"}
@@ -21,7 +21,8 @@ TIME = {
 SHARE = {
     **TIME, "id": "share", "paper": 40, "metric": "operation_share", "expressed": "value", "labels": ["dequantization"],
 }  # fmt: skip
-CONTENT = {"margin": {"percent": 5, "effect": 0.5}, "claims": [TIME, SHARE]}
+MARGIN = {"percent": 5, "accuracy": 0.5, "effect": 0.5}
+CONTENT = {"margin": MARGIN, "claims": [TIME, SHARE]}
 
 
 def changed(**keys: object) -> dict:
@@ -42,12 +43,38 @@ def shipped() -> Claims:
 
 
 def test_every_figure_of_the_paper_that_has_numbers_has_claims(shipped: Claims) -> None:
-    panels = ["13a", "13b", "13c", "13d", "13e", "13f", "20a", "20b", "20c", "20d", "20e", "20f", "41a", "41b", "41d"]
-    assert {claim.figure for claim in shipped.claims} == {"Table I", "5", "6", "24", "27", "28", *panels}
+    panels = {f"{figure}{panel}" for figure in (13, 20) for panel in "abcdef"} | {f"41{panel}" for panel in "abcd"}
+    assert {claim.figure for claim in shipped.claims} == {"Table I", "5", "6", "24", "27", "28"} | panels
+
+
+def test_the_numbers_of_the_paper_are_counted_once_whatever_their_readings(shipped: Claims) -> None:
+    assert len({claim.id for claim in shipped.claims if claim.paper is not None}) == 89
+    readings = {claim.id: [one.reading for one in shipped.claims if one.id == claim.id] for claim in shipped.claims}
+    assert len(readings["fig13c_q6"]) == 2
+    assert len(readings["fig20c_top1"]) == 3
+    assert all(len(set(own)) == len(own) and (own == [None] or None not in own) for own in readings.values())
+
+
+def test_each_number_about_a_threshold_is_read_as_filters_and_as_an_accuracy_budget(shipped: Claims) -> None:
+    read: dict[str, set[str]] = {}
+    for claim in shipped.claims:
+        read.setdefault(claim.id, set()).update(claim.variants)
+    by_filters = {name for name, variants in read.items() if "p05" in variants}
+    assert {"fig5_pruned_time", "fig5_pruned_energy", "fig5_pruned_accuracy", "fig5_pruned_size"} <= by_filters
+    assert by_filters == {name for name, variants in read.items() if LARGEST_CUT in variants}
+
+
+def test_the_accuracy_of_the_cut_that_keeps_the_accuracy_is_circular(shipped: Claims) -> None:
+    circular = {claim.id for claim in shipped.claims if claim.circular}
+    judged = {"fig20c_top1", "fig20c_top5", "fig20c_bleu", "fig20f_precision", "fig20f_recall", "fig20f_f1"}
+    assert circular == {"fig5_pruned_accuracy", *judged}
 
 
 def test_no_change_agrees_with_no_claimed_change(shipped: Claims) -> None:
-    changes = [c for c in shipped.claims if c.bound in ("about", "range") and c.no_change is not None and c.paper != 0]
+    changes = [
+        claim for claim in shipped.claims
+        if claim.bound in ("about", "range") and claim.compared and claim.paper is not None
+    ]  # fmt: skip
     assert len(changes) > 50
     assert all(abs(claim.paper - claim.no_change) > shipped.margin_of(claim) for claim in changes)
 
@@ -59,22 +86,33 @@ def test_no_change_agrees_with_no_claimed_change(shipped: Claims) -> None:
         ({"paper": 1.03}, 0.015),
         ({"paper": -28, "expressed": "change"}, 5),
         ({"paper": -1.36, "expressed": "points", "metric": "top1"}, 0.68),
-        ({"paper": 0, "expressed": "change"}, 5),
+        ({"paper": None, "expressed": "change"}, 5),
+        ({"paper": None}, 0.05),
         ({"paper": -5, "expressed": "change", "bound": "at least"}, 0),
         ({"paper": -11.6, "paper_high": -4.3, "expressed": "change", "bound": "range"}, 2.15),
         ({"paper": -49.26, "expressed": "amount", "metric": "size"}, 2.463),
         ({"paper": 138, "expressed": "value", "metric": "parameters"}, 6.9),
+        ({"paper": 71.5, "expressed": "value", "metric": "top1"}, 0.5),
+        ({"paper": 27.4, "expressed": "value", "metric": "bleu_tokenized", "networks": ["gnmt"]}, 1.37),
         ({**SHARE, "paper": 30, "paper_high": 50, "bound": "range"}, 1.5),
     ],
 )
 def test_the_margin_is_five_percent_and_at_most_half_of_the_effect(keys: dict, margin: float) -> None:
     claim = Claim(**{**TIME, **keys})
-    claims = Claims(margin=Margin(percent=5, effect=0.5), claims=(claim,))
+    claims = Claims(margin=Margin(**MARGIN), claims=(claim,))
     assert claims.margin_of(claim) == pytest.approx(margin)
 
 
 def test_lists_may_be_shared_under_keys_of_their_own(tmp_path: Path) -> None:
     assert load(written(tmp_path, {"x-networks": ["vgg_16"], **CONTENT}), TECHNIQUES).claims[0].id == "time"
+
+
+def test_a_reading_changes_keys_of_its_claim(tmp_path: Path) -> None:
+    readings = {"as it stands": {}, "of 6 bits": {"variants": ["q6"]}}
+    first, second, share = load(written(tmp_path, changed(readings=readings)), TECHNIQUES).claims
+    assert (first.id, first.reading, first.variants) == ("time", "as it stands", ("q8",))
+    assert second == first.model_copy(update={"reading": "of 6 bits", "variants": ("q6",)})
+    assert (share.id, share.reading) == ("share", None)
 
 
 @pytest.mark.parametrize(
@@ -101,6 +139,17 @@ def test_lists_may_be_shared_under_keys_of_their_own(tmp_path: Path) -> None:
         (changed(inconsistent_with=["shar"]), "time.inconsistent_with: 'shar' is not known; did you mean 'share'?"),
         (changed(inconsistent_with=["share"]), "share.inconsistent_with: lacks 'time', which names 'share'"),
         (changed(paper="much"), "time.paper: Input should be a valid number"),
+        (changed(paper=None, bound="range", paper_high=2), "time: paper: without a number, 'range' of 'ratio' says"),
+        (changed(**{**SHARE, "paper": None}), "share: paper: without a number, 'about' of 'value' says nothing"),
+        (changed(aggregation="difference", expressed="change"), "time: networks: a difference is of two, not of 1"),
+        (changed(aggregation="spread"), "time: expressed: take 'change' for a spread"),
+        (changed(readings={}), "'time'.readings: a mapping of two readings or more is needed"),
+        (changed(readings={"a": {}}), "'time'.readings: a mapping of two readings or more is needed"),
+        (changed(readings=["a", "b"]), "'time'.readings: a mapping of two readings or more is needed"),
+        (changed(readings={"a": {}, "b": 3}), "'time'.readings: 'b' is not a mapping of the keys that it changes"),
+        (changed(readings={"a": {}, "b": {"id": "c"}}), "'time'.readings: 'b' changes 'id' or 'reading'"),
+        (changed(readings={"a": {}, "b": {"papers": 1}}), "time (b).papers: unknown key"),
+        (changed(readings={"a": {}, "b": {"variants": ["q4"]}}), "time.variants: 'q4' is not known"),
         ({"claims": [TIME]}, "margin: Field required"),
         (["claims"], "not a mapping"),
     ],

@@ -1,33 +1,45 @@
-"""The paper's numbers beside this study's, each with a verdict by one rule.
+"""What the paper states beside this study's values, each reading with a verdict by one rule.
 
 A claim is a region of numbers: the paper's number or range, widened by the equivalence margin, or its bound. A study's
 interval that lies wholly within the region `agrees` (two one-sided tests, each at half of what the level leaves). Else
 one that excludes no change, on the side that the paper names, has the `same direction`: the effect is there, if of
 another size. Else one that lies wholly outside the region `contradicts`. What remains is `undecided`: too wide to tell.
 A claim that allows no change ("at most 5 %"), or is of a plain number, has no direction.
+
+Nothing is judged that the study's values do not carry: of another model, dataset or kind of device it is `not
+comparable`; a value that did not converge, or too few networks, leave it `undecided`; the accuracy of a cut that was
+chosen by its accuracy is `circular`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-from tocompress.measurement.statistics import LEVEL, Interval, mean_interval, ratio_interval
+from tocompress.measurement.statistics import LEVEL, Interval
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import ACCURACY, BASELINE, EXACT, METRICS, models, whole
+from tocompress.reporting.effects import over_models
+from tocompress.reporting.study import ACCURACY, BASELINE, COSTS, EXACT, METRICS, models, whole
 from tocompress.reporting.thresholds import largest_cuts
 from tocompress.schemas.claims import CLAIMS
 from tocompress.settings.claims import LARGEST_CUT, OPERATION_CLASSES, Claim, Claims, ClaimsInputs
 
 AGREES, SAME_DIRECTION, CONTRADICTS, UNDECIDED = "agrees", "same direction", "contradicts", "undecided"
-NOT_COMPARABLE, NOT_MEASURED = "not comparable", "not measured"
-VERDICTS = (AGREES, SAME_DIRECTION, CONTRADICTS, UNDECIDED, NOT_COMPARABLE, NOT_MEASURED)
+NOT_COMPARABLE, NOT_MEASURED, CIRCULAR = "not comparable", "not measured", "circular"
+#: Of a claim in one reading.
+VERDICTS = (AGREES, SAME_DIRECTION, CONTRADICTS, UNDECIDED, NOT_COMPARABLE, NOT_MEASURED, CIRCULAR)
+#: Of a claim whose readings are judged differently.
+DEPENDS = "depends on the reading"
 
-POWER = frozenset({"power_mean", "power_peak", "energy"})
+#: What a device decides.
+DEVICE_METRICS = frozenset(COSTS) | {"latency_per_token"}
+
+#: So many networks say how networks differ; of fewer each is judged on its own (`over_models`).
+_SEVERAL = 3
 
 #: A model is of the published size when its parameters are the published number but for this share: other
 #: vocabularies and numbers of classes are that near, other widths are not.
@@ -37,7 +49,7 @@ _SAME_SIZE = 0.1
 _PUBLISHED_DATA = {"cnn": ("imagenet", "ImageNet"), "rnn": ("wmt", "WMT")}
 
 #: Of the time of a model that does not have a class of operations.
-_NO_SHARE = {"value": 0.0, "low": 0.0, "high": 0.0}
+_NO_SHARE = {"value": 0.0, "low": 0.0, "high": 0.0, "converged": None}
 
 
 class _Missing(Exception):
@@ -50,23 +62,41 @@ class _Measured:
 
     model: str
     interval: Interval  # as the paper prints it
-    ratio: float  # or value, that it is made of
+    ratio: Interval  # or value, that it is made of
     level: float | None
     converged: bool
     unmet: tuple[str, ...]  # conditions of the paper that the model does not meet
 
 
 def claims_table(study: pd.DataFrame, claims: Claims, settings: ClaimsInputs) -> pd.DataFrame:
-    """The table `claims`: a row a claim, in their order, from the table `study`.
+    """The table `claims`: a row a reading of a claim, in their order, from the table `study`.
 
-    Values are of one device, the first with a GPU if any, and of one model a network. A mean over models has Student's
-    interval over them, at 95 %; where it is of ratios of costs, mean and interval are those of the logarithms. A single
-    model has its own interval. Between two variants, or over several variants or classes of one model, that is
-    conservative: what the parts share is taken to be independent, or their errors to add up.
+    Values are of one device, the first with a GPU if any, and of one model a network. A mean is that of `over_models`:
+    Student's interval over three models or more, else what the models' own intervals span; where it is of ratios of
+    costs, mean and interval are those of the logarithms. Between two variants, or over several variants or classes of
+    one model, its own interval is conservative: what the parts share is taken to be independent, or their errors to add
+    up.
     """
     source = _Source(study, settings)
     rows = [_row(claim, claims.margin_of(claim), source) for claim in claims.claims]
     return pd.DataFrame(rows, columns=CLAIMS.names)
+
+
+def by_statement(claims: pd.DataFrame) -> pd.DataFrame:
+    """A row for each number or statement of the table `claims`: whether it is a `number`, and its `verdict`.
+
+    The verdict is the one that its readings share, else that it depends on the reading. Readings that were not measured
+    or are not comparable or circular are left aside where another is judged.
+    """
+    by_id = claims.groupby("claim", sort=False)
+    shared = by_id["verdict"].agg(lambda verdicts: _shared(set(verdicts)))
+    return pd.DataFrame({"number": by_id["paper"].count() > 0, "verdict": shared})
+
+
+def _shared(verdicts: Collection[str]) -> str:
+    if judged := [one for one in verdicts if one in (AGREES, SAME_DIRECTION, CONTRADICTS, UNDECIDED)]:
+        return judged[0] if len(judged) == 1 else DEPENDS
+    return next(one for one in (NOT_COMPARABLE, NOT_MEASURED, CIRCULAR) if one in verdicts)
 
 
 def verdict(claim: Claim, margin: float, interval: Interval) -> str:
@@ -84,7 +114,7 @@ def verdict(claim: Claim, margin: float, interval: Interval) -> str:
 
 def _region(claim: Claim, margin: float) -> tuple[float, float]:
     """The numbers that agree with a claim."""
-    low = -math.inf if claim.bound == "at most" else claim.paper - margin
+    low = -math.inf if claim.bound == "at most" else claim.numbers[0] - margin
     high = math.inf if claim.bound == "at least" else claim.numbers[-1] + margin
     return low, high
 
@@ -100,6 +130,7 @@ def _direction(claim: Claim) -> int:
 def _row(claim: Claim, margin: float, source: _Source) -> dict[str, Any]:
     stated = {
         "claim": claim.id,
+        "reading": claim.reading,
         "section": claim.section,
         "figure": claim.figure,
         "statement": claim.statement,
@@ -111,29 +142,19 @@ def _row(claim: Claim, margin: float, source: _Source) -> dict[str, Any]:
         "inconsistent_with": ", ".join(claim.inconsistent_with) or None,
     }
     measured, missing = source.measure(claim)
-    if not measured:
+    fewest = 2 if claim.aggregation in ("spread", "difference") else 1
+    if len(measured) < fewest:
         return stated | {"verdict": NOT_MEASURED, "reason": _why_missing(missing), "n": 0}
     comparable = [one for one in measured if not one.unmet]
-    chosen = comparable or measured
+    chosen = comparable if len(comparable) >= fewest else measured
     interval, level = _aggregate(claim, chosen)
-    judged = verdict(claim, margin, interval)
-    reasons = []
-    if not comparable:
-        judged = NOT_COMPARABLE
-        conditions = dict.fromkeys(condition for one in chosen for condition in one.unmet)
-        reasons.append(f"needs {' and '.join(conditions)}")
-    elif judged == UNDECIDED:
-        reasons.append("too few observations for an interval" if interval.low is None else "the interval is too wide")
-    if len(chosen) < len(claim.networks):
-        reasons.append(f"{len(chosen)} of {len(claim.networks)} networks")
-    if unsettled := sum(not one.converged for one in chosen):
-        reasons.append(f"{unsettled} of {len(chosen)} not converged")
-    exact = level is None
+    judged, reasons = _judged(claim, margin, chosen, interval)
+    exact = interval.low == interval.high
     return stated | {
         "value": interval.value,
         "low": None if exact else interval.low,
         "high": None if exact else interval.high,
-        "level": None if interval.low is None else level,
+        "level": None if exact else level,
         "n": len(chosen),
         "verdict": judged,
         "reason": "; ".join(reasons) or None,
@@ -141,27 +162,65 @@ def _row(claim: Claim, margin: float, source: _Source) -> dict[str, Any]:
     }
 
 
+def _judged(claim: Claim, margin: float, measured: Sequence[_Measured], interval: Interval) -> tuple[str, list[str]]:
+    """The verdict, and the reasons for it; `interval` is that over all `measured`."""
+    lacking = []
+    if len(measured) < len(claim.networks):
+        lacking.append(f"{len(measured)} of {len(claim.networks)} networks")
+    if unsettled := sum(not one.converged for one in measured):
+        lacking.append(f"{unsettled} of {len(measured)} not converged")
+    if claim.circular:
+        return CIRCULAR, ["the cut is chosen by the accuracy that it would be judged by", *lacking]
+    if unmet := dict.fromkeys(condition for one in measured for condition in one.unmet):
+        return NOT_COMPARABLE, [f"needs {' and '.join(unmet)}", *lacking]
+    if claim.aggregation == "each":
+        own = {one.model: verdict(claim, margin, one.interval) for one in measured if one.converged}
+        # One that contradicts is enough, whichever others are lacking.
+        if against := [model for model, judged in own.items() if judged == CONTRADICTS]:
+            return CONTRADICTS, [f"by {', '.join(against)}", *lacking]
+    needed = min(_SEVERAL, len(claim.networks)) if claim.aggregation == "mean" else len(claim.networks)
+    if unsettled or len(measured) < needed:
+        return UNDECIDED, lacking
+    judged = _weakest(own.values()) if claim.aggregation == "each" else verdict(claim, margin, interval)
+    if judged == UNDECIDED:
+        known = interval.low is not None
+        return UNDECIDED, ["the interval is too wide" if known else "too few observations for an interval", *lacking]
+    return judged, lacking
+
+
+def _weakest(verdicts: Collection[str]) -> str:
+    return next(one for one in (UNDECIDED, SAME_DIRECTION, AGREES) if one in verdicts)
+
+
 def _aggregate(claim: Claim, measured: Sequence[_Measured]) -> tuple[Interval, float | None]:
     """The number over models, and the level of its interval; an extreme has that of the model which it is of."""
-    if claim.aggregation != "mean" or len(measured) == 1:
-        one = _extreme(claim, measured)
+    own = [one.interval for one in measured]
+    level = min((one.level for one in measured if one.level is not None), default=None)
+    if claim.aggregation in ("minimum", "maximum"):
+        one = _extreme(claim.aggregation, measured)
         return one.interval, one.level
+    if claim.aggregation == "spread":
+        return _difference(_extreme("maximum", measured).interval, _extreme("minimum", measured).interval), level
+    if claim.aggregation == "difference":
+        return _difference(*own), level
+    if claim.aggregation == "each":
+        return _span(own), level
+    level = LEVEL if len(own) >= _SEVERAL else level
     if claim.expressed in ("change", "ratio") and claim.metric not in ACCURACY:
-        ratios = [one.ratio for one in measured]
-        return _printed(claim, ratio_interval(ratios, [1.0] * len(ratios), LEVEL), None), LEVEL
-    return mean_interval([one.interval.value for one in measured], LEVEL), LEVEL
+        return _printed(claim, over_models([one.ratio for one in measured], LEVEL), None), level
+    return over_models(own, LEVEL, linear=True), level
 
 
-def _extreme(claim: Claim, measured: Sequence[_Measured]) -> _Measured:
-    pick = max if claim.aggregation == "maximum" else min
+def _extreme(aggregation: str, measured: Sequence[_Measured]) -> _Measured:
+    pick = max if aggregation == "maximum" else min
     return pick(measured, key=lambda one: one.interval.value)
 
 
 def _named(claim: Claim, measured: Sequence[_Measured]) -> str:
     names = ", ".join(one.model for one in measured)
-    if claim.aggregation == "mean" or len(measured) == 1:
+    if claim.aggregation not in ("minimum", "maximum") or len(measured) == 1:
         return names
-    return f"{_extreme(claim, measured).model}, the {claim.aggregation} of {names}"
+    return f"{_extreme(claim.aggregation, measured).model}, the {claim.aggregation} of {names}"
 
 
 def _why_missing(missing: Mapping[str, str]) -> str:
@@ -179,7 +238,8 @@ class _Source:
 
     def __init__(self, study: pd.DataFrame, settings: ClaimsInputs) -> None:
         self._settings = settings
-        rows = study[study["device"].isna() | (study["device"] == _device(study))]
+        self._device, self._processor = _device(study)
+        rows = study[study["device"].isna() | (study["device"] == self._device)]
         rows = pd.concat(
             [whole(rows, *METRICS).assign(label=None), rows[rows["metric"] == "operation_share"]], ignore_index=True
         )
@@ -212,7 +272,10 @@ class _Source:
         return measured, missing
 
     def _unmet(self, claim: Claim, network: str, model: str) -> tuple[str, ...]:
-        """The conditions under which a number is the paper's, as far as the study's rows tell."""
+        """The conditions under which a number is the paper's, as far as the study's rows tell.
+
+        Of a device they tell the processor. Which GPU it is they do not.
+        """
         unmet = []
         facts = NETWORKS[network]
         parameters = self._rows.get((model, BASELINE, "parameters", None, None), {}).get("value")
@@ -223,10 +286,8 @@ class _Source:
             dataset = self._value(model, BASELINE, claim.metric, None, claim).get("dataset")
             if self._settings.data.get(str(dataset)) != kind:
                 unmet.append(f"{name} (here {dataset})")
-        if claim.metric in POWER:
-            row = self._value(model, BASELINE, claim.metric, None, claim)
-            if row.get("processor") != "gpu":
-                unmet.append(f"the GPU of a board (here the {row.get('processor')} of '{row.get('device')}')")
+        if claim.metric in DEVICE_METRICS and self._processor != "gpu":
+            unmet.append(f"the GPU of a board (here the {self._processor} of '{self._device}')")
         return tuple(unmet)
 
     def _measure(self, claim: Claim, model: str, unmet: tuple[str, ...]) -> _Measured:
@@ -234,14 +295,13 @@ class _Source:
         baseline = self._found(claim, model, self._variant(claim.baseline, model)) if claim.compared else []
         column = "ratio" if claim.compared else "value"
         interval = _average([_sum(_interval(row, column) for row in rows) for rows in variants])
-        used = [row for rows in variants for row in rows]
+        used = [*baseline, *(row for rows in variants for row in rows)]
         if claim.compared and claim.baseline != BASELINE:
             interval = _quotient(interval, _interval(baseline[0], column))
-            used += baseline
         return _Measured(
             model=model,
             interval=_printed(claim, interval, baseline[0]["value"] if baseline else None),
-            ratio=interval.value,
+            ratio=interval,
             level=min((row["level"] for row in used if row["level"] is not None), default=None),
             converged=all(row["converged"] is not False for row in used),
             unmet=unmet,
@@ -283,11 +343,11 @@ class _Source:
         return f"variant {variant} was not made"
 
 
-def _device(study: pd.DataFrame) -> str | None:
-    """The device whose values are compared with the paper's: the first with a GPU, else the first."""
+def _device(study: pd.DataFrame) -> tuple[str | None, str | None]:
+    """The device whose values are compared with the paper's, the first with a GPU, else the first; its processor."""
     rows = study[study["device"].notna()]
-    names = [*rows.loc[rows["processor"] == "gpu", "device"], *rows["device"]]
-    return str(names[0]) if names else None
+    known = [*zip(rows["device"], rows["processor"], strict=True)]
+    return next((one for one in known if one[1] == "gpu"), known[0] if known else (None, None))
 
 
 def _interval(row: Mapping[str, Any], column: str) -> Interval:
@@ -332,6 +392,23 @@ def _sum(intervals: Iterable[Interval]) -> Interval:
 
 def _average(intervals: Sequence[Interval]) -> Interval:
     return _map(_sum(intervals), lambda total: total / len(intervals))
+
+
+def _span(intervals: Sequence[Interval]) -> Interval:
+    """The mean, within the bounds of all."""
+    values, lows, highs = zip(*intervals, strict=True)
+    known = None not in lows and None not in highs
+    return Interval(sum(values) / len(values), min(lows) if known else None, max(highs) if known else None)
+
+
+def _difference(first: Interval, second: Interval) -> Interval:
+    """As if both were independent."""
+    value = first.value - second.value
+    if first.low is None or first.high is None or second.low is None or second.high is None:
+        return Interval(value, None, None)
+    below = math.hypot(first.value - first.low, second.high - second.value)
+    above = math.hypot(first.high - first.value, second.value - second.low)
+    return Interval(value, value - below, value + above)
 
 
 def _quotient(first: Interval, second: Interval) -> Interval:

@@ -7,6 +7,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tocompress.reporting.claims import (
+    AGREES,
+    CIRCULAR,
+    CONTRADICTS,
+    DEPENDS,
+    NOT_COMPARABLE,
+    NOT_MEASURED,
+    SAME_DIRECTION,
+    UNDECIDED,
+    by_statement,
+)
 from tocompress.reporting.effects import (
     ACCURACY_OF_ALL,
     Effect,
@@ -64,26 +75,31 @@ def _prefer(wanted: str, known: Sequence[str]) -> str | None:
 
 
 def paper(claims: pd.DataFrame) -> str:
-    """How many of the paper's numbers this study confirms, and how many it cannot judge."""
-    if claims.empty:
+    """How many of the paper's numbers this study confirms, and how many it cannot judge; each once, whatever its
+    readings."""
+    statements = by_statement(claims)
+    numbers = statements[statements["number"]]
+    if numbers.empty:
         return "None of the paper's numbers was looked at."
-    counts = claims["verdict"].value_counts()
+    counts = numbers["verdict"].value_counts()
     phrases = [
         f"{counts[verdict]:,} {one if counts[verdict] == 1 else several}"
         for verdict, (one, several) in _TOLD.items()
         if verdict in counts
     ]
-    return f"Of the {counted(len(claims), 'number')} that the paper states, {listing(phrases)}."
+    return f"Of the {counted(len(numbers), 'number')} that the paper states, {listing(phrases, len(_TOLD))}."
 
 
 # Of one number, and of several.
 _TOLD = {
-    "agrees": ("agrees with this study's", "agree with this study's"),
-    "same direction": ("has its direction", "have its direction"),
-    "contradicts": ("contradicts it", "contradict it"),
-    "undecided": ("stays undecided", "stay undecided"),
-    "not comparable": ("was measured under other conditions", "were measured under other conditions"),
-    "not measured": ("was not measured", "were not measured"),
+    AGREES: ("agrees with this study's", "agree with this study's"),
+    SAME_DIRECTION: ("has its direction", "have its direction"),
+    CONTRADICTS: ("contradicts it", "contradict it"),
+    DEPENDS: ("is judged differently in different readings", "are judged differently in different readings"),
+    UNDECIDED: ("stays undecided", "stay undecided"),
+    NOT_COMPARABLE: ("was measured under other conditions", "were measured under other conditions"),
+    NOT_MEASURED: ("was not measured", "were not measured"),
+    CIRCULAR: ("would be judged by itself", "would be judged by themselves"),
 }
 
 

@@ -16,6 +16,17 @@ import pandas as pd
 import yaml
 
 from tocompress.files import replace_on_success
+from tocompress.reporting.claims import (
+    AGREES,
+    CIRCULAR,
+    CONTRADICTS,
+    DEPENDS,
+    NOT_COMPARABLE,
+    NOT_MEASURED,
+    SAME_DIRECTION,
+    UNDECIDED,
+    by_statement,
+)
 from tocompress.reporting.effects import counted
 from tocompress.reporting.embedding import embedded
 from tocompress.reporting.figures import caption
@@ -31,14 +42,16 @@ from tocompress.schemas.study import STUDY
 from tocompress.settings.reporting import ReportInputs
 from tocompress.tables import read_table
 
-#: Each verdict on a claim, the sign that goes with it, and what it means.
+#: Each verdict on a claim or one of its readings, the sign that goes with it, and what it means.
 VERDICTS = {
-    "agrees": ("✓", "the whole interval lies within the paper's number and its margin"),
-    "same direction": ("↗", "not all of the interval does, but it excludes no change, on the paper's side of it"),
-    "contradicts": ("✗", "nothing of the interval lies within the margin, nor is the direction the same"),
-    "undecided": ("?", "some of the interval lies within the margin: it is too wide to tell"),
-    "not comparable": ("≠", "measured, but under conditions that differ from the paper's"),
-    "not measured": ("–", "this study has no such value"),
+    AGREES: ("✓", "the whole interval lies within the paper's number and its margin"),
+    SAME_DIRECTION: ("↗", "not all of the interval does, but it excludes no change, on the paper's side of it"),
+    CONTRADICTS: ("✗", "nothing of the interval lies within the margin, nor is the direction the same"),
+    DEPENDS: ("~", "the paper's text can be read in several ways, which are judged differently"),
+    UNDECIDED: ("?", "the interval is too wide to tell, a value did not converge, or too few networks were measured"),
+    NOT_COMPARABLE: ("≠", "measured, but under conditions that differ from the paper's"),
+    NOT_MEASURED: ("–", "this study has no such value"),
+    CIRCULAR: ("↻", "the value was chosen by the accuracy that it would be judged by"),
 }
 
 _TABLE_1 = "table1_models"
@@ -141,6 +154,7 @@ def report(
     )
     script = _source(environment, "report.js")
     advice = guidelines(study)
+    statements = by_statement(claims)
     table_1 = next((figure for figure in figures if figure.name == _TABLE_1), None)
     return environment.get_template("report.html.j2").render(
         title=settings.report.title,
@@ -160,7 +174,8 @@ def report(
         figures=[figure for figure in figures if figure.name != _TABLE_1],
         claims=[_claim(row) for row in claims.to_dict("records")],
         verdicts=VERDICTS,
-        verdict_counts=claims["verdict"].value_counts().to_dict(),
+        number_counts=statements.loc[statements["number"], "verdict"].value_counts().to_dict(),
+        wording_counts=statements.loc[~statements["number"], "verdict"].value_counts().to_dict(),
         goals=list(GOALS),
         guidelines=advice,
         known_goals=[
@@ -237,13 +252,14 @@ def _claim(row: Mapping[str, Any]) -> dict[str, Any]:
         return f"×{numbers}" if row["unit"] == "×" else f"{numbers}\N{NO-BREAK SPACE}{row['unit']}"
 
     low, high = number("low"), number("high")
-    paper = with_unit(" to ".join(filter(None, [number("paper"), number("paper_high")])))
+    paper = with_unit(" to ".join(filter(None, [number("paper"), number("paper_high")]))) or "no change"
     sign, _ = VERDICTS[row["verdict"]]
     return {
         "claim": text("claim"),
         "section": text("section"),
         "figure": re.sub(r"^(?=\d)", "Fig. ", text("figure")),
         "statement": text("statement"),
+        "reading": text("reading"),
         "paper": paper if row["bound"] == "range" else f"{row['bound']} {paper}",
         "margin": f"±{number('margin')}" if row["margin"] > 0 else "",
         "value": with_unit(number("value")),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from tocompress.errors import StudyError
 from tocompress.measurement import operations
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import BASELINE, METRICS
+from tocompress.reporting.study import ACCURACY, BASELINE, METRICS
 from tocompress.settings.base import Name, Settings, Share
 from tocompress.settings.benchmark import Dequantization
 from tocompress.settings.files import check_keys
@@ -47,17 +47,25 @@ class Margin(Settings):
     """How near is equal, by one rule for all claims; see the head of config/claims.yaml."""
 
     percent: float = Field(gt=0, lt=100, description="of what a number is relative to, else of the number")
+    accuracy: float = Field(gt=0, lt=100, description="points, of an accuracy itself")
     effect: Share = Field(description="of the way from no change to the paper's number, at most")
 
 
 class Claim(Settings):
-    """A number of the paper, and the same quantity of a study: `expressed` of `metric`, aggregated over networks."""
+    """One reading of what the paper states, and the same quantity of a study: `expressed` of `metric`, over networks.
+
+    Readings of one number, or of one statement without a number, share its `id`.
+    """
 
     id: Name
+    reading: str | None = Field(None, min_length=1, description="how the text is read; null: in the only way")
     section: str = Field(description="of the paper")
     figure: str | None = Field(None, description="of the paper; null: in the text only")
     statement: str = Field(min_length=1, description="a few words")
-    paper: float = Field(description="the number, or the lower end of a range; changes with their sign")
+    paper: float | None = Field(
+        description="the number, or the lower end of a range; changes with their sign; null: the paper states none, and"
+        " no change takes its place"
+    )
     paper_high: float | None = Field(None, description="the upper end of a range")
     bound: Literal["about", "at most", "at least", "range"] = "about"
     metric: str = Field(description="of the study's table")
@@ -70,7 +78,11 @@ class Claim(Settings):
     baseline: str = Field(BASELINE, description="what `variants` are compared with")
     labels: tuple[str, ...] = Field((), description="classes of operations, whose shares are added up")
     networks: tuple[str, ...] = Field(min_length=1)
-    aggregation: Literal["mean", "minimum", "maximum"] = Field("mean", description="over the models")
+    aggregation: Literal["mean", "minimum", "maximum", "each", "spread", "difference"] = Field(
+        "mean",
+        description="over the networks; `each`: it holds of every one; `spread`: the largest less the smallest;"
+        " `difference`: the first less the second",
+    )
     dequantization: Dequantization = "every_inference"
     inconsistent_with: tuple[str, ...] = Field((), description="claims that cannot hold beside this one")
 
@@ -90,16 +102,30 @@ class Claim(Settings):
         kind = _KINDS.get(self.metric)
         if wrong := [name for name in self.networks if kind not in (None, NETWORKS[name].kind)]:
             raise ValueError(f"networks: '{wrong[0]}' is not judged by '{self.metric}'")
+        self._states_something()
+        return self
+
+    def _states_something(self) -> None:
         if (self.bound == "range") != (self.paper_high is not None):
             raise ValueError("paper_high: a range, and nothing else, has one")
-        if self.paper_high is not None and self.paper_high <= self.paper:
+        if self.paper is None and (self.paper_high is not None or not self.compared):
+            raise ValueError(f"paper: without a number, '{self.bound}' of '{self.expressed}' says nothing")
+        if self.paper is not None and self.paper_high is not None and self.paper_high <= self.paper:
             raise ValueError(f"paper_high: {self.paper_high:g} is not above `paper`, {self.paper:g}")
-        return self
+        if self.aggregation == "difference" and len(self.networks) != 2:
+            raise ValueError(f"networks: a difference is of two, not of {len(self.networks)}")
+        if self.aggregation in ("spread", "difference") and self.expressed == "ratio":
+            raise ValueError(f"expressed: take 'change' for a {self.aggregation}; that of ratios is no ratio")
 
     @property
     def compared(self) -> bool:
         """Whether the number is relative to a baseline."""
         return self.expressed not in ("value", "remainder")
+
+    @property
+    def circular(self) -> bool:
+        """Whether the study chooses the variant by the accuracy that the claim is about."""
+        return LARGEST_CUT in self.variants and self.metric in ACCURACY
 
     @property
     def no_change(self) -> float | None:
@@ -118,8 +144,9 @@ class Claim(Settings):
 
     @property
     def numbers(self) -> tuple[float, ...]:
-        """The ends of what the paper states."""
-        return (self.paper,) if self.paper_high is None else (self.paper, self.paper_high)
+        """The ends of what the paper states; no change where it states no number."""
+        paper = (self.no_change or 0.0) if self.paper is None else self.paper
+        return (paper,) if self.paper_high is None else (paper, self.paper_high)
 
 
 class Claims(Settings):
@@ -132,6 +159,8 @@ class Claims(Settings):
         """What the rule gives: in the claim's unit, 0 for a bound."""
         if claim.bound in ("at most", "at least"):
             return 0.0
+        if claim.expressed == "value" and claim.metric in ACCURACY and METRICS[claim.metric] == "fraction":
+            return self.margin.accuracy
         whole = {"change": 100.0, "points": 100.0, "ratio": 1.0}.get(claim.expressed, min(map(abs, claim.numbers)))
         margin = whole * self.margin.percent / 100
         effect = 0.0 if claim.no_change is None else min(abs(number - claim.no_change) for number in claim.numbers)
@@ -159,24 +188,41 @@ def load(path: str | Path, techniques: Mapping[str, str]) -> Claims:
     if not isinstance(content, dict):
         raise StudyError(f"{path}: not a mapping; it holds `margin` and `claims`")
     # Lists that several claims share are under keys that begin with `x-`.
-    entries = {key: value for key, value in content.items() if not str(key).startswith("x-")}
+    sections = {key: value for key, value in content.items() if not str(key).startswith("x-")}
+    entries: Any = sections.get("claims")
     try:
-        claims = Claims.model_validate(entries)
+        if isinstance(entries, list):
+            sections["claims"] = [claim for entry in entries for claim in _readings(entry)]
+        claims = Claims.model_validate(sections)
+        _check(claims, [entry["id"] for entry in entries], techniques)
     except ValidationError as error:
-        raise StudyError(f"{path}: {_first_problem(error, entries)}") from None
-    try:
-        _check(claims, techniques)
+        raise StudyError(f"{path}: {_first_problem(error, sections)}") from None
     except ValueError as error:
         raise StudyError(f"{path}: {error}") from None
     return claims
 
 
-def _check(claims: Claims, techniques: Mapping[str, str]) -> None:
-    """That the claims name variants which a study can have, and one another."""
+def _readings(entry: Any) -> list[Any]:
+    """A claim for each reading of an entry: the keys of the entry, and those of the reading over them."""
+    if not isinstance(entry, dict) or "readings" not in entry:
+        return [entry]
+    where, readings = f"{entry.get('id')!r}.readings", entry["readings"]
+    if not isinstance(readings, dict) or len(readings) < 2:
+        raise ValueError(f"{where}: a mapping of two readings or more is needed")
+    for name, own in readings.items():
+        if not isinstance(own, dict):
+            raise ValueError(f"{where}: {name!r} is not a mapping of the keys that it changes; {{}} for none")
+        if "id" in own or "reading" in own:
+            raise ValueError(f"{where}: {name!r} changes 'id' or 'reading', which are not its own")
+    shared = {key: value for key, value in entry.items() if key != "readings"}
+    return [{**shared, **own, "reading": name} for name, own in readings.items()]
+
+
+def _check(claims: Claims, ids: Sequence[str], techniques: Mapping[str, str]) -> None:
+    """That entries have different ids, and that claims name one another and variants which a study can have."""
+    if twice := next((name for name in ids if ids.count(name) > 1), None):
+        raise ValueError(f"the id '{twice}' is given twice")
     by_id = {claim.id: claim for claim in claims.claims}
-    if len(by_id) < len(claims.claims):
-        ids = [claim.id for claim in claims.claims]
-        raise ValueError(f"the id '{next(name for name in ids if ids.count(name) > 1)}' is given twice")
     for claim in claims.claims:
         for key, variants in (("variants", claim.variants), ("baseline", (claim.baseline,))):
             for variant in variants:
@@ -204,13 +250,17 @@ def _known(where: str, names: Collection[str], defined: Collection[str]) -> None
             raise ValueError(f"{where}: '{name}' is not known; {hint}")
 
 
-def _first_problem(error: ValidationError, entries: dict[str, Any]) -> str:
+def _first_problem(error: ValidationError, sections: dict[str, Any]) -> str:
     """The first problem, at the claim's id instead of its number."""
     problem = error.errors(include_url=False)[0]
     location = [str(step) for step in problem["loc"]]
     if location[:1] == ["claims"] and len(location) > 1:
-        claim = entries["claims"][int(location[1])]
-        location[:2] = [str(claim["id"]) if isinstance(claim, dict) and "id" in claim else f"claims[{location[1]}]"]
+        claim = sections["claims"][int(location[1])]
+        location[:2] = [_named(claim) if isinstance(claim, dict) and "id" in claim else f"claims[{location[1]}]"]
     if problem["type"] == "extra_forbidden":
         return f"{'.'.join(location)}: unknown key"
     return f"{'.'.join(location)}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def _named(claim: dict[str, Any]) -> str:
+    return f"{claim['id']} ({claim['reading']})" if "reading" in claim else str(claim["id"])
