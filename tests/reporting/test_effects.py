@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 import pandas as pd
 import pytest
+from scipy import special, stats
 
-from tocompress.measurement.statistics import Interval
-from tocompress.reporting.effects import Effect, Effects, Option, is_quantized, over_models, percent
+from tocompress.measurement.statistics import Interval, mean_interval
+from tocompress.reporting.effects import Effect, Effects, Option, is_quantized, over_accuracies, over_models, percent
 from tocompress.reporting.study import full_size
 
 
@@ -25,8 +29,58 @@ def test_the_mean_of_ratios_is_geometric_and_has_an_interval_from_three_models_o
     assert three.low < 0.5 and three.high == pytest.approx(1 / three.low)
 
 
+def accuracies(*values: float, perfect: float = math.inf) -> Interval:
+    return over_accuracies([Interval(value, value, value) for value in values], [perfect] * len(values))
+
+
 def test_accuracies_may_be_zero():
-    assert over_models([Interval(0.0, 0.0, 0.0), Interval(1.0, 1.0, 1.0)], linear=True).value == 0.5
+    assert accuracies(0.0, 1.0) == (0.5, 0.0, 1.0)
+    assert accuracies(0.0, 0.0, 0.0) == (0.0, 0.0, 0.0)
+    assert accuracies(1.25, 1.25, 1.25, perfect=1.25) == (1.25, 1.25, 1.25)
+
+
+def test_an_interval_of_accuracies_is_students_of_the_logit_between_none_and_all_right():
+    values, perfect = np.array([0.9, 0.5, 0.02]), 1.25
+    share = values / perfect
+    half_width = stats.t.ppf(0.975, 2) * share.std(ddof=1) / np.sqrt(3) / (share.mean() * (1 - share.mean()))
+    low, high = perfect * special.expit(special.logit(share.mean()) + np.array([-half_width, half_width]))
+    assert accuracies(*values, perfect=perfect) == pytest.approx((values.mean(), low, high))
+
+
+@pytest.mark.parametrize("perfect", [1.2, math.inf])
+@pytest.mark.parametrize("values", [(0.02, 0.001, 0.04), (0.0, 0.0, 0.9), (1.0, 0.5, 0.02), (1.0, 1.1, 1.2)])
+def test_no_interval_of_accuracies_leaves_what_is_possible(values, perfect):
+    mean = accuracies(*values, perfect=perfect)
+    assert 0 < mean.low < mean.value < mean.high < perfect
+
+
+def test_an_interval_of_ruined_networks_holds_the_truth_more_often_than_students():
+    truth, draws = 1 / 31, np.random.default_rng(0).beta(1, 30, (4000, 3))
+
+    def held(intervals):
+        return np.mean([interval.low <= truth <= interval.high for interval in intervals])
+
+    assert held(accuracies(*draw, perfect=1.2) for draw in draws) == pytest.approx(0.944, abs=0.008)
+    assert held(map(mean_interval, draws)) == pytest.approx(0.883, abs=0.012)
+
+
+def test_close_accuracies_have_students_interval_itself():
+    values = [0.99, 0.995, 1.0, 0.985]
+    half_width = stats.t.ppf(0.975, 3) * np.std(values, ddof=1) / 2
+    expected = (np.mean(values), np.mean(values) - half_width, np.mean(values) + half_width)
+    assert accuracies(*values, perfect=1.2) == pytest.approx(expected, abs=5e-4)
+
+
+def test_what_is_possible_is_known_from_the_accuracy_of_fp32(study):
+    study = study[study["metric"].isin(["top1", "bleu"]) & study["variant"].isin(["fp32", "q8"])]
+    scores = study["value"].notna()
+    destroyed = scores & study["variant"].eq("q8")
+    ratios = dict(zip(study.loc[destroyed, "model"], [1.2, 0.01, 0.6, 1.1], strict=True))
+    changed = study.assign(ratio=study["ratio"].mask(destroyed, study["model"].map(ratios)))
+    baseline = study[scores & study["variant"].eq("fp32")]
+    perfect = baseline["unit"].map({"fraction": 1.0, "score": 100.0}) / baseline["value"]
+    mean = Effects(changed).of("accuracy", Option("q8")).mean
+    assert mean.low > 0 and mean.high < perfect.mean()
 
 
 def test_a_change_is_shown_by_the_interval_over_models_or_by_every_model():
@@ -50,9 +104,25 @@ def test_an_effect_is_that_of_the_table_under_each_dequantization(study):
         assert found.mean == tuple(own.loc["vgg_16", ["ratio", "ratio_low", "ratio_high"]])
         everywhere = effects.of("latency", Option("q8", mode))
         assert set(everywhere.own) == set(own.index)
-        assert everywhere.unconverged == (own["converged"] == False).sum()  # noqa: E712
     assert effects.of("size", Option("q8"), []) is None
     assert effects.of("energy", Option("q8", "once")) is None
+
+
+def test_a_ratio_did_not_converge_where_its_value_or_that_of_fp32_did_not(study):
+    study = study[study["metric"].eq("latency") & study["variant"].isin(["fp32", "q8"])]
+    times = study["label"].isna()
+    of_one = times & study["model"].eq("vgg_16")
+
+    def unconverged(**unsettled):
+        settled = study.assign(converged=study["converged"].mask(times, True))
+        for variant, rows in unsettled.items():
+            settled.loc[rows & settled["variant"].eq(variant), "converged"] = False
+        return Effects(settled).of("latency", Option("q8", "once")).unconverged
+
+    assert unconverged() == 0
+    assert unconverged(q8=of_one) == unconverged(fp32=of_one) == unconverged(fp32=of_one, q8=of_one) == 1
+    assert unconverged(q8=of_one, fp32=times) == study.loc[times, "model"].nunique()
+    assert unconverged(fp32=times & study["dequantization"].eq("every_inference")) == 0
 
 
 def test_sizes_are_exact(study):

@@ -207,6 +207,28 @@ def test_hollow_dots_are_the_intervals_that_did_not_converge(study):
         assert dots[0].get_xdata()[0] == latency["ratio"].iloc[0]
 
 
+@pytest.mark.parametrize(
+    "name", ["fig13_quantization", "fig32_quantization_sizes", "fig41_combination", "pareto", "zoo_sensitivity"]
+)
+def test_a_figure_of_few_bits_says_that_the_zoo_is_kinder_than_real_networks(name, study):
+    chains = study.assign(variant=study["variant"].replace("q8-p05", "q6-p05"))
+    plot = Plot()
+    assert "docs/zoo.md" in figures.caption(name, chains, plot)
+    assert "docs/zoo.md" not in figures.caption(name, study[~study["variant"].isin(["q6", "q6-p05"])], plot)
+    assert "docs/zoo.md" not in figures.caption(name, chains.assign(build="published"), plot)
+
+
+@pytest.mark.parametrize("build", ["published", "own"])
+def test_real_weights_with_as_few_bits_stand_beside_the_zoos(build, study):
+    real = study["model"].eq("mobilenet_v1")
+    told = figures.caption("fig13_quantization", study.assign(build=study["build"].mask(real, build)), Plot())
+    top1 = study[real & study["metric"].eq("top1")].set_index("variant")
+    value, low, high = (f"{100 * number:.1f} %" for number in top1.loc["q6", ["value", "low", "high"]])
+    expected = f"MobileNet q6 top-1 {value} ({low} to {high}, n = 2,000; fp32 {100 * top1.loc['fp32', 'value']:.1f} %)"
+    assert told.count(expected) == 1
+    assert "real weights" not in figures.caption("fig13_quantization", study, Plot())
+
+
 def test_both_modes_of_dequantization_are_shown(study):
     drawing = figures.draw("fig28_dequantization", study, PLOT)
     assert set(drawing.table["dequantization"]) == {"every_inference", "once"}

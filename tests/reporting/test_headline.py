@@ -34,6 +34,12 @@ def test_what_did_not_converge_is_unavailable_or_has_initial_weights_is_said(stu
     assert accuracy.endswith("3 models with initial weights have none.")
 
 
+def test_few_bits_are_told_with_a_warning_that_the_zoo_is_kinder(study):
+    *_, accuracy, _ = said(study[~study["variant"].isin(["q16", "q8", "q8-p05"])])
+    assert "with q6" in accuracy and "docs/zoo.md" in accuracy
+    assert not any("docs/zoo.md" in sentence for sentence in said(study))
+
+
 def test_energy_is_told_where_it_is_known(large_study):
     assert "energy on host changes by" in said(large_study)[2]
 

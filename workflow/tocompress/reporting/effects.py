@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from tocompress.measurement.statistics import LEVEL, Interval, mean_interval, ratio_interval
@@ -15,6 +17,9 @@ from tocompress.reporting.study import ACCURACY, BASELINE, EXACT, devices, varia
 #: What scores a model, whatever its task: top-1, or BLEU of a translator.
 ACCURACY_OF_ALL = "accuracy"
 
+_BOUNDED = frozenset({*ACCURACY, ACCURACY_OF_ALL})
+_PERFECT = {"fraction": 1.0, "score": 100.0}  # what a model that makes no mistake scores, by unit
+
 _MODES = {"every_inference": "dequantized at every inference", "once": "dequantized once"}
 
 
@@ -22,8 +27,8 @@ _MODES = {"every_inference": "dequantized at every inference", "once": "dequanti
 class Effect:
     """The ratio to fp32 of one metric under one variant.
 
-    `own` holds each model's ratio with its own interval, `mean` that of `over_models`. `unconverged` counts the models
-    whose value did not reach its target width.
+    `own` holds each model's ratio with its own interval, `mean` that over models. `unconverged` counts the models whose
+    value did not converge, or that of their fp32: a ratio rests on both.
     """
 
     own: dict[str, Interval]
@@ -70,15 +75,23 @@ class Effects:
     def __init__(self, study: pd.DataFrame) -> None:
         rows = whole(study, *study["metric"].unique())
         rows = rows[rows["device"].isna() | rows["device"].isin(devices(study)[:1])]
-        rows = rows[rows["ratio"].notna() & rows["variant"].ne(BASELINE)]
         scores = rows[rows["metric"].isin(["top1", "bleu"])].assign(metric=ACCURACY_OF_ALL)
         rows = pd.concat([rows, scores], ignore_index=True)
-        modes = rows["dequantization"].astype(object).where(rows["dequantization"].notna(), None)
         self.variants = [variant for variant in variants(study) if variant != BASELINE]
-        self._modes = [mode for mode in _MODES if mode in set(modes)]
+        compared = rows[rows["ratio"].notna() & rows["variant"].ne(BASELINE)]
+        self._modes = [mode for mode in _MODES if mode in set(compared["dequantization"])]
         self._rows = {
             (metric, variant, None if pd.isna(mode) else mode): group.to_dict("records")
-            for (metric, variant, mode), group in rows.groupby(["metric", "variant", modes], dropna=False, sort=False)
+            for (metric, variant, mode), group in compared.groupby(
+                ["metric", "variant", "dequantization"], dropna=False, sort=False
+            )
+        }
+        baselines = rows[rows["variant"].eq(BASELINE) & rows["value"].notna()].to_dict("records")
+        self._unconverged = {_measurement(row) for row in baselines if _unconverged(row)}
+        self._perfect = {
+            (row["metric"], row["model"]): _PERFECT[row["unit"]] / row["value"]
+            for row in baselines
+            if row["metric"] in _BOUNDED and row["value"] > 0
         }
 
     def options(self, metric: str, variant: str) -> list[Option]:
@@ -102,22 +115,55 @@ class Effects:
             return None
         level = next((float(row["level"]) for row in rows if not pd.isna(row["level"])), LEVEL)
         own = {str(row["model"]): _own(metric, row) for row in rows}
-        mean = over_models(list(own.values()), level, linear=metric in ACCURACY or metric == ACCURACY_OF_ALL)
-        return Effect(own, mean, level, sum(_is_false(row["converged"]) for row in rows))
+        if metric in _BOUNDED:
+            perfect = [self._perfect.get((metric, model), math.inf) for model in own]
+            mean = over_accuracies(list(own.values()), perfect, level)
+        else:
+            mean = over_models(list(own.values()), level)
+        unconverged = sum(_unconverged(row) or _measurement(row) in self._unconverged for row in rows)
+        return Effect(own, mean, level, unconverged)
 
 
-def over_models(own: Sequence[Interval], level: float = LEVEL, *, linear: bool = False) -> Interval:
-    """The geometric mean of models' ratios (`linear`, as for accuracies, which may be zero: the arithmetic one).
+def over_models(own: Sequence[Interval], level: float = LEVEL) -> Interval:
+    """The geometric mean of models' ratios, which are positive.
 
-    From three models on it has Student's interval over models. Two say next to nothing of how models differ, so the
-    bounds are what their own intervals span; those of one model are its own.
+    From three models on it has Student's interval over models, of the logarithms. Two say next to nothing of how models
+    differ, so the bounds are what their own intervals span; those of one model are its own.
     """
     ratios = [interval.value for interval in own]
-    mean = mean_interval(ratios, level) if linear else ratio_interval(ratios, [1.0] * len(ratios), level)
+    return _spanned(own, ratio_interval(ratios, [1.0] * len(ratios), level))
+
+
+def over_accuracies(own: Sequence[Interval], perfect: Sequence[float], level: float = LEVEL) -> Interval:
+    """The arithmetic mean of models' ratios of accuracy, which may be zero, with bounds as those of `over_models`.
+
+    `perfect` are the ratios that models without a mistake would have. Student's interval may leave what lies between
+    zero and their mean, so it is made of the logit of the mean between these ends (by the delta method).
+    """
+    mean = mean_interval([interval.value for interval in own], level)
+    return _spanned(own, _between(mean, float(np.mean(perfect))))
+
+
+def _spanned(own: Sequence[Interval], mean: Interval) -> Interval:
+    """The mean with its own bounds from three models on, else with those that the models' intervals span."""
     if len(own) > 2:
         return mean
     lows, highs = [interval.low for interval in own], [interval.high for interval in own]
     return Interval(mean.value, _all(min, lows), _all(max, highs))
+
+
+def _between(mean: Interval, most: float) -> Interval:
+    """A mean with symmetric bounds, with those that are symmetric for its logit between 0 and `most` instead.
+
+    Where all values lie at one end, so does the mean, and its bounds stay.
+    """
+    value, _, high = mean
+    if high is None or not 0 < value < most:
+        return mean
+    share = value / most
+    with np.errstate(over="ignore"):  # of the odds; an infinite one puts the bounds at the ends
+        factor = float(np.exp((high - value) / (value * (1 - share))))
+    return Interval(value, value / (share + (1 - share) * factor), value / (share + (1 - share) / factor))
 
 
 def is_quantized(variant: str) -> bool:
@@ -142,6 +188,13 @@ def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
+def unsettled(effects: Iterable[Effect]) -> str:
+    """`2 of 3 measurements did not converge`; empty where all did, or were counted."""
+    found = list(effects)
+    unconverged, total = sum(effect.unconverged for effect in found), sum(len(effect.own) for effect in found)
+    return f"{unconverged} of {counted(total, 'measurement')} did not converge" if unconverged else ""
+
+
 def reasons(rows: pd.DataFrame) -> Iterable[str]:
     """Why values of these rows are unavailable, each reason once."""
     found: Iterable[str] = dict.fromkeys(rows.loc[rows["basis"] == "unavailable", "reason"].dropna())
@@ -155,6 +208,15 @@ def _own(metric: str, row: dict[Any, Any]) -> Interval:
     return Interval(float(row["ratio"]), low, high)
 
 
+def _measurement(row: dict[Any, Any]) -> tuple[Any, ...]:
+    """What a row is a value of, whatever its variant."""
+    return row["metric"], row["model"], str(row["dequantization"])
+
+
+def _unconverged(row: dict[Any, Any]) -> bool:
+    return not pd.isna(row["converged"]) and not row["converged"]
+
+
 def _all(bound: Callable[[list[float]], float], edges: Sequence[float | None]) -> float | None:
     known = [edge for edge in edges if edge is not None]
     return bound(known) if len(known) == len(edges) else None
@@ -163,7 +225,3 @@ def _all(bound: Callable[[list[float]], float], edges: Sequence[float | None]) -
 def _signed(ratio: float) -> str:
     change = round(100 * (ratio - 1), 1)
     return f"{change:+,.1f}".replace("-", "\N{MINUS SIGN}") if change else "0.0"
-
-
-def _is_false(flag: Any) -> bool:
-    return not pd.isna(flag) and not flag

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pandas as pd
 
-from tocompress.measurement.statistics import Interval
+from tocompress.measurement.statistics import Interval, mean_interval, ratio_interval
 from tocompress.reporting.effects import (
     ACCURACY_OF_ALL,
     Effect,
     Effects,
     Option,
     counted,
-    over_models,
     percent,
     percent_interval,
     reasons,
+    unsettled,
 )
-from tocompress.reporting.figures.captions import listing
+from tocompress.reporting.figures.captions import few_bits, listing
 from tocompress.reporting.study import full_size, models
 from tocompress.reporting.thresholds import BUDGET
 
@@ -31,15 +32,20 @@ GOALS = {
     "memory": "memory",
     "accuracy": ACCURACY_OF_ALL,
 }
+#: The share of its accuracy that each model must be shown to keep: what keeps less destroys it.
+_LEAST = 0.5
+
+_HALF = "at most half of the accuracy lost"
 _WITHIN = f"at most {100 * BUDGET:g} % of the accuracy lost"
+_UNKNOWN = "accuracy unknown"
 
 
 @dataclass(frozen=True)
 class Recommendation:
     """What to choose among models of one kind under one condition, or why nothing can be recommended.
 
-    `effects` holds what it does to every goal, a text for each dequantization that matters, none where that is unknown;
-    it is empty where nothing is chosen.
+    `effects` holds what it does to every goal, a text for each dequantization that matters, none where that is unknown
+    (for accuracy: why); it is empty where nothing is chosen.
     """
 
     models: str
@@ -54,7 +60,8 @@ def guidelines(study: pd.DataFrame) -> dict[str, list[Recommendation]]:
 
     A variant qualifies when it is shown to improve on fp32 (for accuracy: to keep all but the paper's 5 %). Of those
     that qualify, the one with the best mean is chosen, provided that no other is shown to be better over the models
-    that have both. "Shown" means by the interval over models, or by every single model's own.
+    that have both. "Shown" means by the interval over models, or by every single model's own. A condition on accuracy
+    is met where the own interval of each model shows it; models of unknown accuracy have rows without one.
     """
     adviser = _Adviser(study)
     return {goal: list(adviser.recommend(goal)) for goal in GOALS}
@@ -66,32 +73,43 @@ class _Adviser:
         self._effects = Effects(study)
         known, large = models(study), full_size(study)
         groups = {
-            "full-size model": [model for model in known if model in large],
-            "reduced model": [model for model in known if model not in large],
+            "full-size models": [model for model in known if model in large],
+            "reduced models": [model for model in known if model not in large],
         }
-        self._groups = {thing: members for thing, members in groups.items() if members}
+        self._groups = {name: members for name, members in groups.items() if members}
+        accuracies = [self._effects.of(ACCURACY_OF_ALL, Option(variant)) for variant in self._effects.variants]
+        self._judged = {model for effect in accuracies if effect for model in effect.own}
 
     def recommend(self, goal: str) -> Iterator[Recommendation]:
-        for thing, members in self._groups.items():
+        for name, members in self._groups.items():
             if goal == "accuracy":
-                yield self._best(goal, thing, members, _WITHIN, within=True)
+                yield self._best(goal, name, members, _WITHIN, least=1 - BUDGET)
                 continue
-            free = self._best(goal, thing, members, "at any accuracy")
-            within = self._best(goal, thing, members, _WITHIN, within=True)
-            if free.choice is not None and free.choice == within.choice:
-                yield Recommendation(
-                    free.models, f"at any accuracy; also with {_WITHIN}", free.choice, free.effects, free.remark
-                )
-            elif free.choice is None:
-                yield free
-            else:
-                yield from (free, within)
+            judged = [model for model in members if model in self._judged]
+            unjudged = [model for model in members if model not in self._judged]
+            if judged:
+                yield from self._of_known_accuracy(goal, name, judged)
+            if unjudged:
+                found = self._best(goal, name, unjudged, _UNKNOWN)
+                yield found
+                if found.choice is not None and not judged:
+                    yield Recommendation(name, _WITHIN, None, remark=self._why(ACCURACY_OF_ALL, members))
+
+    def _of_known_accuracy(self, goal: str, name: str, members: Sequence[str]) -> Iterator[Recommendation]:
+        half = self._best(goal, name, members, _HALF, least=_LEAST)
+        within = self._best(goal, name, members, _WITHIN, least=1 - BUDGET)
+        if half.choice is None:
+            yield half
+        elif half.choice == within.choice:
+            yield replace(half, condition=f"{_HALF}; also with {_WITHIN}")
+        else:
+            yield from (half, within)
 
     def _best(
-        self, goal: str, thing: str, members: Sequence[str], condition: str, *, within: bool = False
+        self, goal: str, name: str, members: Sequence[str], condition: str, *, least: float | None = None
     ) -> Recommendation:
+        """The best of all variants, or of those with which every member keeps the share `least` of its accuracy."""
         metric = GOALS[goal]
-        name = f"{thing}s"
         effects = {
             option: effect
             for variant in self._effects.variants
@@ -100,54 +118,66 @@ class _Adviser:
         }
         if not effects:
             return Recommendation(name, condition, None, remark=self._why(metric, members))
-        allowed = {o: e for o, e in effects.items() if not within or self._keeps(o.variant, members)}
+        allowed = {o: e for o, e in effects.items() if least is None or self._keep(e.own, o.variant, members, least)}
         if not allowed:
             return Recommendation(name, condition, None, remark="no variant is shown to keep that much")
         shown = {o: e for o, e in allowed.items() if goal == "accuracy" or e.below(1)}
         if not shown:
-            nearest = _ranked(goal, allowed)[0]
-            remark = f"no variant is shown to improve on fp32; {nearest} comes nearest: {told(allowed[nearest])}"
-            return Recommendation(name, condition, None, remark=remark)
+            return Recommendation(name, condition, None, remark=self._nearest(goal, allowed, members))
         unbeaten = {o: e for o, e in shown.items() if not any(_better(goal, rival, e) for rival in shown.values())}
         if not unbeaten:
             return Recommendation(name, condition, None, remark="each is beaten by another, over different models")
         choice, *rest = _ranked(goal, unbeaten)
         ahead = _ranked(goal, shown)
         beaten = ahead[: ahead.index(choice)]
-        remark = _remark(shown, choice, rest, beaten)
-        return Recommendation(name, condition, str(choice), dict(self._all_effects(choice, members)), remark)
+        printed = self._of_every_goal(choice, members)
+        remark = _joined(
+            *_rivals(shown, choice, rest, beaten),
+            *(f"{other}: {note}" for other, found in printed.items() if (note := unsettled(found.values()))),
+            self._few_bits([choice, *rest, *beaten], members),
+        )
+        return Recommendation(name, condition, str(choice), self._told(printed, members), remark)
 
-    def _keeps(self, variant: str, members: Sequence[str]) -> bool:
-        effect = self._accuracy(variant, members)
-        return effect is not None and effect.at_least(1 - BUDGET)
+    def _keep(self, concerned: Iterable[str], variant: str, members: Sequence[str], least: float) -> bool:
+        """Whether every member that has the variant, all those `concerned` among them, is shown to keep that share."""
+        accuracy = self._effects.of(ACCURACY_OF_ALL, Option(variant), members)
+        own = accuracy.own if accuracy else {}
+        return all(model in own for model in concerned) and all(
+            interval.low is not None and interval.low >= least for interval in own.values()
+        )
 
-    def _accuracy(self, variant: str, members: Sequence[str]) -> Effect | None:
-        """Over these models or, where none of them is trained, over all that are."""
-        option = Option(variant)
-        return self._effects.of(ACCURACY_OF_ALL, option, members) or self._effects.of(ACCURACY_OF_ALL, option)
+    def _nearest(self, goal: str, effects: dict[Option, Effect], members: Sequence[str]) -> str:
+        """Which comes nearest to an improvement where none is shown."""
+        nearest = _ranked(goal, effects)[0]
+        return _joined(
+            f"no variant is shown to improve on fp32; {nearest} comes nearest: {told(effects[nearest])}",
+            unsettled([effects[nearest]]),
+            self._few_bits([nearest], members),
+        )
 
-    def _all_effects(self, choice: Option, members: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def _of_every_goal(self, choice: Option, members: Sequence[str]) -> dict[str, dict[Option, Effect]]:
+        """The effects of a choice on each goal, one for each dequantization that the goal's metric tells apart."""
+        found: dict[str, dict[Option, Effect]] = {}
         for goal, metric in GOALS.items():
-            if goal == "accuracy":
-                effect = self._accuracy(choice.variant, members)
-                yield goal, (told(effect, self._thing(effect)),) if effect else ()
-                continue
             options = self._effects.options(metric, choice.variant)
             if choice in options:
                 options = [choice]
-            yield (
-                goal,
-                tuple(
-                    f"{option.mode}: {told(effect)}" if option.mode and len(options) > 1 else told(effect)
-                    for option in options
-                    if (effect := self._effects.of(metric, option, members))
-                ),
-            )
+            effects = {option: self._effects.of(metric, option, members) for option in options}
+            found[goal] = {option: effect for option, effect in effects.items() if effect}
+        return found
 
-    def _thing(self, effect: Effect) -> str:
-        """What the models of an effect are, where all are of one kind."""
-        kinds = [thing for thing, members in self._groups.items() if set(effect.own) <= set(members)]
-        return kinds[0] if kinds else "model"
+    def _told(self, printed: dict[str, dict[Option, Effect]], members: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        texts = {
+            goal: tuple(
+                f"{option.mode}: {told(effect)}" if option.mode and len(effects) > 1 else told(effect)
+                for option, effect in effects.items()
+            )
+            for goal, effects in printed.items()
+        }
+        return texts | {"accuracy": texts["accuracy"] or (self._why(ACCURACY_OF_ALL, members),)}
+
+    def _few_bits(self, options: Sequence[Option], members: Sequence[str]) -> str:
+        return few_bits(self._study, [(model, option.variant) for model in members for option in options])
 
     def _why(self, metric: str, members: Sequence[str]) -> str:
         metrics = ("top1", "bleu") if metric == ACCURACY_OF_ALL else (metric,)
@@ -155,25 +185,27 @@ class _Adviser:
         return f"unknown: {listing(reasons(rows)) or 'not part of this study'}"
 
 
-def told(effect: Effect, thing: str = "model") -> str:
+def told(effect: Effect) -> str:
     """`−74.6 % (−75.0 to −74.1 %, 2 models)`."""
-    notes = ", ".join(filter(None, [percent_interval(effect.mean), counted(len(effect.own), thing)]))
+    notes = ", ".join(filter(None, [percent_interval(effect.mean), counted(len(effect.own), "model")]))
     return f"{percent(effect.mean.value)} ({notes})"
 
 
-def _remark(shown: dict[Option, Effect], choice: Option, rest: Sequence[Option], beaten: Sequence[Option]) -> str:
+def _rivals(
+    shown: dict[Option, Effect], choice: Option, rest: Sequence[Option], beaten: Sequence[Option]
+) -> Iterator[str]:
     """What speaks for others: `rest` are those that none is shown to be better than, `beaten` had the better mean."""
-    chosen = shown[choice]
-    close = [str(option) for option in rest if set(shown[option].own) & set(chosen.own)]
+    close = [str(option) for option in rest if set(shown[option].own) & set(shown[choice].own)]
     apart = [str(option) for option in rest if str(option) not in close]
-    notes = [
-        f"better means, but over other models: {listing(map(str, beaten))}" if beaten else "",
-        f"not told apart from {listing(close)}" if close else "",
-        f"no model has both this and {listing(apart)}" if apart else "",
-        f"{chosen.unconverged} of {counted(len(chosen.own), 'measurement')} did not converge"
-        if chosen.unconverged
-        else "",
-    ]
+    if beaten:
+        yield f"better means, but over other models: {listing(map(str, beaten))}"
+    if close:
+        yield f"not told apart from {listing(close)}"
+    if apart:
+        yield f"no model has both this and {listing(apart)}"
+
+
+def _joined(*notes: str) -> str:
     return "; ".join(filter(None, notes))
 
 
@@ -189,17 +221,16 @@ def _better(goal: str, rival: Effect, effect: Effect) -> bool:
     if not shared or rival is effect:
         return False
     ahead, behind = (rival, effect) if goal != "accuracy" else (effect, rival)  # the smaller ratio first
-    apart = all(_apart(ahead.own[model], behind.own[model]) for model in shared)
-    if len(shared) < 2:
-        return apart
-    linear = goal == "accuracy"
-    between = [
-        Interval(1 + ahead.own[m].value - behind.own[m].value if linear else ahead.own[m].value / behind.own[m].value,
-                 None, None)
-        for m in shared
-    ]  # fmt: skip
-    high = over_models(between, effect.level, linear=linear).high
-    return apart or (high is not None and high < 1)
+    if all(_apart(ahead.own[model], behind.own[model]) for model in shared):
+        return True
+    if len(shared) < 3:
+        return False
+    smaller, larger = ([of.own[model].value for model in shared] for of in (ahead, behind))
+    if goal == "accuracy":
+        high = mean_interval(np.subtract(smaller, larger), effect.level).high
+        return high is not None and high < 0
+    high = ratio_interval(smaller, larger, effect.level).high
+    return high is not None and high < 1
 
 
 def _apart(lower: Interval, higher: Interval) -> bool:

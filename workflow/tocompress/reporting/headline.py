@@ -27,8 +27,9 @@ from tocompress.reporting.effects import (
     percent,
     percent_interval,
     reasons,
+    unsettled,
 )
-from tocompress.reporting.figures.captions import listing
+from tocompress.reporting.figures.captions import few_bits, listing
 from tocompress.reporting.study import devices, full_size, is_chain, is_quantization, variants
 from tocompress.reporting.style import METRIC_NAMES
 from tocompress.reporting.thresholds import mildest
@@ -120,9 +121,11 @@ class _Teller:
         phrases = [
             f"{percent(effect.mean.value)} with {option} ({_surely(effect, of)})" for option, effect, of in found
         ]
-        unconverged, total = sum(e.unconverged for _, e, _ in found), sum(len(e.own) for _, e, _ in found)
-        note = f"; {unconverged} of these {counted(total, 'measurement')} did not converge" if unconverged else ""
-        return f"{name}{where} changes by {listing(phrases)}{note}"
+        notes = [unsettled(effect for _, effect, _ in found)]
+        if metric == ACCURACY_OF_ALL:
+            shown = [(model, option.variant) for option, effect, _ in found for model in effect.own]
+            notes.append(few_bits(self._study, shown))
+        return "; ".join(filter(None, [f"{name}{where} changes by {listing(phrases)}", *notes]))
 
     def _found(self, metric: str) -> Iterator[tuple[Option, Effect, str]]:
         for variant in self._variants:

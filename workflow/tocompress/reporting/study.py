@@ -51,8 +51,9 @@ COSTS = {
     metric: METRICS[metric] for metric in ("latency", "memory", "power_mean", "power_peak", "energy", "operation_share")
 }
 
-#: Metrics whose label says how a variant's value was computed (sacreBLEU's signature), not what part of it it is.
 _FULL_SIZE = 0.9  # of the published parameters
+_FEW_BITS = 8  # fewer are few
+#: Metrics whose label says how a variant's value was computed (sacreBLEU's signature), not what part of it it is.
 _WHOLE_THOUGH_LABELLED = ("bleu", "bleu_tokenized")
 
 _COLUMNS: list[str] = STUDY.names
@@ -157,6 +158,12 @@ def variant_rank(variant: str) -> tuple[Any, ...]:
 def is_quantization(variant: str) -> bool:
     """Whether `variant` is one technique that quantizes; by its name, for techniques called `pNN...` prune."""
     return variant != BASELINE and "-" not in variant and not is_pruning(variant)
+
+
+def has_few_bits(variant: str) -> bool:
+    """Whether a technique of `variant` leaves weights fewer than 8 bits, by its name: `qN...` has N."""
+    bits = [re.match(r"q(\d+)", technique) for technique in variant.split("-")]
+    return any(int(found[1]) < _FEW_BITS for found in bits if found)
 
 
 def is_pruning(variant: str) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
 from tocompress.reporting import thresholds
-from tocompress.reporting.study import BASELINE, devices
-from tocompress.reporting.style import DEQUANTIZATION_NAMES, METRIC_NAMES, model_name
+from tocompress.reporting.study import BASELINE, devices, has_few_bits, whole
+from tocompress.reporting.style import DEQUANTIZATION_NAMES, METRIC_NAMES, model_name, quantity
 
 #: What a pruned variant's name says.
 _THRESHOLD = (
@@ -17,6 +18,7 @@ _THRESHOLD = (
 )
 
 TRAINED_ONLY = "Accuracy is judged on trained models only."
+_REAL_WEIGHTS = ("published", "own")
 #: Of panels whose bars may leave them.
 ARROWS = "; arrows where they leave a panel"
 
@@ -76,6 +78,40 @@ def removed(study: pd.DataFrame, chosen: Sequence[str]) -> str:
 
 def weights_are(dequantization: str) -> str:
     return f"Quantized weights are {DEQUANTIZATION_NAMES[dequantization]}."
+
+
+def few_bits(study: pd.DataFrame, shown: Iterable[tuple[str, str]]) -> str:
+    """That the zoo is kinder to few bits than real networks; empty unless its accuracy under some is `shown`.
+
+    `shown` holds pairs of model and variant. Where the study has real weights under the same variants, it says what
+    accuracy they have.
+    """
+    accuracy = whole(study, "top1", "bleu").dropna(subset="value")
+    scores = {(row.model, row.variant): row for row in accuracy.itertuples()}
+    known = [scores[pair] for pair in dict.fromkeys(shown) if pair in scores]
+    of_zoo = {row.variant for row in known if row.build == "zoo" and has_few_bits(row.variant)}
+    if not of_zoo:
+        return ""
+    real = [
+        _against_fp32(row, scores[row.model, BASELINE].value)
+        for row in scores.values()
+        if row.build in _REAL_WEIGHTS and row.variant in of_zoo and (row.model, BASELINE) in scores
+    ]
+    note = "the zoo is kinder to few bits than real networks (docs/zoo.md)"
+    return f"{note}; real weights here: {listing(real)}" if real else note
+
+
+def few_bits_sentence(study: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """`few_bits` of the rows of a figure, as a sentence."""
+    note = few_bits(study, zip(rows["model"], rows["variant"], strict=True))
+    return f"{note[0].upper()}{note[1:]}." if note else ""
+
+
+def _against_fp32(row: Any, baseline: float) -> str:
+    """`MobileNet quarter q6 top-1 9.0 % (5.8 % to 13.8 %, n = 200; fp32 50.0 %)`."""
+    value, low, high, fp32 = (quantity(number, row.unit) for number in (row.value, row.low, row.high, baseline))
+    name = f"{model_name(row.model, row.network)} {row.variant} {METRIC_NAMES[row.metric]}"
+    return f"{name} {value} ({low} to {high}, n = {row.n:,}; fp32 {fp32})"
 
 
 def observations(rows: pd.DataFrame) -> str:

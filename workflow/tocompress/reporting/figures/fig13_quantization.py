@@ -32,6 +32,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         "Quantization by bit width, relative to the uncompressed model: file size, inference time, accuracy (top-1 and"
         " top-5, BLEU for GNMT), peak power, energy an inference, and precision, recall and F1 (macro averages).",
         captions.TRAINED_ONLY,
+        captions.few_bits_sentence(study, rows),
         captions.weights_are(plot.dequantization),
         captions.measurements(study, rows, f"{captions.ARROWS}; those of precision and recall are in the table only"),
     )

@@ -50,6 +50,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         " right; the paper quantizes first.",
         captions.without("A combination of techniques", _compared(study)),
         captions.TRAINED_ONLY,
+        captions.few_bits_sentence(study, rows),
         captions.weights_are(plot.dequantization),
         captions.measurements(study, rows, captions.ARROWS),
     )

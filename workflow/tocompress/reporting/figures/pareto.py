@@ -317,6 +317,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         "Fronts are of the values: where intervals overlap, another draw may put another point on it."
         if len(placed)
         else "",
+        captions.few_bits_sentence(study, placed),
         captions.weights_are(plot.dequantization),
         captions.measured_on(study),
         captions.intervals(placed, "; cut off where they leave a panel"),
