@@ -131,7 +131,8 @@ class Study(Settings):
 
     def _check_retraining(self, where: str, model: str) -> None:
         if model not in self.retraining:
-            raise ValueError(f"{where} is retrained, but 'retraining' does not say how: add 'retraining.{model}'")
+            added = f"retraining: {{{model}: {{epochs: ..., learning_rate: ...}}}}"
+            raise ValueError(f"{where} is retrained, but 'retraining' does not say how: add '{added}'")
         self._check_training_set(f"{where} is retrained", model, "set 'retrain: false' for the technique")
         data = self.models[model].data
         asked, available = self.retraining[model].examples, self.data[data].train
