@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 import re
 import shutil
@@ -53,9 +52,7 @@ def test_the_table_holds_yaml_and_commands() -> None:
 @pytest.mark.parametrize("overlay", [*OVERLAYS, pytest.param(EXAMPLE, id="docs/published.md")])
 def test_yaml_that_is_shown_is_an_overlay(overlay: str) -> None:
     config = yaml.safe_load(Path("config.yaml").read_text(encoding="utf-8"))
-    before = copy.deepcopy(config)
     update_config(config, yaml.safe_load(overlay))
-    assert config != before
     plan(config)
 
 
