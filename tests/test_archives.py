@@ -166,6 +166,15 @@ def test_a_long_list_of_what_there_is_is_cut(tmp_path: Path) -> None:
         extract(archive, "file", tmp_path / "file")
 
 
+@pytest.mark.parametrize("again", ["a/model.ckpt", "./a/model.ckpt"])
+def test_a_file_that_is_there_twice_is_refused(tmp_path: Path, again: str) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as archive:
+        for name in ("a/model.ckpt", again):
+            archive.addfile(tarfile.TarInfo(name))
+    with pytest.raises(StudyError, match=rf"a\.tar: .*2 do; there is a/model.ckpt, {again}$"):
+        extract(tmp_path / "a.tar", "model.ckpt", tmp_path / "file")
+
+
 def test_a_link_is_not_a_file(tmp_path: Path) -> None:
     archive = special(tmp_path / "a.tgz", type=tarfile.SYMTYPE, linkname="/etc/passwd")
     with pytest.raises(StudyError, match="none does"):

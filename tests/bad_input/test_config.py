@@ -155,6 +155,28 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(key: str, capsys: 
     assert "secret" not in said
 
 
+@pytest.mark.parametrize(
+    ("section", "key", "nested"),
+    [
+        (None, "retraining.vgg_16", "retraining: {vgg_16: ...}"),
+        (None, "evaluation.prediction.shards", "evaluation: {prediction: {shards: ...}}"),
+        (None, "study.devices", "study: {devices: ...}"),
+        ("study", "variants.default", "study: {variants: {default: ...}}"),
+        ("devices", "host.meter", "devices: {host: {meter: ...}}"),
+        ("retraining", "vgg_16.epochs", "retraining: {vgg_16: {epochs: ...}}"),
+    ],
+)
+def test_keys_with_dots_are_to_be_nested(
+    section: str | None, key: str, nested: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = copy.deepcopy(CONFIG)
+    (config[section] if section else config)[key] = 8
+    with pytest.raises(SystemExit):
+        plan(config)
+    where = f"{section}.{key}" if section else key
+    assert capsys.readouterr().err == f"Error: config: {where}: a key holds no dot; write it nested: {nested}\n"
+
+
 def test_what_ssh_takes_is_accepted() -> None:
     for host in ("tx2", "user@192.168.1.5", "nvidia@tegra-ubuntu.local", "u@fe80::1%eth0"):
         plan(changed("devices.tx2.host", host))

@@ -8,6 +8,7 @@ import struct
 import tarfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -472,6 +473,11 @@ CASES: dict[str, tuple[Step, Make, str]] = {
         "test.en: line 1 is not UTF-8",
     ),
     "an empty sentence": (READ, written(test__en="a\n\n", test__de="a\nb\n"), "test.en: sentence 2 is empty"),
+    "a sentence that Moses' tokens leave nothing of": (
+        replace(READ, settings=json.dumps(WMT)),
+        written(test__en="a\n\x01\n", test__de="a\nb\n"),
+        "test.en: sentence 2 is empty",
+    ),
     "a segment that does not end": (
         SGM,
         written(test__en__sgm="<seg>a</seg><seg>b", test__de__sgm=""),
@@ -498,11 +504,6 @@ CASES: dict[str, tuple[Step, Make, str]] = {
         INPUTS,
         sentences(words__en=""),
         "words.en: a vocabulary begins with the lines <unk>",
-    ),
-    "a vocabulary with a mark before it": (
-        INPUTS,
-        sentences(words__en="\ufeff<unk>\n<s>\n</s>\n"),
-        "words.en: a vocabulary begins with the lines <unk>, <s>, </s>; th",
     ),
     "a vocabulary in Latin-1": (INPUTS, sentences(words__de=b"<unk>\n<s>\n</s>\n\xe9\n"), "words.de: not UTF-8"),
     "a word twice in a vocabulary": (

@@ -191,6 +191,96 @@ def test_a_share_of_the_test_images_is_spread_evenly(tmp_path):
     assert [Path(file).name for file in table["file"]] == [NAMES[0], NAMES[2], NAMES[4]]
 
 
+# Of several folders, in which names repeat; the third is alone with its name.
+PATHS = ("tench/1.JPEG", "goldfish/1.JPEG", "tench/2.JPEG")
+CONTENTS = dict(zip(PATHS, IMAGES.values(), strict=False))
+RIGHT = {(CONTENTS[path], label) for path, label in zip(PATHS, (0, 1, 0), strict=True)}
+
+
+def in_folders(folder: Path, images: dict[str, bytes]) -> Path:
+    for path, content in images.items():
+        (folder / "many" / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "many" / path).write_bytes(content)
+    return folder / "many"
+
+
+def in_a_tar(folder: Path, images: dict[str, bytes]) -> Path:
+    return tar(folder / "many.tar", images)
+
+
+def within(folder: str, images: dict[str, bytes]) -> dict[str, bytes]:
+    return {f"{folder}/{path}": content for path, content in images.items()}
+
+
+@pytest.mark.parametrize("make", [in_folders, in_a_tar])
+@pytest.mark.parametrize("images", [CONTENTS, within("val", CONTENTS), within(".", CONTENTS)], ids=["", "deeper", "."])
+@pytest.mark.parametrize("before", ["", "./", "/data/val/", "tench/../"])
+def test_images_of_one_name_are_told_apart_by_their_folders(tmp_path, make, images, before):
+    labels = text(tmp_path, "".join(f"{before}{path} {int('gold' in path)}\n" for path in PATHS))
+    assert set(read(photographs(settings(make(tmp_path, images), labels=labels), "test"))) == RIGHT
+
+
+@pytest.mark.parametrize("make", [in_folders, in_a_tar])
+@pytest.mark.parametrize(
+    ("labels", "problem"),
+    [
+        ("1.JPEG 0\n2.JPEG 1\n", r"labels\.txt: 1\.JPEG may be goldfish/1\.JPEG or tench/1\.JPEG; .*paths"),
+        ("1.JPEG 0\n1.JPEG 1\n", r"labels\.txt, row 2: 1\.JPEG has a label already"),
+        ("tench/1.JPEG 0\n./tench/1.JPEG 0\n", r"labels\.txt, row 2: tench/1\.JPEG has a label already"),
+        ("tench/1.JPEG 0\n2.JPEG 0\n", "lacks the label of 1 of the 3 images, among them goldfish/1"),
+        ("tench/1.JPEG 0\na/1.JPEG 0\n2.JPEG 0\n", "lacks the label of 1 of the 3 images, among them goldfish/1"),
+        ("tench/1.JPEG 0\na/goldfish/1.JPEG 1\nb/goldfish/1.JPEG 1\n", "may both be goldfish/1.JPEG"),
+        ("n01440764\n" * 3, r"many[.tar]*: goldfish/1\.JPEG and tench/1\.JPEG have one name.*give a CSV"),
+    ],
+)
+def test_a_name_that_may_be_several_images_is_refused(tmp_path, make, labels, problem):
+    with pytest.raises(StudyError, match=problem):
+        photographs(settings(make(tmp_path, CONTENTS), labels=text(tmp_path, labels)), "test")
+
+
+def test_a_devkit_may_begin_with_a_mark_of_utf_8(tmp_path):
+    truth = devkit_folder(tmp_path) / "data/ILSVRC2012_validation_ground_truth.txt"
+    truth.write_bytes(b"\xef\xbb\xbf" + truth.read_bytes().replace(b"\n", b"\r\n"))
+    table = photographs(settings(flat(tmp_path), labels=tmp_path / "devkit"), "test")
+    assert read(table) == [(IMAGES[name], LABELS[name]) for name in NAMES]
+
+
+def test_labels_in_the_order_of_names_fit_images_in_folders(tmp_path):
+    """ImageNet's validation images in folders of any names, of which the devkit says nothing."""
+    images = {f"{9 - number}/{name}": IMAGES[name] for number, name in enumerate(NAMES)}
+    table = photographs(settings(in_a_tar(tmp_path, images), labels=devkit(tmp_path)), "test")
+    assert read(table) == [(IMAGES[name], LABELS[name]) for name in NAMES]
+
+
+@pytest.mark.parametrize("again", ["a.JPEG", "./a.JPEG", "/a.JPEG", "b/../a.JPEG"])
+def test_a_file_that_is_in_an_archive_twice_is_refused(tmp_path, again):
+    with tarfile.open(tmp_path / "val.tar", "w") as archive:
+        for name in ("a.JPEG", again):
+            archive.addfile(tarfile.TarInfo(name))
+    with pytest.raises(StudyError, match=r"val\.tar: a\.JPEG is in it twice"):
+        photographs(settings(tmp_path / "val.tar", labels=text(tmp_path, "a.JPEG 0\n")), "test")
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "file,label\n{0},0,\n{1},1,\n",
+        "file,label\n{0},0,,,\n{1},1,,,\n",
+        "file,label,\n{0},0\n{1},1\n",
+        "label,file\r\n0,{0},\r\n1,{1},\r\n",
+        '\ufefflabel, file\n0,"{0}"\n\n1,{1}\n',
+    ],
+)
+def test_rows_that_end_in_a_comma_are_read_by_the_header(tmp_path, table):
+    names = NAMES[1], "a\u2028b\x85c\x1cd,e.JPEG"
+    for name in names:
+        (tmp_path / "flat" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "flat" / name).write_bytes(IMAGES[NAMES[0]])
+    (tmp_path / "labels.csv").write_bytes(table.format(names[0], f'"{names[1]}"').encode())
+    found = photographs(settings(tmp_path / "flat", labels=tmp_path / "labels.csv"), "test")
+    assert found["label"].tolist() == [0, 1]
+
+
 @given(st.integers(1, 60), st.integers(1, 60), st.none() | st.integers(1, 60), st.integers(0, 9))
 def test_splits_are_disjoint_ordered_and_of_their_size(total, calibration, train, seed):
     of = settings(training="here", calibration=calibration, train=train, seed=seed)
@@ -297,6 +387,9 @@ def bad_inputs() -> Iterator[tuple[str, object, object, str]]:
     yield "unknown synset", flat, with_labels("n01440764\nn01440765\n"), r"labels\.txt, line 2: 'n01440765'"
     yield "disagreement", flat, with_labels("file,synset,label\na,n01440764,1\n"), "row 1: label 1, but n01440764 is 0"
     yield "no column", flat, with_labels("name,synset\na,n01440764\n"), "row 1: no `file`"
+    yield "a comma too many", flat, with_labels("label,file,note\n1,a,b.JPEG,2\n"), "row 1: 4 cells under 3 columns"
+    yield "two columns", flat, with_labels("file,label,label\na.JPEG,1,2\n"), "has two columns 'label'"
+    yield "an open quote", flat, with_labels('file,label\n"a.JPEG,1\n'), "line 2: not a row of a CSV"
     yield "prose", flat, with_labels("these are no labels"), "neither synsets"
 
 

@@ -35,6 +35,27 @@ def test_frequent_words_are_one_subword() -> None:
     assert Segmentation(CODES).encode("newest wolf") == ["newest", "w@@", "o@@", "l@@", "f"]
 
 
+def test_only_a_space_ends_a_word() -> None:
+    """As subword-nmt has it since 0.3; before, and by str.split(), these were two words."""
+    encoding = Segmentation("#version: 0.2\nl o\nlo w</w>\nn e\nne w</w>\n")
+    for space in "\u00a0\u2009\t\u2028\x85":
+        assert encoding.encode(f" low{space}new  low ") == ["lo@@", "w@@", f"{space}@@", "new", "low"]
+    assert encoding.encode("low new") == ["low", "new"]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_mark_of_utf_8_and_other_ends_of_lines_are_no_part_of_a_subword(tmp_path: Path, mark: str, end: str) -> None:
+    codes, vocabulary = tmp_path / "codes", tmp_path / "vocabulary"
+    codes.write_bytes((mark + CODES.replace("\n", end)).encode())
+    tokens = ("<unk>", "<s>", "</s>", "low", "\u2028", "a\x85", "\x0b@@")
+    vocabulary.write_bytes((mark + end.join(tokens) + end).encode())
+    assert Vocabulary.read(vocabulary).tokens == tokens
+    assert Segmentation.read(codes).encode("newest lower") == Segmentation(CODES).encode("newest lower")
+    codes.write_bytes(f"{mark}l o{end}".encode())  # an older file, which does not begin with a version
+    assert Segmentation.read(codes).encode("low") == ["lo@@", "w"]
+
+
 def test_a_last_word_that_is_not_finished_is_left_out() -> None:
     assert decode(["das", "Tr@@", "effen", "be@@"]) == "das Treffen"
     assert decode(["be@@"]) == decode([]) == ""

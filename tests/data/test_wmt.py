@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tocompress.artifacts.feeds import read_subwords, sentence_feeds
+from tocompress.artifacts.feeds import Subwords, read_subwords, sentence_feeds
 from tocompress.data import wmt
 from tocompress.data.moses import tokenize
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
@@ -55,6 +55,33 @@ def test_sentences_come_out_of_sgm_as_they_were(tmp_path: Path) -> None:
     assert table["plain_reference"].tolist() == GERMAN
     assert wmt.segments("<seg id=1>R&D &amp;amp; &#228; &copy 2</seg>") == ["R&D &amp; ä &copy 2"]
     write_table(tmp_path / "test.parquet", SENTENCES, table)
+
+
+@pytest.mark.parametrize("suffix", [".xml", ".SGM", ".sgml", ".Xml"])
+def test_sentences_come_out_of_the_xml_of_iwslt(tmp_path: Path, suffix: str) -> None:
+    head = ['<?xml version="1.0" encoding="UTF-8"?>', "<mteval>", '<refset trglang="any">', "<doc>"]
+    info = ["<keywords>talks, R&D</keywords>", '<!-- <seg id="0"> left out </seg> -->']
+    lines = [*head, *info, *(f'<seg id="{n}"> {html.escape(s)} </seg>' for n, s in enumerate(GERMAN, 1)), "</mteval>"]
+    path = written(tmp_path, "tst.de", lines, suffix)
+    table = wmt.corpus(settings(text="tokenized"), {"source": path, "reference": path}, "test")
+    assert table["plain_reference"].tolist() == GERMAN
+    with pytest.raises(ValueError, match=r"takes no \.sgm, no \.xml"):
+        settings(text="subwords").model_validate(settings(text="subwords").model_dump() | {"source": str(path)})
+
+
+@pytest.mark.parametrize(
+    ("suffix", "lines", "problem"),
+    [
+        (".en", sgm(ENGLISH), "begins as .sgm or .xml do; name it so"),
+        (".en", ['<?xml version="1.0"?>', "<mteval>", "<seg>a</seg>"], "begins as .sgm or .xml do; name it so"),
+        (".xml", ['<src lang="en"><seg>a</seg></src>', '<ref lang="de"><seg>b</seg></ref>'], "both sources and trans"),
+    ],
+    ids=["sgm", "xml", "one file"],
+)
+def test_markup_is_not_taken_for_sentences(tmp_path: Path, suffix: str, lines: list[str], problem: str) -> None:
+    path = written(tmp_path, "newstest", lines, suffix)
+    with pytest.raises(StudyError, match=problem):
+        wmt.corpus(settings(), {"source": path, "reference": path}, "test")
 
 
 def test_raw_text_its_tokens_and_its_subwords_have_the_same_ids(tmp_path: Path) -> None:
@@ -108,6 +135,40 @@ def test_the_test_set_is_the_first_sentences(tmp_path: Path) -> None:
     assert table[["example", "plain_reference"]].to_numpy().tolist() == [[0, GERMAN[0]], [1, GERMAN[1]]]
     with pytest.raises(StudyError, match=r"source\.txt: holds 3 sentences, but .*`test` is 4"):
         wmt.corpus(settings(test=4), files, "test")
+
+
+OTHER_SPACES = "\u00a0\u2009\u3000\t"
+OTHER_ENDS = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029\r"
+
+
+@pytest.mark.parametrize("key", ["source", "reference"])
+def test_a_sentence_that_tokens_leave_nothing_of_is_refused_with_its_number(tmp_path: Path, key: str) -> None:
+    for nothing in ("\x01", "", " \u00a0"):
+        sides = {"source": ENGLISH, "reference": GERMAN} | {key: ["a", nothing, "b"]}
+        with pytest.raises(StudyError, match=rf"{key}\.txt: sentence 2 is empty"):
+            wmt.corpus(settings(), pair(tmp_path, sides["source"], sides["reference"]), "test")
+
+
+def test_only_a_new_line_ends_a_sentence_and_only_a_space_a_word(tmp_path: Path) -> None:
+    lines = [f"a{mark}b c" for mark in OTHER_SPACES + OTHER_ENDS]
+    for text, end in (("\ufeff", "\r\n"), ("", "\n")):
+        for name in ("source", "reference"):
+            (tmp_path / name).write_bytes((text + "".join(line + end for line in lines)).encode())
+        files = {key: tmp_path / key.removeprefix("training_") for key in ("source", "reference")}
+        table = wmt.corpus(settings(text="tokenized"), files, "test")
+        assert table["source"].tolist() == table["reference"].tolist() == lines
+        files = {f"training_{key}": path for key, path in files.items()}
+        of = settings(text="tokenized", training=("a", "b"), calibration=len(lines))
+        assert sorted(wmt.corpus(of, files, "calibration")["source"]) == sorted(lines)
+    Vocabulary(("<unk>", "<s>", "</s>", *(line.split(" ")[0] for line in lines))).write(tmp_path / "words")
+    words = Vocabulary.read(tmp_path / "words")
+    subwords = Subwords(words, words, None)
+    assert [subwords.source_ids(line) for line in lines] == [[number, 0] for number in range(3, 3 + len(lines))]
+
+
+def test_pairs_are_cleaned_by_words_between_spaces(tmp_path: Path) -> None:
+    files = pair(tmp_path, ["\u00a0".join("a" * 81), "b"], ["c", "d"], training="training_")
+    assert len(wmt.corpus(settings(text="tokenized", training=("a", "b"), calibration=2), files, "calibration")) == 2
 
 
 def numbered(count: int) -> tuple[list[str], list[str]]:

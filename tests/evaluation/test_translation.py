@@ -71,6 +71,13 @@ def references():
     return sentences(120)
 
 
+def test_only_spaces_end_the_tokens_that_are_scored():
+    ours = ["am\u00a02. März um 8 Uhr", "zwei\u2009drei vier und ein Euro"]
+    theirs = ["am\u00a02. März um 9 Uhr", "zwei drei vier und ein Euro"]
+    assert score(TOKENIZED, ours, theirs) == pytest.approx(score_of_nmt(ours, theirs))
+    assert TOKENIZED.sentence_matches(["a\u00a0b"], ["a\u2009b"])[0, :3].tolist() == [1, 1, 0]
+
+
 @pytest.fixture(scope="module")
 def predictions(references):
     random = np.random.default_rng(1)

@@ -76,7 +76,11 @@ def changed(path: str, value: object) -> dict:
         ("models.gnmt", {"network": "gnmt", "build": "initial", "data": "number_phrases"}, "models.gnmt.source_vocab"),
         ("data.glyphs", {"kind": "imagenet", "images": "i"}, "models.inception_v1.classes: 100, but ImageNet has 1000"),
         ("data.number_phrases.kind", "wmt", "config: data.number_phrases.source: Field required"),
-        ("data.wmt", {**WMT, "text": "subwords"}, "config: data.wmt: text 'subwords' takes no .sgm and no codes"),
+        (
+            "data.wmt",
+            {**WMT, "text": "subwords"},
+            "config: data.wmt: text 'subwords' takes no .sgm, no .xml and no codes",
+        ),
         (
             "data.wmt",
             {**WMT, "md5": {"vocab": "0" * 32}},

@@ -8,7 +8,7 @@ import tarfile
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from lzma import LZMAError
@@ -30,6 +30,8 @@ _MOST_NAMED = 10
 _NONE = "neither a whole tar archive nor a whole zip file"
 _NEEDED = "a whole archive of files that stay in its folder is needed, and room for them"
 _CHUNK = 1 << 20
+
+_File = tuple[str, Callable[[], IO[bytes]]]  # path, what opens it
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -69,7 +71,7 @@ def extract(archive: Path, name: str, destination: Path, *, md5: str | None = No
     try:
         with (
             _files(archive) as files,
-            files[_only(files, name, archive)]() as source,
+            _only(files, name, archive)() as source,
             replace_on_success(destination) as temporary,
         ):
             with open(temporary, "wb") as file:
@@ -88,23 +90,24 @@ def _is_tar(path: Path) -> bool:
 
 
 @contextmanager
-def _files(archive: Path) -> Iterator[dict[str, Callable[[], IO[bytes]]]]:
+def _files(archive: Path) -> Iterator[list[_File]]:
     """The path of each file in an archive, and what opens it."""
     if _is_tar(archive):
         with tarfile.open(archive) as tar:
-            yield {file.name: partial(cast(Any, tar.extractfile), file) for file in _members(tar) if file.isfile()}
+            yield [(file.name, partial(cast(Any, tar.extractfile), file)) for file in _members(tar) if file.isfile()]
     elif zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as zipped:
-            yield {file.filename: partial(zipped.open, file) for file in _entries(zipped) if not file.is_dir()}
+            yield [(file.filename, partial(zipped.open, file)) for file in _entries(zipped) if not file.is_dir()]
     else:
         raise StudyError(f"{archive}: {_NONE}")
 
 
-def _only(paths: Iterable[str], name: str, archive: Path) -> str:
+def _only(files: Sequence[_File], name: str, archive: Path) -> Callable[[], IO[bytes]]:
     parts = PurePosixPath(name).parts
-    found = [path for path in paths if PurePosixPath(path).parts[-len(parts) :] == parts]
-    if len(found) == 1:
-        return found[0]
+    fitting = [file for file in files if PurePosixPath(file[0]).parts[-len(parts) :] == parts]
+    if len(fitting) == 1:
+        return fitting[0][1]
+    found, paths = ([path for path, _ in some] for some in (fitting, files))
     listed = found or [path for path in paths if PurePosixPath(path).name in parts[-1:]] or list(paths)
     further = f" and {len(listed) - _MOST_NAMED} more" if len(listed) > _MOST_NAMED else ""
     raise StudyError(

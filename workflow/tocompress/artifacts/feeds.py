@@ -11,7 +11,7 @@ import pandas as pd
 
 from tocompress.data.pictures import Images, network_input, read_pictures
 from tocompress.data.sets import read_sentences
-from tocompress.data.subwords import Segmentation, Vocabulary, decode, joined, pad
+from tocompress.data.subwords import Segmentation, Vocabulary, decode, joined, pad, words
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 from tocompress.settings.data import DataSettings, Pictures, Sentences, Wmt
@@ -41,9 +41,7 @@ class Subwords:
         return self.target.to_ids(self._split(sentence, 1))
 
     def _split(self, sentence: str, side: int) -> list[str]:
-        if self.segmentations:
-            return self.segmentations[side].encode(sentence)
-        return [subword for subword in sentence.split(" ") if subword]
+        return self.segmentations[side].encode(sentence) if self.segmentations else words(sentence)
 
     def translation(self, ids: Iterable[int]) -> str:
         """The sentence that target ids spell, up to the first </s>."""

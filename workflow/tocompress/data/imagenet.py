@@ -1,26 +1,36 @@
 """ILSVRC2012's photographs, found in any of the layouts that people keep them in; nothing is unpacked.
 
 A layout becomes a table of name, file, offset and size (bytes) and, where it tells it, label. So images are read out of
-archives and record files in place.
+archives and record files in place. The name of an image is its path within the folder or archive.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
+import posixpath
 import re
 import struct
 import tarfile
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from tocompress.data.imagenet_labels import ACCEPTED, DEVKIT, label_of, read_labels, synset_labels
+from tocompress.data.imagenet_labels import (
+    ACCEPTED,
+    DEVKIT,
+    label_of,
+    labels_by_path,
+    normal_path,
+    read_labels,
+    synset_labels,
+)
 from tocompress.data.sets import Split
-from tocompress.errors import StudyError
+from tocompress.errors import StudyError, about
 from tocompress.protobuf_wire import fields, varint
 from tocompress.schemas.data import PHOTOGRAPHS
 from tocompress.settings.data import ImageNet
@@ -46,7 +56,7 @@ class _Wanted(NamedTuple):
 _TEST = _Wanted("images", "validation", f"{_VALIDATION_SET}, a folder of images, {_LAYOUTS}")
 _TRAINING = _Wanted("training", "train", f"{_TRAINING_SET}, {_LAYOUTS}")
 
-_Member = tuple[str, int, int]  # name, offset, size
+_Member = tuple[str, int, int]  # path, offset, size
 
 # TFRecords: a length of 8 bytes and its checksum of 4, the record, its checksum.
 _BEFORE_RECORD, _AFTER_RECORD = 12, 4
@@ -105,16 +115,23 @@ def _labelled_test_images(settings: ImageNet) -> pd.DataFrame:
         raise StudyError(f"{settings.images}: does not tell what its images show; give data's `labels`: {ACCEPTED}")
     labels, names = read_labels(settings.labels), found["name"].tolist()
     if isinstance(labels, list):
-        if len(labels) != len(names):
-            counts = f"{len(names)} images, but {settings.labels} {len(labels)} labels"
-            raise StudyError(
-                f"{settings.images}: holds {counts}; ImageNet has 50,000: compare {_VALIDATION_SET}, {DEVKIT}"
-            )
+        _check_order(names, labels, settings)
         return found.assign(label=labels)
-    if unlabelled := [name for name in names if name not in labels]:
-        count = f"{len(unlabelled)} of the {len(names)} images in {settings.images}"
-        raise StudyError(f"{settings.labels}: lacks the label of {count}, among them {unlabelled[0]}")
-    return found.assign(label=[labels[name] for name in names])
+    with about(settings.labels):
+        return found.assign(label=labels_by_path(names, labels))
+
+
+def _check_order(names: list[str], labels: list[int], settings: ImageNet) -> None:
+    """That labels in the order of the images' names fit the images: as many, and no name twice."""
+    if len(labels) != len(names):
+        counts = f"{len(names)} images, but {settings.labels} {len(labels)} labels"
+        raise StudyError(f"{settings.images}: holds {counts}; ImageNet has 50,000: compare {_VALIDATION_SET}, {DEVKIT}")
+    for before, name in pairwise(names):
+        if posixpath.basename(before) == posixpath.basename(name):
+            raise StudyError(
+                f"{settings.images}: {before} and {name} have one name, but {settings.labels} holds labels in the order"
+                " of names; give a CSV of `file` (their paths) and `label`"
+            )
 
 
 def _training_images(settings: ImageNet) -> pd.DataFrame:
@@ -170,12 +187,27 @@ def _check_shards(path: str, shards: list[re.Match[str]]) -> None:
 
 
 def _files(folder: str, label: int | None) -> list[_Image]:
-    with os.scandir(folder) as entries:
-        sizes = {entry.name: entry.stat().st_size for entry in entries if _is_image(entry.name)}
-    return [_Image(name, os.path.join(folder, name), 0, sizes[name], label) for name in sorted(sizes)]
+    """The images in a folder and in the folders in it."""
+    images, within = [], [""]
+    while within:
+        parent = within.pop()
+        with os.scandir(os.path.join(folder, parent)) as entries:
+            for entry in entries:
+                path = os.path.join(parent, entry.name)
+                if entry.is_dir() and not entry.name.startswith("."):
+                    within.append(path)
+                elif _is_image(path):
+                    images.append(_Image(path, os.path.join(folder, path), 0, entry.stat().st_size, label))
+    return sorted(images, key=_by_name)
 
 
-def _is_image(name: str) -> bool:
+def _by_name(found: _Image | _Member) -> tuple[str, str]:
+    """Orders by name, whatever the folder, as labels without names are."""
+    return posixpath.basename(found[0]), found[0]
+
+
+def _is_image(path: str) -> bool:
+    name = posixpath.basename(path)
     return name.lower().endswith(_SUFFIXES) and not name.startswith(".")
 
 
@@ -187,7 +219,7 @@ def _archive(path: str) -> Iterator[list[_Image]]:
         if not inner:
             yield _images(path, members, None)
         for name, offset, size in inner:
-            synset = name.removesuffix(".tar")
+            synset = posixpath.basename(name).removesuffix(".tar")
             label = label_of(synset, path)
             yield _images(path, _members(file, f"{path}, {name}", offset, size), label)
 
@@ -202,7 +234,7 @@ def _members(file: IO[bytes], where: str, start: int, size: int) -> list[_Member
     try:
         with tarfile.TarFile(fileobj=file) as archive:
             members = [
-                (os.path.basename(member.name), member.offset_data, member.size) for member in archive if member.isreg()
+                (normal_path(member.name), member.offset_data, member.size) for member in archive if member.isreg()
             ]
     except tarfile.TarError as error:
         raise StudyError(f"{where}: not a tar archive, or a compressed one ({error}); a plain one is needed") from error
@@ -210,7 +242,11 @@ def _members(file: IO[bytes], where: str, start: int, size: int) -> list[_Member
     file.seek(archive.offset)
     if archive.offset >= start + size or file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise StudyError(f"{where}: cut short or damaged after {len(members)} files; get the archive again")
-    return sorted(members)
+    members.sort(key=_by_name)
+    for (path, *_), (following, *_) in pairwise(members):
+        if path == following:
+            raise StudyError(f"{where}: {path} is in it twice; pack it again, with each file once")
+    return members
 
 
 def _records(path: str) -> list[_Image]:

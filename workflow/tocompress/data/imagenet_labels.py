@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
+import posixpath
 import zlib
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +23,7 @@ DEVKIT = "ILSVRC2012_devkit_t12.tar.gz (md5 fa75699e90414af021442c21a62c3abf)"
 ACCEPTED = f"{DEVKIT} or its folder, a text of a synset or of name and label a line, a CSV of file and synset or label"
 
 _TRUTH, _META = "data/ILSVRC2012_validation_ground_truth.txt", "data/meta.mat"
+_AS_FOUND = "give the paths of the images as they are in their folder or archive"
 
 
 @cache
@@ -40,7 +44,7 @@ def label_of(synset: str, where: object) -> int:
 def read_labels(path: str) -> list[int] | dict[str, int]:
     """The labels in a file of any accepted kind; a StudyError where it is absent, of another kind, or wrong.
 
-    The devkit and a text of synsets give a list in the order of the images' names, other files labels by name.
+    The devkit and a text of synsets give a list in the order of the images' names, other files labels by path.
     """
     if Path(path).is_dir():
         return _devkit(Path(path), path)
@@ -76,40 +80,92 @@ def _devkit(folder: Path, path: str) -> list[int]:
     try:
         rows = np.atleast_1d(scipy.io.loadmat(folder / _META, squeeze_me=True)["synsets"])
         synsets = {int(row["ILSVRC2012_ID"]): str(row["WNID"]) for row in rows if int(row["num_children"]) == 0}
-        truth = (folder / _TRUTH).read_bytes().split()
+        truth = (folder / _TRUTH).read_text(encoding="utf-8-sig").split()
         return [label_of(synsets[int(number)], f"{path}, {_META}") for number in truth]
     except (OSError, EOFError, MatReadError, zlib.error, KeyError, ValueError, TypeError) as error:
         wanted = f"{_TRUTH} and {_META} are needed in it"
         raise StudyError(f"{path}: not ImageNet's devkit ({error}); {wanted}, as in {DEVKIT}") from error
 
 
+def labels_by_path(images: Sequence[str], labels: Mapping[str, int]) -> list[int]:
+    """The label of each image, by paths of which one may begin in a deeper folder than the other.
+
+    Raises StudyError for an image without a label, and where an image fits two labels or a label two images.
+    """
+    ending: dict[str, list[str]] = {}
+    for path in labels:
+        for end in _ends(path):
+            ending.setdefault(end, []).append(path)
+    lacking = []
+    image_of: dict[str, str] = {}
+    for image in images:
+        shorter = [end for end in _ends(image) if end in labels]
+        path, *others = [image] if image in labels else [*ending.get(image, ()), *shorter] or [""]
+        if not path:
+            lacking.append(image)
+        elif others:
+            raise StudyError(f"{path} and {others[0]} may both be {image}; {_AS_FOUND}")
+        elif (other := image_of.setdefault(path, image)) != image:
+            raise StudyError(f"{path} may be {other} or {image}; {_AS_FOUND}")
+    if lacking:
+        raise StudyError(f"lacks the label of {len(lacking)} of the {len(images)} images, among them {lacking[0]}")
+    return [labels[path] for path in image_of]
+
+
+def normal_path(path: str) -> str:
+    """A path within a folder or an archive, in its one form."""
+    return posixpath.normpath(path).lstrip("/")
+
+
+def _ends(path: str) -> Iterator[str]:
+    """The path, then without its first folder, without its first two, to its bare name."""
+    steps = path.split("/")
+    return ("/".join(steps[first:]) for first in range(len(steps)))
+
+
 def _text(path: str) -> list[int] | dict[str, int]:
-    """Labels in the order of the images, or by name."""
+    """Labels in the order of the images, or by path."""
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = Path(path).read_text(encoding="utf-8-sig").strip()
     except (OSError, ValueError) as error:
         raise StudyError(f"{path}: not a text ({error}); `labels` takes {ACCEPTED}") from error
-    lines = text.strip().splitlines()
-    first = lines[0] if lines else ""
-    if "," in first:
-        return _table(path, csv.DictReader(lines))
-    if len(first.split()) == 1:
+    lines = text.split("\n")
+    if "," in lines[0]:
+        return _table(path, _rows(path, text))
+    if len(lines[0].split()) == 1:
         return [label_of(line.strip(), f"{path}, line {number}") for number, line in enumerate(lines, 1)]
-    if len(first.split()) == 2:
-        pairs = (line.split() for line in lines)
-        return _table(path, [dict(zip(("file", "label"), pair, strict=False)) for pair in pairs])
+    if len(lines[0].split()) == 2:
+        pairs = (line.rsplit(maxsplit=1) for line in lines)
+        return _table(path, (dict(zip(("file", "label"), pair, strict=False)) for pair in pairs))
     raise StudyError(f"{path}: neither synsets, nor names and labels; `labels` takes {ACCEPTED}")
 
 
+def _rows(path: str, text: str) -> Iterator[dict[str, str]]:
+    """The rows of a CSV, by the columns of its header."""
+    reader = csv.reader(io.StringIO(text), strict=True)
+    try:
+        header = [column.strip() for column in next(reader)]
+        if twice := [column for column, times in Counter(filter(None, header)).items() if times > 1]:
+            raise StudyError(f"{path}: has two columns '{twice[0]}'; one is needed")
+        for number, row in enumerate(filter(None, reader), 1):
+            if any(row[len(header) :]):
+                raise StudyError(f"{path}, row {number}: {len(row)} cells under {len(header)} columns; quote commas")
+            yield dict(zip(header, row, strict=False))
+    except csv.Error as error:
+        raise StudyError(f"{path}, line {reader.line_num}: not a row of a CSV ({error})") from error
+
+
 def _table(path: str, rows: Iterable[Mapping[str, str]]) -> dict[str, int]:
-    """Labels by name, of rows with a `file` and a `synset` or `label`."""
-    labels = {}
+    """Labels by path, of rows with a `file` and a `synset` or `label`."""
+    labels: dict[str, int] = {}
     for number, row in enumerate(rows, 1):
         where = f"{path}, row {number}"
-        synset, label = ((row.get(column) or "").strip() for column in ("synset", "label"))
+        synset, label = (row.get(column, "").strip() for column in ("synset", "label"))
         if not row.get("file") or not (synset or label):
             raise StudyError(f"{where}: no `file`, or neither `synset` nor `label`; both are needed")
-        name = Path(row["file"]).name
+        name = normal_path(row["file"])
+        if name in labels:
+            raise StudyError(f"{where}: {name} has a label already; give each file once")
         labels[name] = label_of(synset, where) if synset else _checked(label, where)
         if label and labels[name] != _checked(label, where):
             raise StudyError(f"{where}: label {label}, but {synset} is {labels[name]} among the sorted synsets")

@@ -60,14 +60,20 @@ class Segmentation:
 
     def encode(self, sentence: str) -> list[str]:
         """The subwords of a sentence whose tokens stand between spaces."""
-        return list(self._encoding.segment_tokens(sentence.split()))
+        return list(self._encoding.segment_tokens(words(sentence)))
 
 
 def _text(path: Path) -> str:
+    """A file whose lines end in \\n alone: other separators, which Python's own reading takes, may be subwords."""
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise StudyError(f"not UTF-8 ({error.reason}); convert the file to UTF-8") from error
+
+
+def words(sentence: str) -> list[str]:
+    """The tokens between spaces; as in tensorflow/nmt, any other white space is part of a token."""
+    return [word for word in sentence.split(" ") if word]
 
 
 def decode(tokens: Sequence[str]) -> str:

@@ -1,7 +1,7 @@
 """Test and training sentences of WMT, from files as they are published to what a translation model reads.
 
 As tensorflow/nmt prepares them in wmt16_en_de.sh: taken out of .sgm, split into Moses' tokens, and pairs to learn from
-cleaned. Files that hold tokens or subwords already are taken as they are.
+cleaned. IWSLT's .xml is read alike. Files that hold tokens or subwords already are taken as they are.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import pandas as pd
 
 from tocompress.data.moses import tokenize
 from tocompress.data.sets import Split
-from tocompress.data.subwords import joined
+from tocompress.data.subwords import joined, words
 from tocompress.errors import StudyError
 from tocompress.files import check_digest
-from tocompress.settings.data import Wmt
+from tocompress.settings.data import Wmt, is_markup
 
 # What Moses' clean-corpus-n.perl keeps for WMT: tokens of a sentence, and of one side of a pair to the other.
 MOST_TOKENS, MOST_TIMES = 80, 9
@@ -30,6 +30,9 @@ _SPARE = 1.1  # lines looked at for each pair wanted, for some are too long
 
 _SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg\s*>", re.DOTALL | re.IGNORECASE)
 _SEGMENT_START = re.compile(r"<seg\b", re.IGNORECASE)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_SOURCE, _TRANSLATION = re.compile(r"<src\b", re.IGNORECASE), re.compile(r"<(?:ref|hyp)\b", re.IGNORECASE)
+_MARKUP_START = re.compile(r"\s*<(?:\?xml|!doctype|mteval|dataset|srcset|refset|tstset|doc|seg)\b", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
 
 
@@ -46,7 +49,7 @@ def corpus(settings: Wmt, files: Mapping[str, Path], split: Split) -> pd.DataFra
 
 
 def segments(text: str) -> list[str]:
-    """The sentences of WMT's SGML, which need not be well-formed XML, with each run of white space one space."""
+    """The sentences of WMT or IWSLT, whose markup need not be well-formed, with each run of white space one space."""
     return [
         " ".join(_ENTITY.sub(lambda entity: html.unescape(entity[0]), seg).split()) for seg in _SEGMENT.findall(text)
     ]
@@ -56,15 +59,16 @@ def _test(settings: Wmt, files: Mapping[str, Path]) -> pd.DataFrame:
     source, reference = (_sentences(files[key]) for key in ("source", "reference"))
     _check_numbers(files["source"], len(source), files["reference"], len(reference))
     count = len(source) if settings.test is None else settings.test
-    for key, sentences in (("source", source), ("reference", reference)):
-        if empty := [number for number, sentence in enumerate(sentences[:count], 1) if not sentence.strip()]:
-            raise StudyError(f"{files[key]}: sentence {empty[0]} is empty; get the file again, or take both lines out")
     if count > len(source):
         raise StudyError(
             f"{files['source']}: holds {len(source)} sentences, but the data's `test` is {count}; lower it"
         )
     kinds = _kind(files["source"], settings), _kind(files["reference"], settings)
-    return _table(settings, source[:count], reference[:count], *kinds)
+    table = _table(settings, source[:count], reference[:count], *kinds)
+    for key in ("source", "reference"):
+        if empty := [number for number, sentence in enumerate(table[key], 1) if not sentence.strip()]:
+            raise StudyError(f"{files[key]}: sentence {empty[0]} is empty; get the file again, or take both lines out")
+    return table
 
 
 def _drawn(settings: Wmt, files: Mapping[str, Path], split: Split) -> pd.DataFrame:
@@ -73,8 +77,8 @@ def _drawn(settings: Wmt, files: Mapping[str, Path], split: Split) -> pd.DataFra
         raise StudyError("data: `training` names no training sentences; name a file of them and one of translations")
     source, reference = files["training_source"], files["training_reference"]
     for path in (source, reference):
-        if path.suffix == ".sgm":
-            raise StudyError(f"{path}: training sentences are text, one a line; take them out of the .sgm")
+        if is_markup(path):
+            raise StudyError(f"{path}: training sentences are text, one a line; take them out of the {path.suffix}")
     total = _number_of_lines(source)
     _check_numbers(source, total, reference, _number_of_lines(reference))
     first, last = 0, settings.calibration
@@ -119,26 +123,33 @@ def _table(
 
 
 def _is_clean(source: str, reference: str) -> bool:
-    fewer, more = sorted(len(joined(sentence).split()) for sentence in (source, reference))
+    fewer, more = sorted(len(words(joined(sentence))) for sentence in (source, reference))
     return fewer >= 1 and more <= min(MOST_TOKENS, MOST_TIMES * fewer)
 
 
 def _kind(path: Path, settings: Wmt) -> str:
-    return "raw" if path.suffix == ".sgm" else settings.text
+    return "raw" if is_markup(path) else settings.text
 
 
 def _sentences(path: Path) -> list[str]:
-    """All sentences of a file of text, or of .sgm."""
+    """All sentences of a file of text, or of .sgm or .xml."""
     with _opened(path) as file:
         lines = [_decoded(line, path, row) for row, line in enumerate(file)]
-    sentences = lines
-    if path.suffix == ".sgm":
-        text = "\n".join(lines)
-        sentences = segments(text)
-        if len(sentences) != len(_SEGMENT_START.findall(text)):
-            raise StudyError(f"{path}: not all of its <seg> end in </seg>; get the file again")
+    sentences = _marked_up("\n".join(lines), path) if is_markup(path) else lines
     if not sentences:
         raise StudyError(f"{path}: holds no sentences; get the file again")
+    if not is_markup(path) and _MARKUP_START.match(lines[0]):
+        raise StudyError(f"{path}: begins as .sgm or .xml do; name it so, or take its sentences out, one a line")
+    return sentences
+
+
+def _marked_up(text: str, path: Path) -> list[str]:
+    text = _COMMENT.sub("", text)
+    sentences = segments(text)
+    if len(sentences) != len(_SEGMENT_START.findall(text)):
+        raise StudyError(f"{path}: not all of its <seg> end in </seg>; get the file again")
+    if _SOURCE.search(text) and _TRANSLATION.search(text):
+        raise StudyError(f"{path}: holds both sources and translations; write each to a text of its own, one a line")
     return sentences
 
 

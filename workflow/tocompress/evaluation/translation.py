@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from sacrebleu.metrics.bleu import BLEU
 
 from tocompress.evaluation.bootstrap import interval, paired_ratio, resample
 from tocompress.evaluation.metrics import TRANSLATION, Score, check_same_examples, measured
+
+_OTHER_SPACE = re.compile(r"[^\S ]")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Bleu:
         """
         # sacreBLEU warns about single sentences without effective_order; it does not change counts.
         metric = BLEU(tokenize=self.tokenize, effective_order=True, force=True)
+        if self.tokenize == "none":
+            hypotheses, references = map(_only_spaces_between, (hypotheses, references))
         found = [
             metric.sentence_score(hypothesis, [reference])
             for hypothesis, reference in zip(hypotheses, references, strict=True)
@@ -49,6 +54,11 @@ class Bleu:
         metric = BLEU(tokenize=self.tokenize, smooth_method=self.smooth_method, force=True)
         metric.corpus_score([""], [[""]])  # which tells it the number of references
         return str(metric.get_signature())
+
+
+def _only_spaces_between(sentences: Sequence[str]) -> list[str]:
+    """Sentences of tokens with signs of no meaning for other white space, at which sacreBLEU would split a token."""
+    return [_OTHER_SPACE.sub(lambda space: chr(0xF0000 + ord(space[0])), sentence) for sentence in sentences]
 
 
 #: sacreBLEU as it is by default.

@@ -13,6 +13,12 @@ from tocompress.settings.download import Download
 Split = Literal["train", "calibration", "test"]
 Language = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
 _SPLITS = {"train", "calibration", "test"}
+_MARKUP = (".sgm", ".sgml", ".xml")
+
+
+def is_markup(file: str | Path) -> bool:
+    """Whether a file holds its sentences as <seg>, as those of WMT and IWSLT do."""
+    return str(file).lower().endswith(_MARKUP)
 
 
 class _Made(Settings):
@@ -97,10 +103,10 @@ class Wmt(Settings):
     languages: tuple[Language, Language] = Field(
         ("en", "de"), description="source and target, as Moses' tokenizer names them"
     )
-    source: str = Field(description="test sentences: .sgm as WMT has them, or text, one a line")
+    source: str = Field(description="test sentences: .sgm or .xml as WMT and IWSLT have them, or text, one a line")
     reference: str = Field(description="their translation, likewise")
     text: Literal["raw", "tokenized", "subwords"] = Field(
-        "raw", description="what text files hold: sentences, Moses' tokens, or these as subwords; .sgm is raw"
+        "raw", description="what text files hold: sentences, Moses' tokens, or these as subwords; .sgm and .xml are raw"
     )
     codes: str | None = Field(None, description="file of byte pair encodings; null where `text` is subwords")
     source_vocabulary: str = Field(description="file of source subwords, one a line")
@@ -117,8 +123,8 @@ class Wmt(Settings):
     @model_validator(mode="after")
     def _text_becomes_subwords_once(self) -> Wmt:
         subwords = self.text == "subwords"
-        if subwords and (self.codes or self.source.endswith(".sgm") or self.reference.endswith(".sgm")):
-            raise ValueError("text 'subwords' takes no .sgm and no codes, which would split it again")
+        if subwords and (self.codes or is_markup(self.source) or is_markup(self.reference)):
+            raise ValueError("text 'subwords' takes no .sgm, no .xml and no codes, which would split it again")
         if not subwords and self.codes is None:
             raise ValueError(f"text '{self.text}' needs codes, the file of its byte pair encodings")
         files = (self.source, self.reference, self.codes, self.source_vocabulary, self.target_vocabulary)

@@ -131,7 +131,8 @@ class Study(Settings):
 
     def _check_retraining(self, where: str, model: str) -> None:
         if model not in self.retraining:
-            raise ValueError(f"{where} is retrained, but 'retraining' does not say how: add 'retraining.{model}'")
+            added = f"retraining: {{{model}: {{epochs: ..., learning_rate: ...}}}}"
+            raise ValueError(f"{where} is retrained, but 'retraining' does not say how: add '{added}'")
         self._check_training_set(f"{where} is retrained", model, "set 'retrain: false' for the technique")
         data = self.models[model].data
         asked, available = self.retraining[model].examples, self.data[data].train
@@ -210,6 +211,9 @@ def _first_problem(error: ValidationError) -> str:
     problem = error.errors(include_url=False)[0]
     kind, context, given = problem["type"], problem.get("ctx", {}), problem["input"]
     path, keys = _in_the_file(problem["loc"])
+    is_key = kind == "extra_forbidden" or problem["loc"][-1:] == ("[key]",)
+    if is_key and "." in path[-1]:
+        return f"{'.'.join(path)}: a key holds no dot; write it nested: {_nested('.'.join(path).split('.'))}"
     if kind == "extra_forbidden":
         return f"{'.'.join(path)}: unknown key{_hint(path[-1], keys)}"
     if kind.startswith("union_tag") and isinstance(given, Mapping):
@@ -219,6 +223,10 @@ def _first_problem(error: ValidationError) -> str:
     message = _PLAIN[kind].format(**context) if kind in _PLAIN else problem["msg"].removeprefix("Value error, ")
     shown = f" (it is {repr(given)[:_LONGEST_SHOWN]})" if isinstance(given, str | int | float | None) else ""
     return f"{where}: {message}{shown}" if where else message
+
+
+def _nested(steps: list[str]) -> str:
+    return ": {".join(steps) + ": ..." + "}" * (len(steps) - 1)
 
 
 def _in_the_file(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
