@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -153,6 +154,43 @@ def test_a_password_in_an_address_is_refused_and_not_repeated(key: str, capsys: 
     said = capsys.readouterr().err
     assert said.startswith("Error: config: models.vgg_16.checkpoint: an address with a user or a password in it")
     assert "secret" not in said
+
+
+def test_one_file_of_a_checkpoint_is_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, index = files = [tmp_path / name for name in ("m.ckpt-2.data-00000-of-00001", "m.ckpt-2.index")]
+    config = changed("models.vgg_16.build", "own")
+    config["models"]["vgg_16"]["checkpoint"] = str(data)
+    data.touch()
+    with pytest.raises(SystemExit):
+        plan(config)
+    said = capsys.readouterr().err
+    assert said.startswith(f"Error: config: models.vgg_16.checkpoint: {data}: belongs to the checkpoint 'm.ckpt-2'")
+    index.touch()
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "m.ckpt-2"')
+    for given in ("m.ckpt-2", "checkpoint", *(file.name for file in files)):
+        config["models"]["vgg_16"]["checkpoint"] = str(tmp_path / given)
+        assert plan(config).unchecked_checkpoint(SimpleNamespace(model="vgg_16")) == [str(file) for file in files]
+
+
+def test_a_backend_of_keras_that_is_unknown_or_not_installed_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("tocompress.backend.find_spec", lambda name: None)
+    for backend in ("", "tensorflow"):
+        monkeypatch.setenv("KERAS_BACKEND", backend)
+        plan(CONFIG)
+    for backend, reason in {
+        "jax": "is 'jax', which is not installed; install it with `.venv/bin/pip install -e '.[gpu]'`",
+        "torch": "is 'torch'; the study trains on 'tensorflow'",
+    }.items():
+        monkeypatch.setenv("KERAS_BACKEND", backend)
+        with pytest.raises(SystemExit) as end:
+            plan(CONFIG)
+        assert end.value.code == 1
+        assert capsys.readouterr().err.startswith(f"Error: KERAS_BACKEND: {reason}")
+    monkeypatch.setattr("tocompress.backend.find_spec", lambda name: name)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    plan(CONFIG)
 
 
 def test_what_ssh_takes_is_accepted() -> None:
