@@ -164,7 +164,9 @@ def test_one_file_of_a_checkpoint_is_all_of_it(tmp_path: Path, capsys: pytest.Ca
     with pytest.raises(SystemExit):
         plan(config)
     said = capsys.readouterr().err
-    assert said.startswith(f"Error: config: models.vgg_16.checkpoint: {data}: belongs to the checkpoint 'm.ckpt-2'")
+    assert said.startswith(
+        f"Error: config: models.vgg_16.checkpoint: {tmp_path}/m.ckpt-2: of its files, 'm.ckpt-2.index'"
+    )
     index.touch()
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "m.ckpt-2"')
     for given in ("m.ckpt-2", "checkpoint", *(file.name for file in files)):

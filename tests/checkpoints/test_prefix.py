@@ -87,9 +87,7 @@ def test_the_file_checkpoint_names_it_as_a_text_of_protocol_buffers(said: str, f
 def test_a_file_that_is_left_of_a_checkpoint_names_the_prefix(tmp_path: Path) -> None:
     for name in ("model.ckpt-200.data-00000-of-00001", "model.ckpt-200.meta"):
         (tmp_path / name).write_bytes(np.float32([1, 2]).tobytes())
-        with pytest.raises(
-            StudyError, match=r"belongs to the checkpoint 'model\.ckpt-200', but 'model\.ckpt-200\.index'"
-        ):
+        with pytest.raises(StudyError, match=r"model\.ckpt-200: of its files, 'model\.ckpt-200\.index' is not there"):
             prefix_of(tmp_path / name)
     (tmp_path / "checkpoint").write_text('model_checkpoint_path: "model.ckpt-200"\n')
     with pytest.raises(StudyError, match=r"checkpoint: names the checkpoint 'model\.ckpt-200', which is not there"):

@@ -28,11 +28,6 @@ def prefix_of(path: Path) -> Path:
     if path.name == "checkpoint" and path.is_file():
         return _last_named_in(path)
     prefix = _without_ending(path)
-    if path.is_file() and not _files(prefix):
-        raise StudyError(
-            f"{path}: belongs to the checkpoint '{prefix.name}', but '{prefix.name}.index' is not beside it; put all of"
-            " its files into one folder"
-        )
     files_of(prefix)
     return prefix
 
@@ -41,6 +36,11 @@ def files_of(prefix: Path) -> list[Path]:
     """The files that make up the checkpoint `prefix`, sorted by name; StudyError where there are none."""
     if files := _files(prefix):
         return files
+    if any(_without_ending(file) == prefix for file in prefix.parent.glob(f"{escape(prefix.name)}?*")):
+        raise StudyError(
+            f"{prefix}: of its files, '{prefix.name}.index' is not there; not a readable TensorFlow checkpoint, get all"
+            " of it again"
+        )
     raise StudyError(
         f"there is no file, folder or checkpoint prefix '{prefix}'; name an existing one, from {Path.cwd()}"
     )
