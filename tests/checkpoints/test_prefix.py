@@ -13,6 +13,7 @@ from tocompress.checkpoints.prefix import files_of, prefix_of
 from tocompress.checkpoints.tensorflow_checkpoint import find, read
 from tocompress.errors import StudyError
 
+ZEROS = np.zeros(3, np.float32)
 LAYOUTS = {"V2": (2, False), "V2 sharded": (2, True), "V1": (1, False), "V1 sharded": (1, True)}
 
 
@@ -29,7 +30,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         variables = []
         for name, device in {"w": "/cpu:0", "v": "/cpu:1"}.items():
             with tf.device(device):
-                variables.append(tf.compat.v1.get_variable(name, [3], use_resource=False))
+                variables.append(tf.compat.v1.get_variable(name, initializer=ZEROS, use_resource=False))
         saver = tf.compat.v1.train.Saver(variables, sharded=sharded, write_version=version)
         for step in (100, 200):
             session.run([variable.assign(3 * [float(step)]) for variable in variables])
