@@ -1,5 +1,7 @@
 """Weights files hold what was put into them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from safetensors import safe_open
@@ -60,3 +62,46 @@ def test_a_file_is_what_safetensors_itself_would_write(tmp_path):
         metadata = file.metadata()
     contiguous = {name: np.ascontiguousarray(array) if array.ndim else array for name, array in weights.items()}
     assert (tmp_path / "w").read_bytes() == save(contiguous, metadata)
+
+
+GRID = QuantizedTensor(np.zeros(4, np.uint8), 8, (4,), np.float32(0.1), np.int32(3))
+IMPOSSIBLE = {
+    "NaN": ("conv/weights", np.float32([1, np.nan]), "conv/weights: holds NaN or infinity in 1 of 2 values"),
+    "infinity": ("gnmt/bias", np.float32([-np.inf, np.inf, 0]), "gnmt/bias: holds NaN or infinity in 2 of 3 values"),
+    "a negative variance": (
+        "conv/BatchNorm/moving_variance",
+        np.float32([1, -1e-9, -0.02]),
+        "conv/BatchNorm/moving_variance: holds the variance -0.02; a variance is 0 or more",
+    ),
+    "a grid beyond float32": ("conv/weights", replace(GRID, scale=np.float32(2e36)), "conv/weights: holds NaN or inf"),
+    "a grid of NaN": ("conv/weights", replace(GRID, scale=np.float32(np.nan)), "conv/weights: holds NaN or infinity"),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+def test_values_that_no_network_has_are_neither_written_nor_read(case, tmp_path, monkeypatch):
+    name, tensor, reason = IMPOSSIBLE[case]
+    path = tmp_path / "w.safetensors"
+    with pytest.raises(StudyError) as written:
+        write_weights(path, {"fine": GRID, name: tensor}, METADATA)
+    assert not path.exists()
+    with monkeypatch.context() as unchecked:
+        unchecked.setattr("tocompress.weights.check_numbers", lambda _: None)
+        write_weights(path, {"fine": GRID, name: tensor}, METADATA)
+    with pytest.raises(StudyError) as read:
+        read_weights(path)
+    assert str(written.value) == str(read.value)
+    assert str(read.value).startswith(f"{path}: {reason}")
+
+
+def test_extreme_but_possible_values_are_written_and_read(tmp_path):
+    largest = np.finfo(np.float32).max
+    weights = {
+        "a": np.float32([largest, -largest, 1e-45]),
+        "c/BatchNorm/moving_variance": np.float32([0, -0.0, 1e-45, largest]),
+        "c/BatchNorm/moving_mean": np.float32([-1]),
+        "q": replace(GRID, scale=np.float32(1e36)),
+    }
+    write_weights(tmp_path / "w.safetensors", weights, METADATA)
+    read, _ = read_weights(tmp_path / "w.safetensors")
+    np.testing.assert_array_equal(read["a"], weights["a"])

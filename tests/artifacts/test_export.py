@@ -205,6 +205,24 @@ def test_tensors_that_are_not_the_networks_are_named(body, weights, monkeypatch)
         export(body, tensors)
 
 
+@pytest.mark.parametrize("bits", [None, 8])
+@pytest.mark.parametrize(("weight", "gamma"), [(1e38, 1e3), (1e-3, 3e38), (1e25, 1e25)])
+def test_what_becomes_infinite_when_batch_norm_is_folded_in_is_named(body, weights, bits, weight, gamma):
+    layer = "MobilenetV1/Conv2d_1_pointwise"
+    enormous = {f"{layer}/{name}": weights[f"{layer}/{name}"].copy() for name in ("weights", "BatchNorm/gamma")}
+    enormous[f"{layer}/weights"][..., 0] = weight
+    enormous[f"{layer}/BatchNorm/gamma"][0] = gamma
+    enormous[f"{layer}/BatchNorm/moving_mean"] = np.full_like(weights[f"{layer}/BatchNorm/moving_mean"], 5)
+    changed = weights | enormous
+    if bits is not None:
+        changed, _ = quantize_weights(changed, bits, "tensor")
+    with (
+        np.errstate(over="ignore"),
+        pytest.raises(StudyError, match=rf"{layer}/\w+, as deployed: holds NaN or infinity"),
+    ):
+        export(body, deployed(changed, EPSILON))
+
+
 def test_files_hold_what_was_written_and_equal_graphs_give_equal_files(body, tmp_path):
     paths = [tmp_path / "a.pb", tmp_path / "b.pb"]
     write_graph(paths[0], body)

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -175,6 +176,24 @@ def test_keys_with_dots_are_to_be_nested(
         plan(config)
     where = f"{section}.{key}" if section else key
     assert capsys.readouterr().err == f"Error: config: {where}: a key holds no dot; write it nested: {nested}\n"
+
+
+def test_one_file_of_a_checkpoint_is_all_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, index = files = [tmp_path / name for name in ("m.ckpt-2.data-00000-of-00001", "m.ckpt-2.index")]
+    config = changed("models.vgg_16.build", "own")
+    config["models"]["vgg_16"]["checkpoint"] = str(data)
+    data.touch()
+    with pytest.raises(SystemExit):
+        plan(config)
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"Error: config: models.vgg_16.checkpoint: {tmp_path}/m.ckpt-2: of its files, 'm.ckpt-2.index'"
+    )
+    index.touch()
+    (tmp_path / "checkpoint").write_text('model_checkpoint_path: "m.ckpt-2"')
+    for given in ("m.ckpt-2", "checkpoint", *(file.name for file in files)):
+        config["models"]["vgg_16"]["checkpoint"] = str(tmp_path / given)
+        assert plan(config).unchecked_checkpoint(SimpleNamespace(model="vgg_16")) == [str(file) for file in files]
 
 
 def test_what_ssh_takes_is_accepted() -> None:

@@ -163,6 +163,7 @@ def all_of(*makes: Make) -> Make:
 
 
 METADATA = ModelMetadata("tiny", "vgg_16", "fp32", trained=True, width=0.1, input_size=32, classes=10)
+THREES = np.full((2, 2), 3, np.float32)
 KERNEL = np.random.default_rng(1).standard_normal((3, 3, 4, 8)).astype(np.float32)
 
 
@@ -191,6 +192,18 @@ def cut(name: str, size: int, make: Make) -> Make:
         (folder / name).write_bytes((folder / name).read_bytes()[:size])
 
     return shortened
+
+
+def replaced(name: str, old: np.float32, new: np.float32, make: Make) -> Make:
+    """A file with one number in the place of another, which no writer of ours would write."""
+
+    def other(folder: Path) -> None:
+        make(folder)
+        content = (folder / name).read_bytes()
+        assert old.tobytes() in content
+        (folder / name).write_bytes(content.replace(old.tobytes(), new.tobytes()))
+
+    return other
 
 
 def body(*shape: int, name: str = "conv/weights") -> Make:
@@ -308,8 +321,16 @@ CASES: dict[str, tuple[Step, Make, str]] = {
     "weights of 99 bits": (EXPORT, all_of(body(3, 3, 4, 8), weights(set_bits)), NO_WEIGHTS),
     "weights that are not numbers": (
         QUANTIZE,
-        weights(**{"fc/weights": np.full((2, 2), np.nan, np.float32)}),
-        "fp32.safetensors: fc/weights: holds NaN",
+        replaced("fp32.safetensors", np.float32(3), np.float32(np.nan), weights(**{"fc/weights": THREES})),
+        "fp32.safetensors: fc/weights: holds NaN or infinity in 4 of 4 values",
+    ),
+    "variances that are none": (
+        EXPORT,
+        all_of(
+            body(3, 3, 4, 8),
+            replaced("fp32.safetensors", np.float32(3), np.float32(-3), weights(**{"b/moving_variance": THREES})),
+        ),
+        "fp32.safetensors: b/moving_variance: holds the variance -3",
     ),
     # Graphs
     "a graph that is none": (

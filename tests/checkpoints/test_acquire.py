@@ -19,7 +19,8 @@ from tocompress.artifacts.body import trace
 from tocompress.artifacts.deployed import deployed
 from tocompress.artifacts.export import export
 from tocompress.artifacts.graph import write_graph
-from tocompress.checkpoints.acquire import acquire
+from tocompress.checkpoints.acquire import acquire, initial
+from tocompress.checkpoints.tensorflow_checkpoint import archive, files_of, write
 from tocompress.data.subwords import Vocabulary, decode, pad
 from tocompress.errors import StudyError
 from tocompress.evaluation.predict import loaded
@@ -149,11 +150,57 @@ def test_an_archive_is_unpacked_beside_the_weights_and_nothing_stays(
     assert list(weights.parent.iterdir()) == [weights]
 
 
+@pytest.fixture(scope="module")
+def narrow() -> tuple[ImageModel, dict[str, np.ndarray]]:
+    """A very narrow MobileNet, and its variables."""
+    model = model_of("mobilenet_v1", width=0.05, input_size=32, classes=4)
+    return model, {name: np.asarray(values) for name, values in initial(model).items()}
+
+
+#: A variable, another value for its first, and why it is refused.
+IMPOSSIBLE = {
+    "NaN": ("MobilenetV1/Logits/Conv2d_1c_1x1/biases", np.float32(np.nan), "holds NaN or infinity in 1 of 4 values"),
+    "infinity": ("MobilenetV1/Conv2d_0/weights", np.float32(-np.inf), "holds NaN or infinity in 1 of "),
+    "beyond float32": ("MobilenetV1/Conv2d_0/weights", np.float64(1e39), "holds NaN or infinity in 1 of "),
+    "a negative variance": (
+        "MobilenetV1/Conv2d_5_pointwise/BatchNorm/moving_variance",
+        np.float32(-0.02),
+        "holds the variance -0.02; a variance is 0 or more",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", IMPOSSIBLE)
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast")
+def test_values_that_no_network_has_are_refused_with_file_and_variable(narrow, case: str, tmp_path: Path) -> None:
+    (model, variables), (name, value, reason) = narrow, IMPOSSIBLE[case]
+    changed = variables[name].astype(value.dtype)
+    changed.flat[0] = value
+    prefix = tmp_path / "folder/model.ckpt-7"
+    write(prefix, variables | {name: changed, "global_step": np.int64(7)})
+    with pytest.raises(StudyError) as raised:
+        acquire("narrow", model, tmp_path / "weights", checkpoint=files_of(prefix))
+    assert str(raised.value).startswith(f"{prefix}: {name}: {reason}")
+    archive(prefix, tmp_path / "a.tar.gz")
+    with pytest.raises(StudyError) as raised:
+        acquire("narrow", model, tmp_path / "weights", checkpoint=[tmp_path / "a.tar.gz"])
+    assert str(raised.value).startswith(f"{tmp_path}/a.tar.gz/model.ckpt-7: {name}: {reason}")
+    assert not (tmp_path / "weights").exists()
+
+
+def test_impossible_values_of_variables_that_the_network_does_not_have_are_ignored(narrow, tmp_path: Path) -> None:
+    model, variables = narrow
+    write(tmp_path / "model.ckpt", variables | {"MobilenetV1/Conv2d_0/weights/RMSProp": np.float32([np.nan])})
+    acquire("narrow", model, tmp_path / "weights", checkpoint=[tmp_path / "model.ckpt.data-00000-of-00001"])
+    assert read_weights(tmp_path / "weights")[0].keys() == variables.keys()
+
+
 GROWTH = """
 import re, sys
 from pathlib import Path
 import keras, tensorflow
-from tocompress.checkpoints.acquire import acquire
+from tocompress.checkpoints.acquire import acquire, initial
+from tocompress.checkpoints.tensorflow_checkpoint import archive, files_of, write
 from tocompress.settings.model import Checkpoint, ImageModel
 def peak(): return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 settings = dict(build="published", data="imagenet", input_size=224, classes=1000, checkpoint=Checkpoint(url=""))

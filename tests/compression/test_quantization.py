@@ -109,6 +109,65 @@ def test_a_constant_tensor_is_kept(value, axis):
     np.testing.assert_allclose(dequantize(quantize(tensor, 6, axis)), tensor, rtol=1e-6, atol=1e-38)
 
 
+EVERY_FLOAT = arrays.arrays(
+    np.float32, st.sampled_from([(1, 1), (1, 1, 1, 1), (6, 7)]), elements=st.floats(width=32, allow_nan=False)
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(tensor=EVERY_FLOAT, bits=st.integers(2, 16), granularity=st.sampled_from(["tensor", "channel"]))
+def test_any_floats_are_quantized_to_finite_ones_of_an_honest_error_or_refused(tensor, bits, granularity):
+    try:
+        quantized, table = quantize_weights({"N/weights": tensor}, bits, granularity, minimum_values=1)
+    except StudyError as error:
+        assert str(error).startswith("N/weights: ")
+        span = np.ptp(np.append(tensor, np.float32(0)).astype(np.float64))
+        assert not span < 0.99 * np.finfo(np.float32).max
+        return
+    values = dequantize(quantized["N/weights"]).astype(np.float64)
+    assert np.isfinite(values).all()
+    error = values - tensor
+    row = table.iloc[0]
+    assert row["rms_error"] == pytest.approx(np.sqrt(np.mean(error**2)), rel=1e-5)
+    assert row["maximum_error"] == pytest.approx(np.abs(error).max(), rel=1e-5)
+    if not error.any():
+        assert row["signal_to_noise"] == np.inf if tensor.any() else np.isnan(row["signal_to_noise"])
+    else:
+        expected = 10 * np.log10(np.sum(tensor.astype(np.float64) ** 2) / np.sum(error**2))
+        assert row["signal_to_noise"] == pytest.approx(expected, abs=1e-3)
+
+
+def outlying(*values):
+    """A kernel of normal weights, but for the first ones."""
+    tensor = np.random.default_rng(1).standard_normal((3, 3, 16, 32)).astype(np.float32)
+    tensor[0, 0, 0, : len(values)] = values
+    return tensor
+
+
+@pytest.mark.parametrize("bits", [2, 6, 8, 16])
+def test_one_enormous_weight_does_not_make_a_lossy_grid_lossless(bits):
+    quantized, table = quantize_weights({"N/weights": outlying(1e30)}, bits, "tensor")
+    assert np.count_nonzero(dequantize(quantized["N/weights"])) == 1
+    assert np.isfinite(table["signal_to_noise"]).all()
+    assert table["rms_error"].iloc[0] >= 0.99
+
+
+@pytest.mark.parametrize("bits", [2, 6, 8, 16])
+def test_weights_of_which_nothing_is_left_have_no_signal_above_the_noise(bits):
+    _, table = quantize_weights({"N/weights": outlying() * np.float32(1e-40)}, bits, "tensor")
+    assert table["signal_to_noise"].tolist() == pytest.approx([0])
+
+
+@pytest.mark.parametrize("bits", [2, 6, 8, 16])
+def test_a_range_that_float32_has_no_grid_for_is_named(bits):
+    kernel = outlying(3.4e38, -3.4e38)
+    with pytest.raises(StudyError, match=r"^N/weights: spans -3\.4e\+38 to 3\.4e\+38"):
+        quantize_weights({"N/weights": kernel}, bits, "tensor")
+    # Each of them alone is the range of its channel.
+    quantized, _ = quantize_weights({"N/weights": kernel}, 8, "channel")
+    assert np.isfinite(dequantize(quantized["N/weights"])).all()
+
+
 WEIGHTS = {
     "N/Conv/weights": np.random.default_rng(1).standard_normal((3, 3, 8, 16)).astype(np.float32),
     "N/Conv/BatchNorm/gamma": np.ones(2048, np.float32),

@@ -137,3 +137,10 @@ def test_no_layer_loses_its_last_channel(translator):
 def test_more_examples_than_there_are_is_one_line(cnn):
     with pytest.raises(StudyError, match="examples is 61, but the calibration set holds 60"):
         scan(cnn[0], inputs(CNN, examples=EXAMPLES + 1), cnn[1], quiet)
+
+
+def test_a_network_whose_logits_are_not_finite_is_not_scanned(cnn):
+    weights, examples = cnn
+    broken = weights | {"MobilenetV1/Conv2d_0/weights": np.full_like(weights["MobilenetV1/Conv2d_0/weights"], np.nan)}
+    with pytest.raises(StudyError, match=r"the logits of .*: holds NaN or infinity"):
+        scan(broken, inputs(CNN), examples, quiet)

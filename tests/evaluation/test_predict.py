@@ -4,11 +4,17 @@ from unittest import mock
 import numpy as np
 import pandas as pd
 import pytest
+from small_models import small_model
 
+from tocompress.artifacts.deployed import deployed
+from tocompress.artifacts.export import export
+from tocompress.artifacts.feeds import read_subwords
+from tocompress.artifacts.graph import write_graph
 from tocompress.data.preprocessing import preprocess
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
-from tocompress.evaluation.predict import best_classes, predict, predict_images, predict_sentences
+from tocompress.evaluation.predict import best_classes, loaded, predict, predict_images, predict_sentences
+from tocompress.models.gnmt import PROJECTION_KERNEL
 from tocompress.schemas import data as schemas
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.data import Glyphs, NumberPhrases, Wmt
@@ -94,8 +100,16 @@ def test_ties_go_to_the_lower_class_and_few_classes_have_few_ranks():
 
 def test_an_artifact_that_gives_nan_is_named(dense, examples):
     artifact = dense(np.zeros((32 * 32 * 3, 7), np.float32), np.full(7, np.nan, np.float32))
-    with pytest.raises(StudyError, match=r"artifact\.pb: .*not finite"):
+    with pytest.raises(StudyError, match=r"artifact\.pb: gives logits that are not finite for example 0;"):
         predict_images(artifact, *examples, image_model(7), batch_size=4)
+    images, labels = examples
+    images = images.copy()
+    images[:, 0, 0, 0], images[6, 0, 0, 0] = 0, 255  # becomes -1 and 1
+    weights = np.zeros((32 * 32 * 3, 7), np.float32)
+    weights[0, 3] = 3e38
+    artifact = dense(weights, np.full(7, 3e38, np.float32))
+    with pytest.raises(StudyError, match=r"artifact\.pb: gives logits that are not finite for example 6;"):
+        predict_images(artifact, images, labels, image_model(7), batch_size=4)
 
 
 def test_a_label_beyond_the_models_classes_is_an_error(examples):
@@ -150,6 +164,60 @@ def test_translations_are_cut_joined_and_limited_by_batch(echo, subwords, tmp_pa
     assert table["hypothesis"].tolist() == SENTENCES
     assert table["example"].tolist() == list(range(5))
     write_table(tmp_path / "predictions.parquet", SENTENCE_PREDICTIONS, table)
+
+
+@pytest.mark.parametrize("token", [-1, 1000])
+def test_a_token_of_no_subword_is_named_with_its_example(token, tensorflow, freeze, subwords):
+    def build(placeholder):
+        source = placeholder("int32", [None, None], "source")
+        for kind, shape, name in (
+            ("int32", [None], "source_length"),
+            ("int32", [], "maximum_length"),
+            ("bool", [], "forced"),
+        ):
+            placeholder(kind, shape, name)
+        last = tensorflow.reduce_all(tensorflow.equal(source[:, :1], ids["nine"]), axis=1, keepdims=True)
+        tensorflow.where(last & (source >= 0), token * tensorflow.ones_like(source), source, name="output")
+
+    data = NumberPhrases(kind="number_phrases", **subwords)
+    words = read_subwords(TRANSLATOR, data)
+    ids = {"nine": words.source_ids("nine past")[0]}
+    with pytest.raises(StudyError, match=rf"artifact\.pb: gives the token {token} for example 4, but there are"):
+        predict_sentences(freeze(build), pairs(SENTENCES, "Referenz"), TRANSLATOR, data, batch_size=2)
+
+
+@pytest.mark.parametrize("shape", [[-1], [-1, 1, 1]])
+def test_what_are_no_tokens_of_the_batch_is_named(shape, tensorflow, freeze, subwords):
+    def build(placeholder):
+        source = placeholder("int32", [None, None], "source")
+        for kind, size, name in (
+            ("int32", [None], "source_length"),
+            ("int32", [], "maximum_length"),
+            ("bool", [], "forced"),
+        ):
+            placeholder(kind, size, name)
+        tensorflow.reshape(source, shape, name="output")
+
+    data = NumberPhrases(kind="number_phrases", **subwords)
+    with pytest.raises(StudyError, match=r"artifact\.pb: gives int32 .*, not token ids of 2 sentences"):
+        predict_sentences(freeze(build), pairs(SENTENCES, "Referenz"), TRANSLATOR, data, batch_size=2)
+
+
+@pytest.mark.parametrize("beam_width", [1, 3])
+def test_a_translator_whose_logits_are_not_finite_is_named(beam_width, tensorflow, tmp_path):
+    model = small_model("gnmt")
+    body = model.body(beam_width)
+    enormous = dict(model.weights)
+    enormous[PROJECTION_KERNEL] = np.full_like(enormous[PROJECTION_KERNEL], 3e38)
+    for name, weights in {"right": model.weights, "wrong": enormous}.items():
+        write_graph(tmp_path / f"{name}.pb", export(body, deployed(weights, None)))
+    with loaded(tmp_path / "right.pb", threads=1) as run:
+        assert run(model.feeds).shape[0] == 2
+    with (
+        loaded(tmp_path / "wrong.pb", threads=1) as run,
+        pytest.raises(StudyError, match=r"wrong\.pb: gives logits that are not finite; export and compress it again$"),
+    ):
+        run(model.feeds)
 
 
 def asked(model, data):

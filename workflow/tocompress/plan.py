@@ -15,7 +15,8 @@ from typing import Any, NoReturn
 from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
-from tocompress.errors import StudyError
+from tocompress.checkpoints.prefix import files_of, prefix_of
+from tocompress.errors import StudyError, about
 from tocompress.files import check_digest
 from tocompress.models.registry import NETWORKS, Network
 from tocompress.paths import FIGURE_FORMATS, Paths
@@ -572,15 +573,12 @@ def _check_source(where: str, source: Download) -> None:
     if _is_remote(source):
         _check_recorded(where, source)
         return
-    url = source.url
-    try:
+    with about(where):
         files = _local_files(source)
-    except StudyError:
-        raise StudyError(
-            f"{where}: there is no file, folder or checkpoint prefix '{url}'; name an existing one, from {Path.cwd()}"
-        ) from None
     if source.sha256 is not None and not (len(files) == 1 and files[0].is_file()):
-        raise StudyError(f"{where}.sha256: is of one file, but '{url}' is several; leave it out, or name an archive")
+        raise StudyError(
+            f"{where}.sha256: is of one file, but '{source.url}' is several; leave it out, or name an archive"
+        )
 
 
 def _check_recorded(where: str, source: Download) -> None:
@@ -596,14 +594,10 @@ def _check_recorded(where: str, source: Download) -> None:
 
 
 def _local_files(source: Download) -> list[Path]:
-    """A file or folder on this machine, or the files of the checkpoint with this prefix."""
+    """A folder or file on this machine, or all files of the checkpoint of which it is the prefix or one of them."""
     parts = urlsplit(source.url)
     path = Path(url2pathname(parts.path) if parts.scheme == "file" else source.url)
-    if path.exists():
-        return [path]
-    from tocompress.checkpoints.tensorflow_checkpoint import files_of  # half a second of imports, for few
-
-    return files_of(path)
+    return [path] if path.is_dir() else files_of(prefix_of(path))
 
 
 def _subword_files(data: DataSettings) -> dict[str, str]:

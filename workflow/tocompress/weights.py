@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from tocompress.errors import StudyError
+from tocompress.errors import StudyError, about
 from tocompress.files import replace_on_success
 
 
@@ -58,7 +58,9 @@ _TYPES |= {"<f2": "F16", "<f4": "F32", "<f8": "F64"}
 
 
 def write_weights(path: str | Path, weights: Weights, metadata: ModelMetadata) -> None:
-    """Write `weights` to the safetensors file `path`, whole or not at all."""
+    """Write `weights` to the safetensors file `path`, whole or not at all. StudyError as of `check_numbers`."""
+    with about(path):
+        check_numbers(weights)
     arrays: dict[str, np.ndarray] = {}
     quantized: dict[str, dict[str, object]] = {}
     for name, tensor in weights.items():
@@ -72,6 +74,32 @@ def write_weights(path: str | Path, weights: Weights, metadata: ModelMetadata) -
     header = {"model": asdict(metadata), "quantized": quantized, "order": [*weights]}
     with replace_on_success(path) as temporary:
         _save(temporary, arrays, {_HEADER: json.dumps(header)})
+
+
+def check_numbers(weights: Weights) -> None:
+    """Raise a StudyError that names the variable where one has values that no network can have.
+
+    These are NaN, infinity, a negative variance, and a grid whose values are too large for float32.
+    """
+    for name, tensor in weights.items():
+        if isinstance(tensor, QuantizedTensor):
+            check_grid(name, tensor.scale, tensor.bits)
+            continue
+        check_finite(name, tensor)
+        if name.endswith("/moving_variance") and (negative := tensor[tensor < 0]).size:
+            raise StudyError(f"{name}: holds the variance {negative.min():.3g}; a variance is 0 or more")
+
+
+def check_grid(name: str, scale: np.ndarray, bits: int) -> None:
+    """Raise a StudyError that names the tensor where integers of so many bits times `scale` are not finite."""
+    with np.errstate(over="ignore"):
+        check_finite(name, np.asarray(scale * np.float32(np.ldexp(1.0, bits) - 1)))
+
+
+def check_finite(name: str, values: np.ndarray) -> None:
+    """Raise a StudyError that names the values where one is NaN or infinite."""
+    if odd := values.size - np.count_nonzero(np.isfinite(values)):
+        raise StudyError(f"{name}: holds NaN or infinity in {odd} of {values.size} values; all are to be finite")
 
 
 def _save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
@@ -119,7 +147,7 @@ def read_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
 
 
 def read_weights(path: str | Path) -> tuple[Weights, ModelMetadata]:
-    """Read a weights file; errors name the file."""
+    """Read a weights file; errors name the file, and are those of `check_numbers` too."""
     try:
         with safe_open(path, "numpy") as file:
             header = _header(file)
@@ -140,7 +168,9 @@ def read_weights(path: str | Path) -> tuple[Weights, ModelMetadata]:
                 )
             else:
                 weights[name] = arrays[name]
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        with about(path):
+            check_numbers(weights)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise _damaged(path, error) from error
     return weights, metadata
 

@@ -24,7 +24,7 @@ from tocompress.compression.packing import stored_width
 from tocompress.errors import StudyError, about
 from tocompress.files import digest
 from tocompress.models.registry import NETWORKS
-from tocompress.weights import read_weights
+from tocompress.weights import check_finite, check_grid, read_weights
 
 _LARGEST_GRAPH = 2**31 - 2**24  # bytes of weights: protobuf's limit, less ample room for the operations
 
@@ -57,7 +57,7 @@ def export_variant(
 def export(body: GraphDef, tensors: Mapping[str, DeployedTensor]) -> GraphDef:
     """A variant's graph: `body` with its deployed tensors as constants.
 
-    Raises StudyError where the tensors are not those of the body, or too large for a graph file.
+    Raises StudyError where the tensors are not those of the body, are not finite, or are too large for a graph file.
     """
     _check_tensors(body, tensors)
     exported = GraphDef(versions=body.versions, library=body.library)
@@ -94,6 +94,12 @@ def _check_tensors(body: GraphDef, tensors: Mapping[str, DeployedTensor]) -> Non
     for name, shape in given.items():
         if shape != expected[name]:
             raise StudyError(f"{name}: shape {list(shape)}, but the network takes {list(expected[name])}")
+    # Sound weights can become infinite when batch norm is folded into them.
+    for name, tensor in tensors.items():
+        if isinstance(tensor, AffineTensor):
+            check_grid(f"{name}, as deployed", tensor.scale, tensor.bits)
+        else:
+            check_finite(f"{name}, as deployed", tensor)
     if (size := sum(_stored(tensor).nbytes for tensor in tensors.values())) > _LARGEST_GRAPH:
         raise StudyError(f"{size / 2**30:.1f} GiB of weights: a TensorFlow graph file holds less than 2 GiB")
 

@@ -12,11 +12,11 @@ import numpy as np
 from tocompress.archives import is_archive, unpack
 from tocompress.checkpoints import tensorflow_checkpoint
 from tocompress.data.subwords import Vocabulary
-from tocompress.errors import StudyError
+from tocompress.errors import StudyError, about
 from tocompress.files import check_digest
 from tocompress.models import registry
 from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
-from tocompress.weights import ModelMetadata, Weights, write_weights
+from tocompress.weights import ModelMetadata, Weights, check_numbers, write_weights
 
 if TYPE_CHECKING:
     import keras
@@ -58,8 +58,8 @@ def imported(model: ModelSettings, files: Files, scratch: Path) -> Weights:
     """The weights of a TensorFlow checkpoint, by exact name; its other variables are ignored.
 
     `files`: those of the checkpoint, or an archive, which is unpacked as the new folder `scratch`, or a folder that
-    holds it. Raises StudyError where it has another digest than the config says, or lacks a variable or has it in
-    another shape.
+    holds it. Raises StudyError where it has another digest than the config says, lacks a variable, has it in another
+    shape, or has values that no network can have.
     """
     import keras
 
@@ -83,7 +83,10 @@ def _read(model: ModelSettings, files: Sequence[Path], expected: Shapes, scratch
         _check_vocabularies(prefix, expected, shapes)
     ignored = sorted(shapes.keys() - expected.keys())
     print(f"{prefix.name}: {len(expected)} variables; ignored: {', '.join(ignored) or 'none'}")
-    return values(tensorflow_checkpoint.read(prefix, expected))
+    weights = values(tensorflow_checkpoint.read(prefix, expected))
+    with about(prefix):
+        check_numbers(weights)
+    return weights
 
 
 def _check_vocabularies(prefix: Path, expected: Shapes, found: Shapes) -> None:

@@ -5,42 +5,46 @@ from __future__ import annotations
 import gzip
 import re
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 
 from tocompress.checkpoints import checkpoint_v1, checkpoint_v2
+from tocompress.checkpoints.foreign import refuse_foreign, refuse_objects
+from tocompress.checkpoints.prefix import files_of, index_of, prefix_of
 from tocompress.checkpoints.stored import Stored
 from tocompress.checkpoints.table import DAMAGE
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 
 #: V1 files, as they are published and as a training writes them.
-_SINGLE = re.compile(r".*\.ckpt(-\d+)?")
+_V1 = re.compile(r".*\.ckpt(-\d+)?(-\d{5}-of-\d{5})?")
 _NOT_READABLE = "not a readable TensorFlow checkpoint, get all of it again"
 
 
 def find(path: Path, name: str | None = None) -> Path:
-    """The prefix of the checkpoint in the folder `path` or below it, or at `path` itself.
+    """The prefix of the checkpoint in the folder `path` or below it, or that `path` is, or is a file of.
 
-    A prefix is what TensorFlow calls the path without `.index`, or of a V1 file. `name`: the prefix's last part, needed
-    where a folder holds several checkpoints. StudyError lists what was found when that is not exactly one.
+    `name`: the last part of the prefix or the name of a file of it, needed where a folder holds several checkpoints.
+    StudyError lists what was found when that is not exactly one.
     """
     if not path.is_dir():
-        if path.is_file() or _index(path).is_file():
-            return path.with_suffix("") if path.suffix == ".index" else path
-        raise StudyError(f"{path}: no such file, folder or checkpoint prefix")
-    indices = [file.with_suffix("") for file in path.rglob("*.index")]
-    single_files = [file for file in path.rglob("*") if file.is_file() and _SINGLE.fullmatch(file.name)]
-    prefixes = sorted({prefix for prefix in (*indices, *single_files) if not prefix.name.startswith(".")})
-    found = [prefix for prefix in prefixes if name is None or prefix.name == name]
+        return prefix_of(path)
+    files = [file for file in path.rglob("*") if file.is_file() and not file.name.startswith(".")]
+    prefixes = {prefix_of(file) for file in files if file.suffix == ".index" or _V1.fullmatch(file.name)}
+    found = prefixes
+    if name is not None:
+        found = {prefix for prefix in prefixes if prefix.name == name}
+        found |= {prefix_of(file) for file in files if file.name == name}
+    if not prefixes:
+        refuse_foreign(path)
     if len(found) != 1:
         wanted = "exactly one checkpoint" if name is None else f"one checkpoint named '{name}'"
-        listed = ", ".join(str(prefix.relative_to(path)) for prefix in prefixes) or "none"
+        listed = ", ".join(sorted(str(prefix.relative_to(path)) for prefix in prefixes)) or "none"
         raise StudyError(f"{path}: expected {wanted}; the checkpoints in it: {listed}")
-    return found[0]
+    return found.pop()
 
 
 def shapes(prefix: Path) -> dict[str, tuple[int, ...]]:
@@ -59,11 +63,18 @@ def read(prefix: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, np.
 
 
 def _stored(prefix: Path) -> dict[str, Stored]:
-    index = _index(prefix)
-    file, variables = (index, checkpoint_v2.variables) if index.is_file() else (prefix, checkpoint_v1.variables)
+    if (index := index_of(prefix)).is_file():
+        return _variables(index, lambda _: checkpoint_v2.variables(prefix))
+    files = files_of(prefix)
+    return {name: stored for file in files for name, stored in _variables(file, checkpoint_v1.variables).items()}
+
+
+def _variables(file: Path, read: Callable[[Path], dict[str, Stored]]) -> dict[str, Stored]:
     try:
-        return variables(prefix)
+        return read(file)
     except (*DAMAGE, OSError) as error:
+        if not isinstance(error, OSError):
+            refuse_foreign(file)
         raise StudyError(f"{file}: {_reason(error)}; {_NOT_READABLE}") from error
 
 
@@ -117,22 +128,10 @@ def archive(prefix: Path, destination: Path, others: Sequence[Path] = ()) -> Non
                 tar.addfile(member, content)
 
 
-def files_of(prefix: Path) -> list[Path]:
-    """The files that make up the checkpoint `prefix`, sorted by name."""
-    if _index(prefix).is_file():
-        return sorted([*prefix.parent.glob(f"{prefix.name}.data-*-of-*"), _index(prefix)])
-    if prefix.is_file():
-        return [prefix]
-    raise StudyError(f"{prefix}: no such checkpoint")
-
-
-def _index(prefix: Path) -> Path:
-    return prefix.with_name(f"{prefix.name}.index")
-
-
 def _check(prefix: Path, expected: Mapping[str, tuple[int, ...]], found: Mapping[str, tuple[int, ...]]) -> None:
     missing = [name for name in expected if name not in found]
     if missing:
+        refuse_objects(prefix, found)
         nearest = [f"'{name}' {found[name]}" for name in get_close_matches(missing[0], found)]
         raise StudyError(
             f"{prefix}: lacks {len(missing)} of {len(expected)} expected variables, the first: '{missing[0]}' "

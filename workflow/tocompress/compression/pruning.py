@@ -15,7 +15,7 @@ from tocompress.compression.quantization import quantize
 from tocompress.compression.ranking import channels_of, float_weights, kind_of, scores
 from tocompress.compression.selection import select
 from tocompress.compression.surgery import cut
-from tocompress.errors import StudyError
+from tocompress.errors import StudyError, about
 from tocompress.schemas.training import HISTORY
 from tocompress.settings.model import ModelSettings
 from tocompress.settings.pruning import PruningInputs
@@ -86,8 +86,12 @@ def prune(
             f"{model.network}: a share of {technique.share} of {whole.count} filters or units removes none: layers"
             f" keep {technique.floor} and a multiple of {technique.round_to}; raise it"
         )
+    pruned: Weights = {**arrays}
+    for name, grid in grids.items():
+        with about(name):
+            pruned[name] = quantize(arrays[name], *grid)
     return Pruned(
-        {name: quantize(array, *grids[name]) if name in grids else array for name, array in arrays.items()},
+        pruned,
         _removed(whole, channels, model),
         pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(columns=HISTORY.names),
     )

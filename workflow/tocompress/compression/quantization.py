@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tocompress.compression.packing import pack, stored_width, unpack
-from tocompress.errors import StudyError
+from tocompress.errors import StudyError, about
 from tocompress.schemas.compression import COMPRESSION
 from tocompress.weights import QuantizedTensor, Weights, channel_axis
 
@@ -33,7 +33,7 @@ def quantize_weights(
     """Quantize every kernel of at least `minimum_values` values; all else is passed on as it is.
 
     Also returns what it did to each of them: a table of schema `compression`. Raises StudyError where a tensor is
-    quantized already or not finite.
+    quantized already, not finite, or of a range that no grid holds.
     """
     quantized: Weights = {}
     rows = []
@@ -44,10 +44,8 @@ def quantize_weights(
             quantized[name] = tensor
             continue
         axis = channel_axis(name, tensor.ndim) if granularity == "channel" else None
-        try:
+        with about(name):
             result = quantize(tensor, bits, axis)
-        except StudyError as error:
-            raise StudyError(f"{name}: {error}") from error
         quantized[name] = result
         rows.append({"tensor": name, "granularity": granularity, **_describe(tensor, result)})
     return quantized, pd.DataFrame(rows, columns=COMPRESSION.names)
@@ -62,7 +60,7 @@ def quantize(tensor: Floats, bits: int, axis: int | None = None) -> QuantizedTen
     """Put a float32 tensor on the grid of its range, or of the range of each channel along `axis`.
 
     No value moves by more than half a step, to the precision of float32. Raises StudyError for values that are not
-    finite, and for `bits` outside 2..16.
+    finite, for a range that is too wide for float32, and for `bits` outside 2..16.
     """
     width = stored_width(bits)
     scale, zero_point = _grid(tensor, bits, axis)
@@ -95,6 +93,11 @@ def _grid(tensor: Floats, bits: int, axis: int | None) -> tuple[Floats, NDArray[
     highest = 2**bits - 1
     # An all-zero tensor has no range: any scale will do.
     scale = np.maximum((high - low) / highest, np.finfo(np.float32).tiny).astype(np.float32)
+    if (highest * scale.astype(np.float64) > np.finfo(np.float32).max).any():
+        raise StudyError(
+            f"spans {low.min():.3g} to {high.max():.3g}, and float32 holds no grid over that; only a smaller range can"
+            " be quantized"
+        )
     zero_point = np.clip(np.rint(-low / scale.astype(np.float64)), 0, highest).astype(np.int32)
     return np.asarray(scale), np.asarray(zero_point)
 
@@ -152,8 +155,9 @@ def _describe(tensor: Floats, quantized: QuantizedTensor) -> dict[str, Any]:
     for piece, dequantized in _dequantized_pieces(quantized):
         values = flat[piece]
         dequantized -= values
-        signal += float(np.dot(values, values))
-        noise += float(np.dot(dequantized, dequantized))
+        # float64 holds the square of every float32.
+        signal += float(np.square(values, dtype=np.float64).sum())
+        noise += float(np.square(dequantized, dtype=np.float64).sum())
         largest = max(largest, float(np.abs(dequantized, out=dequantized).max()))
     return {
         "values": flat.size,

@@ -20,7 +20,7 @@ from tocompress.settings.model import ImageModel
 from tocompress.settings.sensitivity import SensitivityInputs
 from tocompress.training.examples import Examples, drawn, shuffled_batches
 from tocompress.training.retrain import Arrays, network_of
-from tocompress.weights import Weights
+from tocompress.weights import Weights, check_finite
 
 SHARES = tuple(tenths / 10 for tenths in range(1, 10))
 
@@ -104,5 +104,7 @@ def _accuracy(network: keras.Model, batches: Sequence[Batch]) -> Row:
 
 
 def _hits(network: keras.Model, inputs: Any, truth: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
-    hits: np.ndarray = network.predict_on_batch(inputs).argmax(axis=-1) == truth
+    logits = network.predict_on_batch(inputs)
+    check_finite(f"the logits of {network.name}", logits)
+    hits: np.ndarray = logits.argmax(axis=-1) == truth
     return hits if weight is None else hits[weight > 0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,13 @@ from tocompress.settings.model import ImageModel, TranslationModel
 from tocompress.settings.prediction import PredictionInputs
 from tocompress.tables import write_table
 
+if TYPE_CHECKING:
+    from tocompress.artifacts.protocol_buffers import GraphDef
+
 TOP = 5
+
+_NOT_FINITE = "gives logits that are not finite"
+_RIGHT = "export and compress it again"
 
 Run = Callable[[Feeds], np.ndarray]
 
@@ -74,11 +81,9 @@ def predict_images(
             logits = run(feeds)
             expected = (batch.stop - batch.start, model.classes)
             if logits.shape != expected:
-                raise StudyError(
-                    f"{artifact}: gives logits {logits.shape}, not {expected}; export and compress it again"
-                )
-            if not np.isfinite(logits).all():
-                raise StudyError(f"{artifact}: gives logits that are not finite; export and compress it again")
+                raise StudyError(f"{artifact}: gives logits {logits.shape}, not {expected}; {_RIGHT}")
+            if odd := np.flatnonzero(~np.isfinite(logits).all(axis=1)).tolist():
+                raise StudyError(f"{artifact}: {_NOT_FINITE} for example {batch.start + odd[0]}; {_RIGHT}")
             tables.append(best_classes(logits, labels[batch], first=batch.start))
             print(f"predicted {batch.stop} of {len(images)} examples", flush=True)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=IMAGE_PREDICTIONS.names)
@@ -97,7 +102,7 @@ def predict_sentences(
     """The `sentence_predictions` of the share's part of a table of the schema `sentences`, in batches of its order.
 
     As in tensorflow/nmt, the longest source of a batch limits the length of all its translations. References are
-    tokens, as translations are.
+    tokens, as translations are. Raises StudyError for logits that are not finite, and for ids of no target subword.
     """
     subwords = read_subwords(model, data)
     tables = []
@@ -105,6 +110,7 @@ def predict_sentences(
         for batch in share_of(_batches(len(sentences), batch_size), share):
             part = sentences.iloc[batch]
             ids = run(sentence_feeds(part["source"].tolist(), subwords))
+            _check_ids(artifact, ids, batch, len(subwords.target))
             translated = part[["example", "plain_reference"]].assign(
                 reference=part["reference"].map(subwords.reference),
                 hypothesis=[subwords.translation(row) for row in ids],
@@ -112,6 +118,19 @@ def predict_sentences(
             tables.append(translated)
             print(f"predicted {batch.stop} of {len(sentences)} examples", flush=True)
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=SENTENCE_PREDICTIONS.names)
+
+
+def _check_ids(artifact: str | Path, ids: np.ndarray, batch: slice, vocabulary: int) -> None:
+    """Raise StudyError unless each sentence of the batch has a row of ids of a vocabulary of so many subwords."""
+    sentences = batch.stop - batch.start
+    if ids.ndim != 2 or len(ids) != sentences or ids.dtype.kind != "i":
+        raise StudyError(f"{artifact}: gives {ids.dtype} {ids.shape}, not token ids of {sentences} sentences; {_RIGHT}")
+    unknown = (ids < 0) | (ids >= vocabulary)
+    if odd := np.flatnonzero(unknown.any(axis=1)).tolist():
+        raise StudyError(
+            f"{artifact}: gives the token {ids[unknown][0]} for example {batch.start + odd[0]}, but there are"
+            f" {vocabulary} target subwords; {_RIGHT}"
+        )
 
 
 def best_classes(logits: np.ndarray, labels: np.ndarray, *, first: int = 0) -> pd.DataFrame:
@@ -132,11 +151,15 @@ def best_classes(logits: np.ndarray, labels: np.ndarray, *, first: int = 0) -> p
 
 @contextmanager
 def loaded(artifact: str | Path, threads: int) -> Iterator[Run]:
-    """A frozen graph, ready to run on feeds (placeholder -> array); a StudyError where it is none of ours."""
+    """A frozen graph, ready to run on feeds (placeholder -> array); a StudyError where it is none of ours.
+
+    Where a decoder's logits are not finite, which its tokens do not tell, a run is a StudyError too.
+    """
     tf = tensorflow()
     from tocompress.artifacts.graph import read_graph
 
     definition = read_graph(artifact)
+    _check_decoded_logits(definition)
     try:
         with tf.Graph().as_default() as graph:
             tf.import_graph_def(definition, name="")
@@ -150,10 +173,22 @@ def loaded(artifact: str | Path, threads: int) -> Iterator[Run]:
             try:
                 result: np.ndarray = session.run(output, {f"{name}:0": array for name, array in feeds.items()})
             except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
+                if _NOT_FINITE in str(error):
+                    raise StudyError(f"{artifact}: {_NOT_FINITE}; {_RIGHT}") from error
                 raise StudyError(f"{artifact}: does not run ({error}); export it again") from error
             return result
 
         yield run
+
+
+def _check_decoded_logits(graph: GraphDef) -> None:
+    """Have a graph stop where what it chooses tokens by is NaN or infinite."""
+    choices = [node for node in graph.node if node.op in ("ArgMax", "LogSoftmax")]  # greedily, or of several beams
+    for choice in choices:
+        check = graph.node.add(name=f"{choice.name}/finite", op="CheckNumerics", input=choice.input[:1])
+        check.attr["T"].type = choice.attr["T"].type
+        check.attr["message"].s = _NOT_FINITE.encode()
+        choice.input[0] = check.name
 
 
 def _batches(examples: int, size: int) -> list[slice]:

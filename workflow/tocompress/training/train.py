@@ -10,10 +10,12 @@ from typing import Any
 import pandas as pd
 
 from tocompress.checkpoints import tensorflow_checkpoint
+from tocompress.errors import about
 from tocompress.models import registry
 from tocompress.settings.model import ImageModel
 from tocompress.settings.training import TrainingInputs
 from tocompress.training.examples import read_examples
+from tocompress.weights import check_numbers
 
 
 def train(
@@ -44,8 +46,11 @@ def train(
 
         network, history = sentences.train(model, inputs.training, *sets, **course)
         variables = registry.module(model.network).named_variables(network)
+    weights = {key: variable.numpy() for key, variable in variables.items()}
+    with about(name):
+        check_numbers(weights)
     prefix = resume_folder / f"{name}.ckpt"
-    tensorflow_checkpoint.write(prefix, {key: variable.numpy() for key, variable in variables.items()})
+    tensorflow_checkpoint.write(prefix, weights)
     tensorflow_checkpoint.archive(prefix, checkpoint)
     shutil.rmtree(resume_folder, ignore_errors=True)
     return history
