@@ -80,7 +80,7 @@ CASES: list[tuple[str, Any, str]] = [
     ("benchmark.dequantization", ["once", "once"], "benchmark.dequantization: 'once' is given twice; name each once"),
     ("models.vgg_16.width", 0, "models.vgg_16.width: Input should be greater than 0 (it is 0)"),
     ("models.vgg_16.input_size", 31, "models.vgg_16.input_size: Input should be greater than or equal to 32"),
-    ("retraining.vgg_16.learning_rate", INFINITY, "retraining.vgg_16.learning_rate: Input should be a finite number"),
+    ("retraining.vgg_16.weight_decay", INFINITY, "retraining.vgg_16.weight_decay: Input should be a finite number"),
     # Models and their data
     ("models.default", CONFIG["models"]["vgg_16"], "models: 'default' stands for all others in `study.variants`"),
     ("models.vgg_16.classes", 10, "models.vgg_16.classes: 10, but 'data.glyphs' has 100"),

@@ -21,7 +21,7 @@ GNMT = TranslationModel(
     network="gnmt", build="initial", width=8 / 1024, source_vocabulary=20, target_vocabulary=20, data="phrases"
 )
 DATA = Glyphs(kind="glyphs")
-RETRAINING = Retraining(epochs=1, batch_size=16, learning_rate=1e-3)
+RETRAINING = Retraining(epochs=1, batch_size=16, learning_rates=(1e-3,))
 
 
 def inputs(model, retraining=None, **technique):

@@ -25,7 +25,7 @@ CNN = ImageModel(network="mobilenet_v1", build="initial", width=0.1, input_size=
 GNMT = TranslationModel(
     network="gnmt", build="initial", width=4 / 1024, source_vocabulary=20, target_vocabulary=20, data="phrases"
 )
-SOME = Optimization(epochs=1, learning_rate=1.0)
+SOME = Optimization(epochs=1)
 
 
 def quiet(_):

@@ -51,7 +51,7 @@ def _fit(validation, folder, stops=(), **keywords):
 
 
 def test_a_stopped_training_ends_as_one_that_is_not(tmp_path):
-    course = {"validation": (INPUTS, LABELS), "settings": Training(epochs=4, learning_rate=0.1)}
+    course = {"validation": (INPUTS, LABELS), "settings": Training(epochs=4), "learning_rate": 0.1}
     expected, history, _ = _fit(folder=tmp_path / "whole", **course)
     network, resumed, done = _fit(folder=tmp_path / "stopped", stops=(1, 3), **course)
     assert done == [f"epoch {number}" for number in (1, 2, 3, 4)]
@@ -65,8 +65,8 @@ def test_a_stopped_training_ends_as_one_that_is_not(tmp_path):
 @pytest.mark.parametrize("stops", [(), (2, 4)], ids=["at once", "stopped"])
 def test_patience_ends_a_training_and_restores_the_best_epoch(stops, tmp_path):
     validation = INPUTS, 1 - LABELS  # what it must not learn: the first epoch is the best
-    settings = Training(epochs=50, learning_rate=0.1, warmup_epochs=0)
-    network, history, done = _fit(validation, tmp_path, stops, settings=settings, patience=3)
+    settings = Training(epochs=50, warmup_epochs=0)
+    network, history, done = _fit(validation, tmp_path, stops, settings=settings, learning_rate=0.1, patience=3)
     assert done == [f"epoch {number}" for number in (1, 2, 3, 4)]
     losses = history[history["metric"] == "val_loss"]["value"].to_numpy()
     assert losses.argmin() == 0

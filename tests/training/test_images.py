@@ -66,7 +66,7 @@ def test_a_network_with_a_background_counts_labels_from_it(tmp_path: Path) -> No
 @pytest.mark.long
 def test_retraining_on_photographs_gives_the_same_bits_each_time(sets: dict[str, tuple], tmp_path: Path) -> None:
     weights = dict(initial(MODEL))
-    course = Retraining(epochs=2, batch_size=7, learning_rate=1e-3)
+    course = Retraining(epochs=2, batch_size=7, learning_rates=(1e-3,))
     runs = [
         retrain(weights, MODEL, course, sets["train"], sets["calibration"], {}, resume_folder=tmp_path / name)
         for name in ("one", "two")

@@ -18,8 +18,8 @@ IMAGES = ImageModel(network="mobilenet_v1", build="initial", width=0.05, input_s
 SENTENCES = TranslationModel(
     network="gnmt", build="initial", width=8 / 1024, source_vocabulary=20, target_vocabulary=20, data="phrases"
 )
-CNN = Retraining(epochs=2, learning_rate=0.01, examples=96, batch_size=32, patience=2)
-RNN = Retraining(epochs=3, learning_rate=0.01, guidance=1.0)
+CNN = Retraining(epochs=2, learning_rates=(0.01,), examples=96, batch_size=32, patience=2)
+RNN = Retraining(epochs=3, learning_rates=(0.01,), guidance=1.0)
 POINTWISE = "MobilenetV1/Conv2d_13_pointwise/weights"
 
 
@@ -82,7 +82,7 @@ def test_a_stopped_retraining_ends_as_one_that_is_not(model, retraining, data, k
 def test_weights_of_another_network_and_too_few_examples_are_named(tmp_path):
     weights, examples, validation = _sentences()
     with pytest.raises(StudyError, match="examples is 500, but the training set holds 130"):
-        few = Retraining(epochs=1, learning_rate=0.01, examples=500)
+        few = Retraining(epochs=1, learning_rates=(0.01,), examples=500)
         retrain(weights, SENTENCES, few, examples, validation, {}, resume_folder=tmp_path)
     weights, examples, validation = _images()
     with pytest.raises(StudyError, match="do not have the same variables: extra"):

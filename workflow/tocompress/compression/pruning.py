@@ -46,6 +46,7 @@ def prune(
 ) -> Pruned:
     """Prune a network in one cut or several, each followed by retraining where `inputs` have any.
 
+    A share of 0 cuts nothing: the control that is retrained alike.
     `importance`, float64 [N], of the channels of `weights`, where it is known already. What was quantized is retrained
     on its grids and quantized again. A stopped run goes on from `resume_folder`.
     """
@@ -59,14 +60,15 @@ def prune(
     for turn in range(1, technique.rounds + 1):
         goal = round(technique.share * whole.count * turn / technique.rounds)
         share = (goal - (whole.count - channels.count)) / channels.count
-        if share <= 0:  # too few channels for one to go in each round
-            continue
-        if turn > 1 or importance is None:
-            importance = scores(technique, model, arrays, channels, calibration)
-        keep = select(importance, channels, share, technique.ranking, technique.floor, technique.round_to)
-        arrays = {name: np.asarray(array) for name, array in cut(dict(arrays), channels, keep).items()}
-        report(f"cut {turn}/{technique.rounds}: {int((~keep).sum())} of {channels.count} filters or units go")
-        channels = channels_of(model, arrays)
+        if technique.share > 0:
+            if share <= 0:  # too few channels for one to go in each round
+                continue
+            if turn > 1 or importance is None:
+                importance = scores(technique, model, arrays, channels, calibration)
+            keep = select(importance, channels, share, technique.ranking, technique.floor, technique.round_to)
+            arrays = {name: np.asarray(array) for name, array in cut(dict(arrays), channels, keep).items()}
+            report(f"cut {turn}/{technique.rounds}: {int((~keep).sum())} of {channels.count} filters or units go")
+            channels = channels_of(model, arrays)
         if inputs.retraining:
             if examples is None or calibration is None:
                 raise StudyError(f"{model.network}: retraining needs a training and a calibration set")
@@ -81,7 +83,7 @@ def prune(
                 report=report,
             )
             histories.append(history.assign(round=turn))
-    if channels.count == whole.count:
+    if technique.share > 0 and channels.count == whole.count:
         raise StudyError(
             f"{model.network}: a share of {technique.share} of {whole.count} filters or units removes none: layers"
             f" keep {technique.floor} and a multiple of {technique.round_to}; raise it"

@@ -23,7 +23,7 @@ from tocompress.training.retrain import Arrays, network_of
 from tocompress.training.taylor import Taylor
 from tocompress.weights import QuantizedTensor, Weights
 
-#: By the criterion `taylor` channels go in steps of 5 % of all, up to 80 %; before each, so many examples are looked at.
+#: By the criterion `taylor` channels go in steps of 5 % of all, up to 80 %, on so many examples each.
 _STEPS, _LAST_STEP, _EXAMPLES, _SEED = 20, 16, 48, 1
 
 _FLOOR = 2  # channels that a group keeps at least: without any, nothing behind it would have a gradient
@@ -92,7 +92,10 @@ def scores_on_data(model: ModelSettings, arrays: Arrays, channels: Channels, cal
 
 
 def _lowest(scores: Scores, keep: Mask, channels: Channels, most: int) -> Ids:
-    """Return the lowest of the channels that are left, lowest first, so that `most` are gone but for the groups' floor."""
+    """Return the lowest of the channels that are left, lowest first: those after which `most` are gone.
+
+    A group that is down to its floor keeps all of them.
+    """
     spare = {group: keep[ids].sum() - _FLOOR for group, ids in channels.groups.items()}
     group_of = {channel: group for group, ids in channels.groups.items() for channel in ids}
     going: list[int] = []

@@ -23,3 +23,8 @@ FIGURES = (
 def named_as_pruning(technique: str) -> bool:
     """Whether a technique is called as those that prune are: `pNN...`."""
     return re.match(r"p\d", technique) is not None
+
+
+def named_as_control(technique: str) -> bool:
+    """Return whether a technique is called as the ones that remove nothing and only retrain are: `p00...`."""
+    return re.match(r"p0+(?!\d)", technique) is not None

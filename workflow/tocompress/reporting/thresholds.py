@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tocompress.reporting.names import named_as_control
 from tocompress.reporting.study import BASELINE, is_pruning, models, variants, whole
 
 #: The paper's budget: the share of its accuracy that a model may lose (IV-C).
@@ -41,8 +42,10 @@ def pruned_models(study: pd.DataFrame) -> pd.DataFrame:
 
 
 def sweep(study: pd.DataFrame) -> list[str]:
-    """The variants of the paper's sweep over thresholds, rising: `pNN`, without controls such as `p50_random`."""
-    return [variant for variant in variants(study) if re.fullmatch(r"p\d+", variant)]
+    """The variants of the paper's sweep over thresholds, rising: `pNN`, without `p00` and the like of `p50_random`."""
+    return [
+        variant for variant in variants(study) if re.fullmatch(r"p\d+", variant) and not named_as_control(variant)
+    ]
 
 
 def mildest(study: pd.DataFrame) -> str | None:

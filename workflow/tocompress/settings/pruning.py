@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from tocompress.settings.base import Count, Settings, Share
+from tocompress.settings.base import Count, Settings
 from tocompress.settings.data import DataSettings
 from tocompress.settings.model import ModelSettings
 from tocompress.settings.training import Retraining
@@ -16,9 +16,13 @@ class Prune(Settings):
     """Structured pruning: filters and units are removed, what is left is retrained (paper, II-B)."""
 
     method: Literal["prune"]
-    share: Share = Field(description="of all filters and units that can be removed, those that are")
+    share: float = Field(
+        ge=0,
+        lt=1,
+        description="of all filters and units that can be removed, those that are; 0 only retrains, as a control",
+    )
     criterion: Literal["l1", "l2", "taylor", "random"] = Field(
-        "l1", description="what ranks them: the norm of their weights, gradient times activation, or chance"
+        "l1", description="what ranks them: the norm of their weights, the loss without them, or chance"
     )
     ranking: Literal["global", "layerwise"] = Field(
         "global", description="the least important of all layers go, or the same share of each"
@@ -28,6 +32,12 @@ class Prune(Settings):
     rounds: Count = Field(1, description="cuts, each followed by retraining, that the share is reached in")
     retrain: bool = Field(True, description="whether a trained model is retrained; one with initial weights never is")
     seed: int = Field(1, ge=0, description="of the criterion 'random'")
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Prune:
+        if self.share == 0 and not self.retrain:
+            raise ValueError("share: 0 without retraining changes nothing; take 'fp32' instead")
+        return self
 
 
 class RankingInputs(Settings):

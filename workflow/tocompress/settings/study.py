@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from tocompress.errors import StudyError
-from tocompress.reporting.names import FIGURES, named_as_pruning
+from tocompress.reporting.names import FIGURES, named_as_control, named_as_pruning
 from tocompress.settings.base import ONCE, Name, Settings
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.compression import Technique
@@ -73,6 +73,8 @@ class Study(Settings):
         for name, technique in self.techniques.items():
             if named_as_pruning(name) != (technique.method == "prune"):
                 raise ValueError(f"techniques.{name}: what prunes, and nothing else, is called 'p' and a number")
+            if isinstance(technique, Prune) and named_as_control(name) != (technique.share == 0):
+                raise ValueError(f"techniques.{name}: a share of 0, and no other, is called 'p00'")
         if "default" in self.models:
             raise ValueError("models: 'default' stands for all others in `study.variants`; give the model another name")
         for name, data in self.data.items():

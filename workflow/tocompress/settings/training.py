@@ -33,7 +33,7 @@ class Training(Optimization):
 
 
 class Retraining(Optimization):
-    """From the weights that a cut left. Batch norm keeps their statistics: a short retraining cannot make better ones."""
+    """From the weights that a cut left, with batch norm's statistics of these."""
 
     learning_rates: tuple[Rate, ...] = Field(
         (0.004, 0.001, 0.00025),

@@ -33,9 +33,10 @@ def fit(
 ) -> pd.DataFrame:
     """Train `network` in place on logits and integer labels; return metrics by epoch, columns epoch, metric and value.
 
-    `learning_rate` is the peak. A network that `compiled` has made ready is not compiled again. With `patience`, it ends after that many epochs without a lower validation loss, with the best epoch's weights.
-    State is kept in `resume_folder` after each epoch; the same call goes on from there after a stop, and ends as it
-    would have without. Metric `seconds` is an epoch's wall time, validation included.
+    `learning_rate` is the peak. With `patience`, training ends after that many epochs without a lower validation loss,
+    with the best epoch's weights. State is kept in `resume_folder` after each epoch; the same call goes on from there
+    after a stop, and ends as it would have without. Metric `seconds` is an epoch's wall time, validation included.
+    A network that `compile_for` has compiled is not compiled again.
     """
     if not network.compiled:
         compile_for(settings, network, len(batches))
@@ -144,8 +145,9 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         metrics = {**(logs or {}), "seconds": time.perf_counter() - self._start}
-        if not np.isfinite(metrics["loss"]):
-            raise StudyError(f"training diverged in epoch {epoch + 1}, loss {metrics['loss']}; lower learning_rate")
+        for name in ("loss", "val_loss"):
+            if not np.isfinite(metrics[name]):
+                raise StudyError(f"training diverged in epoch {epoch + 1}, {name} {metrics[name]}; lower learning_rate")
         self.rows.append({"epoch": epoch + 1, **metrics})
         if self._patience is not None and self._best_epoch == len(self.rows):
             _save(self._best_file, self._weights)

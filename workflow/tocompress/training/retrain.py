@@ -81,7 +81,7 @@ def retrain(
 def _keep_statistics(network: keras.Model) -> None:
     """Let batch norm learn with the statistics and scales it is deployed with.
 
-    Those of batches are too far from them: with theirs, even a network that lost nothing gets worse for hundreds of steps.
+    With statistics of batches, even a network that lost nothing gets worse in a short training.
     """
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):

@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from tocompress.compression.channels import Channels
 from tocompress.compression.criteria import Readings, Scores, sum_readers

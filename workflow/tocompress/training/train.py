@@ -53,4 +53,4 @@ def train(
     tensorflow_checkpoint.write(prefix, weights)
     tensorflow_checkpoint.archive(prefix, checkpoint)
     shutil.rmtree(resume_folder, ignore_errors=True)
-    return history
+    return history.assign(round=0, learning_rate=inputs.training.learning_rate)
