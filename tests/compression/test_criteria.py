@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tocompress.compression.channels import Channels
-from tocompress.compression.criteria import importance, made_by, sum_filters, taylor_importance
+from tocompress.compression.criteria import importance, made_by, sum_filters, sum_readers
 
 # Convolutions a and b meet in a residual addition (channels 0 and 1), then an LSTM makes channel 2 and 3.
 IDS, GATES = np.int32([1, 0]), np.int32([2, 3] * 4)
@@ -67,13 +67,24 @@ def test_random_depends_on_the_seed_and_on_nothing_else():
     assert (first != importance("random", random_weights(), CHANNELS, seed=4)).all()
 
 
-def test_taylor_takes_sizes_over_batches_and_the_norm_over_a_layer():
-    responses = {
-        "a/weights": np.float64([[3, -8], [-3, 0]]),  # batches cancel only within themselves
-        "b/weights": np.float64([[0, 0], [0, 0]]),
-        "lstm/kernel": np.float64([[1, 0], [1, 0]]),
+def test_a_channel_is_read_wherever_it_is_not_made():
+    channels = Channels(
+        variables={
+            "a/weights": (None, None, np.int32([-1, -1]), IDS),
+            "a/biases": (IDS,),
+            "lstm/kernel": (np.int32([1, 0, -1, 2, 3]), GATES),
+            "logits/weights": (np.int32([2, 3, 2]), None),
+        },
+        producers={"a/weights": 3, "lstm/kernel": 1},
+        groups=CHANNELS.groups,
+    )
+    assert [channels.reading_axes(name) for name in channels.variables] == [(2,), (), (0,), (0,)]
+    readings = {
+        ("a/weights", 2): np.float64([5, 5]),
+        ("lstm/kernel", 0): np.float64([1, 2, 9, 3, 4]),
+        ("logits/weights", 0): np.float64([10, 20, 30]),
     }
-    np.testing.assert_allclose(taylor_importance(responses, CHANNELS), [3 / 5 / 2, 4 / 5 / 2, 1, 0])
+    assert sum_readers(readings, channels).tolist() == [2, 1, 43, 24]
 
 
 def test_entries_that_always_stay_belong_to_no_filter():

@@ -66,14 +66,14 @@ def test_each_cut_is_retrained_and_a_stop_in_the_second_changes_nothing(pictures
 
     weights, asked = initial(CNN), inputs(CNN, RETRAINING, share=0.3, rounds=2)
     whole = prune(weights, asked, pictures, pictures, resume_folder=tmp_path / "whole")
-    assert whole.history["epoch"].unique().tolist() == [1, 2]
+    assert whole.history["round"].unique().tolist() == [1, 2]
     with pytest.raises(KeyboardInterrupt):
         prune(weights, asked, pictures, pictures, resume_folder=tmp_path / "stopped", report=stopping)
     resumed = prune(weights, asked, pictures, pictures, resume_folder=tmp_path / "stopped")
     assert all(np.array_equal(tensor, resumed.weights[name]) for name, tensor in whole.weights.items())
 
 
-def test_each_cut_is_retrained_on_the_grids_in_a_folder_of_its_own_and_epochs_are_counted_on(monkeypatch, tmp_path):
+def test_each_cut_is_retrained_on_the_grids_in_a_folder_of_its_own(monkeypatch, tmp_path):
     quantized, table = quantize_weights(initial(CNN), 8, "channel", 256)
     counts, folders = [], []
 
@@ -86,7 +86,7 @@ def test_each_cut_is_retrained_on_the_grids_in_a_folder_of_its_own_and_epochs_ar
     monkeypatch.setattr(pruning, "retrain", retrained)
     asked = inputs(CNN, RETRAINING.model_copy(update={"epochs": 2}), share=0.3, rounds=3)
     pruned = prune(quantized, asked, (), (), resume_folder=tmp_path)
-    assert pruned.history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert pruned.history["round"].tolist() == [1, 1, 2, 2, 3, 3]
     assert folders == [tmp_path / "1", tmp_path / "2", tmp_path / "3"]
     assert counts == sorted(counts, reverse=True)
     assert counts[-1] == pruned.removed["channels"].sum() - pruned.removed["removed"].sum()
@@ -96,6 +96,19 @@ def test_retraining_without_examples_is_refused(pictures, tmp_path):
     for training, calibration in ((None, pictures), (pictures, None)):
         with pytest.raises(StudyError, match="mobilenet_v1: retraining needs a training and a calibration set"):
             prune(initial(CNN), inputs(CNN, RETRAINING, share=0.3), training, calibration, resume_folder=tmp_path)
+
+
+def test_a_share_of_0_only_retrains(monkeypatch, tmp_path):
+    weights = initial(CNN)
+    asked = inputs(CNN, RETRAINING, share=0)
+
+    def retrained(arrays, *arguments, **keywords):
+        return {name: 2 * array for name, array in arrays.items()}, pd.DataFrame({"epoch": [1], "metric": "val_loss"})
+
+    monkeypatch.setattr(pruning, "retrain", retrained)
+    pruned = prune(weights, asked, (), (), resume_folder=tmp_path)
+    assert pruned.removed["removed"].sum() == 0
+    assert all(np.array_equal(pruned.weights[name], 2 * array) for name, array in weights.items())
 
 
 def test_a_share_that_removes_nothing_is_refused(tmp_path):

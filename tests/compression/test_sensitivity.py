@@ -5,8 +5,7 @@ import pandas as pd
 import pytest
 
 from tocompress.checkpoints.acquire import initial
-from tocompress.compression.criteria import importance
-from tocompress.compression.ranking import channels_of
+from tocompress.compression.ranking import channels_of, scores_on_weights
 from tocompress.compression.selection import select
 from tocompress.compression.sensitivity import SHARES, scan
 from tocompress.compression.surgery import cut
@@ -85,7 +84,7 @@ def test_a_network_has_its_own_answers_right_until_it_is_cut_and_a_scan_repeats_
 def test_accuracy_is_that_of_the_network_cut_at_this_layer_alone(scanned, cnn):
     weights, (pictures, labels) = cnn
     channels = channels_of(CNN, weights)
-    everywhere = select(importance("l1", weights, channels, 1), channels, 0.4, "layerwise", 1, 1)
+    everywhere = select(scores_on_weights("l1", CNN, weights, channels, 1), channels, 0.4, "layerwise", 1, 1)
     found = []
     for group in list(channels.groups)[::4]:
         keep = np.ones(channels.count, np.bool_)
@@ -118,7 +117,7 @@ def test_a_translator_is_judged_by_the_next_token_padding_left_out(translator):
 def test_nothing_of_one_layers_scan_is_left_for_the_next(translator):
     weights, pairs, table = translator
     channels = channels_of(GNMT, weights)
-    scores = importance("l1", weights, channels, 1)
+    scores = scores_on_weights("l1", GNMT, weights, channels, 1)
     for group, ids in channels.groups.items():
         keep = np.ones(channels.count, np.bool_)
         keep[ids[np.argsort(scores[ids])[:2]]] = False

@@ -18,8 +18,8 @@ IMAGES = ImageModel(network="mobilenet_v1", build="initial", width=0.05, input_s
 SENTENCES = TranslationModel(
     network="gnmt", build="initial", width=8 / 1024, source_vocabulary=20, target_vocabulary=20, data="phrases"
 )
-CNN = Retraining(epochs=2, learning_rates=(0.01,), examples=96, batch_size=32, patience=2)
-RNN = Retraining(epochs=3, learning_rates=(0.01,), guidance=1.0)
+CNN = Retraining(epochs=2, learning_rates=(0.002, 0.0005), examples=96, batch_size=32, patience=2)
+RNN = Retraining(epochs=3, learning_rates=(0.001, 0.01), guidance=1.0)
 POINTWISE = "MobilenetV1/Conv2d_13_pointwise/weights"
 
 
@@ -33,7 +33,8 @@ def _images(width_of_last=8):
             weights[name] = tensor[..., :width_of_last]
     logits = "MobilenetV1/Logits/Conv2d_1c_1x1/weights"
     weights[logits] = weights[logits][:, :, :width_of_last]
-    return weights, render("train", 128, seed=1), render("calibration", 40, seed=1)
+    images, labels = render("train", 128, seed=1)
+    return weights, (images, labels), (images[:40], labels[:40])  # seen before, so that there is something to gain
 
 
 def _sentences():
@@ -44,7 +45,7 @@ def _sentences():
         (list(random.integers(3, 20, source)), list(random.integers(3, 20, target)))
         for source, target in random.integers(1, 7, (150, 2))
     ]
-    return weights, pairs[:130], pairs[130:]
+    return weights, pairs, pairs[:20]
 
 
 @pytest.mark.parametrize(
@@ -61,14 +62,20 @@ def test_a_stopped_retraining_ends_as_one_that_is_not(model, retraining, data, k
     assert all(np.isfinite(tensor).all() and tensor.shape == weights[name].shape for name, tensor in expected.items())
     assert (expected[kernel] != weights[kernel]).all()
     assert set(history["metric"]) == {"accuracy", "loss", "val_accuracy", "val_loss", "seconds"}
-    loss = history[history["metric"] == "loss"]["value"].to_list()
-    assert loss[-1] < loss[0]
+    assert set(history["learning_rate"]) == {0, *retraining.learning_rates}
+    for rate in retraining.learning_rates:
+        loss = history[(history["metric"] == "loss") & (history["learning_rate"] == rate)]["value"].to_list()
+        assert loss[-1] < loss[0]
 
     class Stopped(Exception):
         pass
 
-    def stop(line: str) -> None:
-        raise Stopped
+    first_epochs = []
+
+    def stop(line: str) -> None:  # in the middle of the second learning rate
+        first_epochs.extend([line] if line.startswith("epoch 1/") else [])
+        if len(first_epochs) == 2:
+            raise Stopped
 
     with pytest.raises(Stopped):
         retrain(*arguments, resume_folder=tmp_path / "stopped", report=stop)
@@ -79,9 +86,29 @@ def test_a_stopped_retraining_ends_as_one_that_is_not(model, retraining, data, k
     assert measured[0].equals(measured[1])
 
 
+def test_retraining_that_only_harms_leaves_the_weights_as_they_were_cut(tmp_path):
+    weights, examples, validation = _images()
+    harmful = CNN.model_copy(update={"learning_rates": (1.0,), "epochs": 1, "warmup_epochs": 0.0})
+    kept, history = retrain(weights, IMAGES, harmful, examples, validation, {}, resume_folder=tmp_path, **SILENT)
+    for name, tensor in weights.items():
+        np.testing.assert_array_equal(kept[name], tensor, err_msg=name)
+    losses = history[history["metric"] == "val_loss"]
+    assert losses["epoch"].tolist() == [0, 1]
+    assert losses["value"].iloc[0] < losses["value"].iloc[1]
+
+
+def test_batch_norm_keeps_the_statistics_and_scales_of_the_cut(tmp_path):
+    weights, examples, validation = _images()
+    helpful = CNN.model_copy(update={"learning_rates": (0.001,), "epochs": 1})
+    learnt, _ = retrain(weights, IMAGES, helpful, examples, validation, {}, resume_folder=tmp_path, **SILENT)
+    normalizing = [name for name in weights if "/BatchNorm/" in name]
+    assert normalizing and all(np.array_equal(learnt[name], weights[name]) for name in normalizing)
+    assert not np.array_equal(learnt[POINTWISE], weights[POINTWISE])
+
+
 def test_weights_of_another_network_and_too_few_examples_are_named(tmp_path):
     weights, examples, validation = _sentences()
-    with pytest.raises(StudyError, match="examples is 500, but the training set holds 130"):
+    with pytest.raises(StudyError, match="examples is 500, but the training set holds 150"):
         few = Retraining(epochs=1, learning_rates=(0.01,), examples=500)
         retrain(weights, SENTENCES, few, examples, validation, {}, resume_folder=tmp_path)
     weights, examples, validation = _images()

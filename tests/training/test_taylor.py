@@ -1,4 +1,4 @@
-"""Gradient times activation, got from Keras' own training step, against what TensorFlow differentiates."""
+"""The change of the loss without a channel, got from Keras' own training step, against the loss itself."""
 
 import keras
 import numpy as np
@@ -6,77 +6,88 @@ import pytest
 import tensorflow as tf
 
 from tocompress.compression.channels import Channels
-from tocompress.compression.criteria import taylor_importance
+from tocompress.compression.dependencies import trace
+from tocompress.compression.surgery import silenced
 from tocompress.errors import StudyError
-from tocompress.training.taylor import taylor
+from tocompress.models.variables import named_variables
+from tocompress.training.taylor import Taylor
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
 
-def made_by_one(name, axes, filters):
-    """Channels that a single kernel makes, along the last of its axes."""
-    ids = np.arange(filters, dtype=np.int32)
-    return Channels({name: (*[None] * (axes - 1), ids)}, {name: axes - 1}, {"only": ids})
-
-
-def test_gradient_times_activation_of_a_convolution_as_deployed():
+def residual_network():
+    """A convolution, a residual addition that two more make, batch norms with an offset, dropout."""
     keras.utils.set_random_seed(0)
-    inputs = keras.Input((4, 4, 2))
-    convolution = keras.layers.Conv2D(5, 3, use_bias=False)
-    rest = keras.Sequential(
-        [
-            keras.layers.BatchNormalization(),
-            keras.layers.ReLU(),
-            keras.layers.Dropout(0.5),
-            keras.layers.Flatten(),
-            keras.layers.Dense(3),
-        ]
-    )
-    network = keras.Model(inputs, rest(convolution(inputs)))
+    inputs = keras.Input((6, 6, 2))
+    first = keras.layers.Conv2D(4, 3, padding="same", name="first")(inputs)
+    stem = keras.layers.ReLU()(keras.layers.BatchNormalization(name="first.BatchNorm")(first))
+    branch = keras.layers.Conv2D(4, 3, padding="same", use_bias=False, name="second")(stem)
+    branch = keras.layers.BatchNormalization(name="second.BatchNorm")(branch)
+    merged = keras.layers.ReLU()(keras.layers.Add()([stem, branch]))
+    pooled = keras.layers.Dropout(0.5)(keras.layers.GlobalAveragePooling2D()(merged))
+    network = keras.Model(inputs, keras.layers.Dense(3, name="logits")(pooled))
     random = np.random.default_rng(0)
-    rest.layers[0].moving_mean.assign(random.standard_normal(5))
-    batches = [(random.standard_normal((2, 4, 4, 2), np.float32), random.integers(0, 3, 2)) for _ in range(3)]
-    responses = []
-    for images, labels in batches:
-        activation = convolution(images)
-        with tf.GradientTape() as tape:
-            tape.watch(activation)
-            loss = LOSS(labels, rest(activation, training=False))
-        responses.append(np.sum(activation * tape.gradient(loss, activation), axis=(0, 1, 2)))
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            for variable in (layer.beta, layer.moving_mean):
+                variable.assign(random.normal(0, 0.5, 4))
+    return network
+
+
+def changes(network, variables, channels, inputs, labels):
+    """How fast the loss of one example changes as each channel vanishes where it is read, by TensorFlow."""
+    whole = {name: variable.numpy() for name, variable in variables.items()}
+    found = []
+    for channel in range(channels.count):
+        keep = np.arange(channels.count) != channel
+        without = silenced(whole, channels, keep)
+        slopes = []
+        for share in (1e-3, -1e-3):
+            for name, variable in variables.items():
+                variable.assign(whole[name] + share * (without[name] - whole[name]))
+            slopes.append(float(LOSS(labels, network(inputs, training=False))))
+        found.append((slopes[0] - slopes[1]) / 2e-3)
+    for name, variable in variables.items():
+        variable.assign(whole[name])
+    return np.array(found)
+
+
+def test_scores_are_the_mean_square_of_the_change_without_each_channel():
+    network = residual_network()
+    variables, channels = named_variables(network), trace(network)
+    random = np.random.default_rng(1)
+    examples = [(random.standard_normal((1, 6, 6, 2), np.float32), random.integers(0, 3, 1)) for _ in range(3)]
     before = [np.array(variable) for variable in network.variables]
+    expected = np.mean([changes(network, variables, channels, *example) ** 2 for example in examples], axis=0)
 
-    channels = made_by_one("weights", 4, 5)
-    scores = taylor(network, {"weights": convolution.kernel}, batches, channels)
+    scores = Taylor(network, variables, channels).scores(examples)
 
-    np.testing.assert_allclose(scores, taylor_importance({"weights": np.array(responses)}, channels), rtol=1e-4)
+    assert channels.count == 4  # the addition binds both convolutions
+    np.testing.assert_allclose(scores, expected, rtol=0.02)
     for variable, value in zip(network.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
 
 
-def test_words_that_occur_twice_or_in_one_batch_only_count_as_often_as_they_do():
+def test_weights_of_tokens_count_and_another_call_sees_other_values():
     keras.utils.set_random_seed(0)
     embedding, dense = keras.layers.Embedding(6, 4), keras.layers.Dense(3)
     words = keras.Input((None,), dtype="int32")
     network = keras.Model(words, dense(embedding(words)))
-    batches = [
-        (np.int32([[1, 1, 2]]), np.int32([[0, 1, 2]]), np.float32([[1, 1, 0]])),
-        (np.int32([[3, 5, 3]]), np.int32([[2, 0, 1]]), np.float32([[1, 2, 1]])),
-    ]
-    responses = []
-    for sentence, labels, weight in batches:
+    ids, logits = np.arange(4, dtype=np.int32), np.full(3, -1, np.int32)
+    channels = Channels({"embedding": (None, ids), "kernel": (ids, logits)}, {"embedding": 1}, {"only": ids})
+    sentence, labels = np.int32([[1, 1, 2]]), np.int32([[0, 1, 2]])
+    taylor = Taylor(network, {"embedding": embedding.embeddings, "kernel": dense.kernel, "bias": dense.bias}, channels)
+    for weight in (np.float32([[1, 1, 0]]), np.float32([[1, 2, 1]])):
         embedded = embedding(sentence)
         with tf.GradientTape() as tape:
             tape.watch(embedded)
             loss = LOSS(labels, dense(embedded), sample_weight=weight)
-        responses.append(np.sum(embedded * tape.gradient(loss, embedded), axis=(0, 1)))
-
-    channels = made_by_one("embedding", 2, 4)
-    scores = taylor(network, {"embedding": embedding.embeddings}, batches, channels)
-
-    np.testing.assert_allclose(scores, taylor_importance({"embedding": np.array(responses)}, channels), rtol=1e-4)
+        by_hand = np.sum(embedded * tape.gradient(loss, embedded), axis=(0, 1)) ** 2
+        np.testing.assert_allclose(taylor.scores([(sentence, labels, weight)]), by_hand, rtol=1e-4)
+        dense.kernel.assign(2 * dense.kernel)
 
 
 def test_without_calibration_data_nothing_is_ranked():
     network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     with pytest.raises(StudyError, match="no calibration data"):
-        taylor(network, {}, [], Channels({}, {}, {}))
+        Taylor(network, {}, Channels({}, {}, {})).scores([])

@@ -1,8 +1,4 @@
-"""How much each channel matters: the criteria that pruning ranks by. Imports no framework.
-
-A criterion scores every filter of a producer and makes scores of different layers comparable; a channel that several
-producers make, such as the partners of a residual addition, has the mean of its filters' scores.
-"""
+"""How much each channel matters: the criteria that pruning ranks by. Imports no framework."""
 
 from __future__ import annotations
 
@@ -25,10 +21,14 @@ _POWER = {"l1": 1, "l2": 2}
 def importance(
     criterion: Criterion, weights: Mapping[str, NDArray[np.float32]], channels: Channels, seed: int
 ) -> Scores:
-    """A score float64 [N] for each channel: the higher, the more it matters.
+    """Return a score float64 [N] for each channel: the higher, the more it matters.
 
     `l1` and `l2`: the norm of the filter over the mean of its layer's (H. Li and others, 2017, arXiv 1608.08710, rank
-    within a layer; the mean is what lets layers compare). `random`: uniform by `seed`, the control.
+    within a layer; the mean lets layers compare). A channel that several producers make, such as the partners of a
+    residual addition, has the mean of its filters' scores. `random`: uniform by `seed`, the control.
+
+    `weights` are those of the deployed form: batch norm undoes the scale of a kernel before it, so the kernel's own
+    norm says nothing.
     """
     if criterion == "random":
         return np.random.default_rng(seed).random(channels.count)

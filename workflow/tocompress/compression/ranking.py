@@ -6,8 +6,9 @@ import keras
 import numpy as np
 import pandas as pd
 
+from tocompress.artifacts.deployed import deployed
 from tocompress.compression.channels import Channels, Ids, Mask
-from tocompress.compression.criteria import Scores, importance
+from tocompress.compression.criteria import Criterion, Scores, importance
 from tocompress.compression.dependencies import trace
 from tocompress.compression.quantization import dequantize
 from tocompress.compression.recurrent import gnmt_channels
@@ -58,10 +59,21 @@ def scores(
 ) -> Scores:
     """A score float64 [N] for each channel by the technique's criterion. StudyError where that lacks its data."""
     if technique.criterion != "taylor":
-        return importance(technique.criterion, arrays, channels, technique.seed)
+        return scores_on_weights(technique.criterion, model, arrays, channels, technique.seed)
     if calibration is None:
         raise StudyError(f"{model.network}: the criterion 'taylor' needs a calibration set")
     return scores_on_data(model, arrays, channels, calibration)
+
+
+def scores_on_weights(
+    criterion: Criterion, model: ModelSettings, arrays: Arrays, channels: Channels, seed: int
+) -> Scores:
+    """Return a score float64 [N] for each channel, from the weights as they are deployed."""
+    epsilon = registry.NETWORKS[model.network].batch_norm_epsilon
+    floats = {
+        name: tensor for name, tensor in deployed(dict(arrays), epsilon).items() if isinstance(tensor, np.ndarray)
+    }
+    return importance(criterion, floats, channels, seed)
 
 
 def scores_on_data(model: ModelSettings, arrays: Arrays, channels: Channels, calibration: Examples) -> Scores:
@@ -84,7 +96,7 @@ def scores_on_data(model: ModelSettings, arrays: Arrays, channels: Channels, cal
             order.append(going)
             for name, values in silenced(dict(arrays), channels, keep).items():
                 variables[name].assign(values)
-    left = np.flatnonzero(keep)
+    left = np.flatnonzero(keep).astype(np.int32)
     order.append(left[np.argsort(scores[left], kind="stable")])
     importance = np.empty(channels.count)
     importance[np.concatenate(order)] = np.arange(channels.count) / channels.count

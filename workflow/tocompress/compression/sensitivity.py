@@ -11,8 +11,8 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from tocompress.compression.channels import Channels, Ids
-from tocompress.compression.criteria import Scores, importance
-from tocompress.compression.ranking import channels_of, kind_of, scores_on_data
+from tocompress.compression.criteria import Scores
+from tocompress.compression.ranking import channels_of, kind_of, scores_on_data, scores_on_weights
 from tocompress.compression.surgery import silenced
 from tocompress.measurement.statistics import LEVEL
 from tocompress.schemas.sensitivity import SENSITIVITY
@@ -66,7 +66,7 @@ def _scores(weights: Arrays, inputs: SensitivityInputs, channels: Channels, exam
     settings = inputs.sensitivity
     if settings.criterion == "taylor":
         return scores_on_data(inputs.model, weights, channels, examples)
-    return importance(settings.criterion, weights, channels, settings.seed)
+    return scores_on_weights(settings.criterion, inputs.model, weights, channels, settings.seed)
 
 
 def _without(gone: Ids, weights: Arrays, channels: Channels) -> Weights:

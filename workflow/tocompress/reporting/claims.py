@@ -22,7 +22,7 @@ import pandas as pd
 
 from tocompress.measurement.statistics import LEVEL, Interval
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.effects import over_models
+from tocompress.reporting.effects import over_amounts, over_models
 from tocompress.reporting.study import ACCURACY, BASELINE, COSTS, EXACT, METRICS, models, whole
 from tocompress.reporting.thresholds import largest_cuts
 from tocompress.schemas.claims import CLAIMS
@@ -208,7 +208,7 @@ def _aggregate(claim: Claim, measured: Sequence[_Measured]) -> tuple[Interval, f
     level = LEVEL if len(own) >= _SEVERAL else level
     if claim.expressed in ("change", "ratio") and claim.metric not in ACCURACY:
         return _printed(claim, over_models([one.ratio for one in measured], LEVEL), None), level
-    return over_models(own, LEVEL, linear=True), level
+    return over_amounts(own, LEVEL), level
 
 
 def _extreme(aggregation: str, measured: Sequence[_Measured]) -> _Measured:

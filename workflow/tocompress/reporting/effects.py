@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tocompress.measurement.statistics import LEVEL, Interval, mean_interval, ratio_interval
-from tocompress.reporting.names import named_as_pruning
+from tocompress.reporting.names import named_as_control, named_as_pruning
 from tocompress.reporting.study import ACCURACY, BASELINE, EXACT, devices, variants, whole
 
 #: What scores a model, whatever its task: top-1, or BLEU of a translator.
@@ -77,7 +77,7 @@ class Effects:
         rows = rows[rows["device"].isna() | rows["device"].isin(devices(study)[:1])]
         scores = rows[rows["metric"].isin(["top1", "bleu"])].assign(metric=ACCURACY_OF_ALL)
         rows = pd.concat([rows, scores], ignore_index=True)
-        self.variants = [variant for variant in variants(study) if variant != BASELINE]
+        self.variants = [name for name in variants(study) if name != BASELINE and not named_as_control(name)]
         compared = rows[rows["ratio"].notna() & rows["variant"].ne(BASELINE)]
         self._modes = [mode for mode in _MODES if mode in set(compared["dequantization"])]
         self._rows = {
@@ -142,6 +142,11 @@ def over_accuracies(own: Sequence[Interval], perfect: Sequence[float], level: fl
     """
     mean = mean_interval([interval.value for interval in own], level)
     return _spanned(own, _between(mean, float(np.mean(perfect))))
+
+
+def over_amounts(own: Sequence[Interval], level: float = LEVEL) -> Interval:
+    """Return the arithmetic mean of models' amounts, of either sign, with bounds as those of `over_models`."""
+    return _spanned(own, mean_interval([interval.value for interval in own], level))
 
 
 def _spanned(own: Sequence[Interval], mean: Interval) -> Interval:

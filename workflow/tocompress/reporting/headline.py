@@ -30,6 +30,7 @@ from tocompress.reporting.effects import (
     unsettled,
 )
 from tocompress.reporting.figures.captions import few_bits, listing
+from tocompress.reporting.names import named_as_control
 from tocompress.reporting.study import devices, full_size, is_chain, is_quantization, variants
 from tocompress.reporting.style import METRIC_NAMES
 from tocompress.reporting.thresholds import mildest
@@ -110,6 +111,7 @@ class _Teller:
         self._effects = Effects(study)
         self._full_size = full_size(study)
         self._variants = representatives(study)
+        self._controls = [variant for variant in variants(study) if named_as_control(variant)]
 
     def change(self, metric: str, where: str = "") -> str:
         """`File size changes by −74.6 % with q8 (...), ...`, or why it is not known."""
@@ -125,10 +127,11 @@ class _Teller:
         if metric == ACCURACY_OF_ALL:
             shown = [(model, option.variant) for option, effect, _ in found for model in effect.own]
             notes.append(few_bits(self._study, shown))
+            notes += [f"{name} is fp32, retrained like the pruned models" for name in self._controls]
         return "; ".join(filter(None, [f"{name}{where} changes by {listing(phrases)}", *notes]))
 
     def _found(self, metric: str) -> Iterator[tuple[Option, Effect, str]]:
-        for variant in self._variants:
+        for variant in [*self._variants, *(self._controls if metric == ACCURACY_OF_ALL else ())]:
             for option in self._effects.options(metric, variant):
                 for size, models in self._pools():
                     if effect := self._effects.of(metric, option, models):

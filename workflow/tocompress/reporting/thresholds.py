@@ -43,9 +43,7 @@ def pruned_models(study: pd.DataFrame) -> pd.DataFrame:
 
 def sweep(study: pd.DataFrame) -> list[str]:
     """The variants of the paper's sweep over thresholds, rising: `pNN`, without `p00` and the like of `p50_random`."""
-    return [
-        variant for variant in variants(study) if re.fullmatch(r"p\d+", variant) and not named_as_control(variant)
-    ]
+    return [variant for variant in variants(study) if re.fullmatch(r"p\d+", variant) and not named_as_control(variant)]
 
 
 def mildest(study: pd.DataFrame) -> str | None:

@@ -36,7 +36,7 @@ class Retraining(Optimization):
     """From the weights that a cut left, with batch norm's statistics of these."""
 
     learning_rates: tuple[Rate, ...] = Field(
-        (0.004, 0.001, 0.00025),
+        (0.001, 0.0002),
         min_length=1,
         description="at their peak; retraining is tried at each, and the calibration loss decides between them and "
         "the weights as they were cut",

@@ -91,7 +91,9 @@ def _keep_statistics(network: keras.Model) -> None:
 def _before(learner: keras.Model, validation: Any, report: Callable[[str], None]) -> pd.DataFrame:
     """Return the history of no epoch: the metrics on the validation set, before any step."""
     held_out = validation if isinstance(validation, tuple) else (validation,)
-    measured = {f"val_{name}": value for name, value in learner.evaluate(*held_out, verbose=0, return_dict=True).items()}
+    measured = {
+        f"val_{name}": value for name, value in learner.evaluate(*held_out, verbose=0, return_dict=True).items()
+    }
     report("epoch 0: " + ", ".join(f"{name} {value:.4f}" for name, value in measured.items()))
     return pd.DataFrame({"learning_rate": 0.0, "epoch": 0, "metric": measured.keys(), "value": measured.values()})
 

@@ -23,9 +23,7 @@ class Taylor:
     `network` takes inputs to logits. `variables` are its own by name, and may get other values between two calls.
     """
 
-    def __init__(
-        self, network: keras.Model, variables: Mapping[str, keras.Variable], channels: Channels
-    ) -> None:
+    def __init__(self, network: keras.Model, variables: Mapping[str, keras.Variable], channels: Channels) -> None:
         self._channels = channels
         self._changes = _Changes(variables, channels)
         self._deployed = _Deployed(network)

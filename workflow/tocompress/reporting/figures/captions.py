@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from tocompress.reporting import thresholds
+from tocompress.reporting.names import named_as_control
 from tocompress.reporting.study import BASELINE, devices, has_few_bits, whole
 from tocompress.reporting.style import DEQUANTIZATION_NAMES, METRIC_NAMES, model_name, quantity
 
@@ -73,7 +74,12 @@ def removed(study: pd.DataFrame, chosen: Sequence[str]) -> str:
         if variant in chosen
     ]
     shares = listing(METRIC_NAMES.get(name, name) for name in lost)
-    return compose(_THRESHOLD, f"Removed of {shares}, in percent: {'; '.join(phrases)}." if shares and phrases else "")
+    controls = [variant for variant in chosen if named_as_control(variant)]
+    return compose(
+        _THRESHOLD,
+        f"{listing(controls)} lost none: fp32, retrained like the others, as their control." if controls else "",
+        f"Removed of {shares}, in percent: {'; '.join(phrases)}." if shares and phrases else "",
+    )
 
 
 def weights_are(dequantization: str) -> str:
