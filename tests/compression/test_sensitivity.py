@@ -86,7 +86,7 @@ def test_accuracy_is_that_of_the_network_cut_at_this_layer_alone(scanned, cnn):
     channels = channels_of(CNN, weights)
     everywhere = select(scores_on_weights("l1", CNN, weights, channels, 1), channels, 0.4, "layerwise", 1, 1)
     found = []
-    for group in list(channels.groups)[::4]:
+    for group in list(channels.groups)[1::4]:
         keep = np.ones(channels.count, np.bool_)
         keep[channels.groups[group]] = everywhere[channels.groups[group]]
         expected = (classes(cut(dict(weights), channels, keep), pictures) == labels).mean()

@@ -80,7 +80,7 @@ def changed(path: str, value: object) -> dict:
             "config: techniques.p00: a share of 0, and no other, is called 'p00'",
         ),
         ("retraining.vgg_61", {"epochs": 1, "learning_rates": [1]}, "config: retraining: 'vgg_61' is not defined"),
-        ("retraining.vgg_16.examples", 50000, "retraining.vgg_16.examples: 50000, but 'data.glyphs.train' is 40000"),
+        ("retraining.vgg_16.examples", 50000, "retraining.vgg_16.examples: 50000, but 'data.glyphs.train' is 4000"),
         ("study.variants", {"vgg_16": ["q8"]}, "names no variants for 'inception_v1' and no 'default'"),
         ("models.vgg_16.data", "imagenet", "config: models.vgg_16.data: 'imagenet' is not defined; there is 'glyphs'"),
         ("models.vgg_16.data", "number_phrases", "models.vgg_16.data: vgg_16 takes no examples of the kind"),
