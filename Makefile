@@ -9,6 +9,8 @@ UV ?= uv
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 # Packages are compiled when first imported: compiling all of TensorFlow at once would double the time of the installation.
 unexport PYTHONDONTWRITEBYTECODE
+# What a user has set for other programs; recipes set a path of their own.
+unexport PYTHONHOME PYTHONPATH PYTHONSTARTUP
 # Snakemake does not start without a home folder, as in a container whose user has no name.
 export HOME := $(or $(HOME),$(CURDIR)/.snakemake)
 # Of a cluster, say; `make study` runs on this machine.

@@ -88,6 +88,7 @@ def test_make_refuses_a_folder_before_it_installs_anything(tmp_path: Path, folde
 
 @pytest.mark.parametrize("way", ["--directory", "--snakefile"])
 def test_another_working_directory_is_refused(tmp_path: Path, way: str) -> None:
+    (tmp_path / "config.yaml").write_text("name: of another project\n")
     there, argument = (REPOSITORY, tmp_path) if way == "--directory" else (tmp_path, REPOSITORY / "Snakefile")
     overlay = str(REPOSITORY / "config/smoke.yaml")
     command = [sys.executable, "-m", "snakemake", "-n", way, str(argument), "--configfile", overlay]

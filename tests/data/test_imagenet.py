@@ -245,6 +245,13 @@ def test_a_devkit_may_begin_with_a_mark_of_utf_8(tmp_path):
     assert read(table) == [(IMAGES[name], LABELS[name]) for name in NAMES]
 
 
+def test_a_link_that_leads_back_brings_no_image_twice(tmp_path):
+    folder = in_folders(tmp_path, CONTENTS)
+    (folder / "all").symlink_to(folder, target_is_directory=True)
+    labels = text(tmp_path, "".join(f"{path} {int('gold' in path)}\n" for path in PATHS))
+    assert set(read(photographs(settings(folder, labels=labels), "test"))) == RIGHT
+
+
 def test_labels_in_the_order_of_names_fit_images_in_folders(tmp_path):
     """ImageNet's validation images in folders of any names, of which the devkit says nothing."""
     images = {f"{9 - number}/{name}": IMAGES[name] for number, name in enumerate(NAMES)}

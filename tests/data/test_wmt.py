@@ -74,14 +74,20 @@ def test_sentences_come_out_of_the_xml_of_iwslt(tmp_path: Path, suffix: str) -> 
     [
         (".en", sgm(ENGLISH), "begins as .sgm or .xml do; name it so"),
         (".en", ['<?xml version="1.0"?>', "<mteval>", "<seg>a</seg>"], "begins as .sgm or .xml do; name it so"),
+        (".en", ["", "<!-- talks -->", "<doc>", "<seg>a</seg>"], "begins as .sgm or .xml do; name it so"),
+        (".en", ["<url>http://a.b</url>", "<talkid>1</talkid>", "a"], "begins as .sgm or .xml do; name it so"),
         (".xml", ['<src lang="en"><seg>a</seg></src>', '<ref lang="de"><seg>b</seg></ref>'], "both sources and trans"),
     ],
-    ids=["sgm", "xml", "one file"],
+    ids=["sgm", "xml", "after a blank line", "tags of a talk", "one file"],
 )
 def test_markup_is_not_taken_for_sentences(tmp_path: Path, suffix: str, lines: list[str], problem: str) -> None:
     path = written(tmp_path, "newstest", lines, suffix)
     with pytest.raises(StudyError, match=problem):
         wmt.corpus(settings(), {"source": path, "reference": path}, "test")
+    if suffix == ".en":
+        with pytest.raises(StudyError, match=problem):
+            training = settings(training=("a", "b"), calibration=1)
+            wmt.corpus(training, {"training_source": path, "training_reference": path}, "train")
 
 
 def test_raw_text_its_tokens_and_its_subwords_have_the_same_ids(tmp_path: Path) -> None:

@@ -416,6 +416,10 @@ def test_a_board_is_reached_through_a_jump_host(behind: SshDevice) -> None:
         ("config", ("Port {jump}", "Port 1"), "jump host jump cannot be reached; .*port 1: Connection refused"),
         ("config", ("Port {board}", "Port 1"), "cannot be reached through its jump host jump; .*Connection refused"),
         (
+            "config", ("Port {board}", "Port 1\n  RhostsRSAAuthentication yes"),
+            "cannot be reached through its jump host jump; .*Connection refused",
+        ),
+        (
             "config", ("Port {jump}", "Port {jump}\n  HostKeyAlgorithms rsa-sha2-512"),
             "jump host jump shows no kind of host key that this ssh takes: .*no matching host key type found",
         ),
@@ -432,7 +436,8 @@ def test_a_board_is_reached_through_a_jump_host(behind: SshDevice) -> None:
     ],
     ids=[
         *("jump host's key", "board's key", "revoked key", "jump host's login", "board's login", "jump host's port"),
-        *("board's port", "jump host's kind of key", "board's kind of key", "key exchange", "command", "configuration"),
+        *("board's port", "a warning first", "jump host's kind of key", "board's kind of key", "key exchange"),
+        *("command", "configuration"),
     ],
 )  # fmt: skip
 def test_the_cause_is_named_and_whose_it_is(

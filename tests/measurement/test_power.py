@@ -254,15 +254,17 @@ def test_a_meter_gives_what_it_covers_of_a_block_and_is_refused_where_that_is_no
         ("time,watt\n", "has written no reading yet"),
         ("time,watt\n1700000000000,5\n1700000000500,5\n", "are they seconds"),
         ("time,watt\n0.0,5\n0.5,5\n", "not about now, 1700000000; is it running"),
+        ("time,watt\n1699990000,5\n1700003600,5\n", "is their time zone right"),
+        ("time,watt\n1699990000,5\n1699997000,5\n", "not about now, 1700000000; is it running"),
     ],
-    ids=["nothing yet", "milliseconds", "seconds since its start"],
+    ids=["nothing yet", "milliseconds", "seconds since its start", "an hour ahead", "fifty minutes old"],
 )
 def test_a_meter_that_tells_of_another_time_is_refused(tmp_path: Path, content: str, message: str) -> None:
     path = tmp_path / "meter.csv"
     path.write_text(content)
     with pytest.raises(StudyError, match=message):
         check_meter(path, 1_700_000_000)
-    path.write_text("time,watt\n1699990000,5\n1699999000,5\n")
+    path.write_text("time,watt\n1699990000,5\n1699999500,5\n")
     check_meter(path, 1_700_000_000)
 
 

@@ -337,6 +337,28 @@ def test_a_meter_that_fails_in_the_session_costs_the_power_alone(subject: Subjec
         assert rows["reason"].str.contains("blocks left out: rail meter was not read for").all()
 
 
+@pytest.mark.parametrize("record", ["error", None], ids=["a state that fails", "a connection that is lost"])
+def test_a_meter_tells_the_power_of_a_device_that_is_gone_after_its_blocks(
+    subject: Subject, meter: Path, record: str | None
+) -> None:
+    class Going(ScriptedAgent):
+        states = 0
+
+        def run(self, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
+            if command["command"] == "state":
+                self.states += 1
+                if self.states > 1 and record is None:
+                    raise ConnectionLost("agent: no answer for 120 s")
+                if self.states > 1:
+                    yield {"record": record, "error": "no such file"}
+                    return
+            yield from super().run(command)
+
+    tables = measure(Going(subject), subject, HOST.model_copy(update={"meter": str(meter)}), QUICK)
+    assert "end/unavailable" in facts(tables) and "power/unavailable" not in facts(tables)
+    assert set(tables["power"]["watt"]) == {12.5} and len(tables["latency"]) == 8 * 40
+
+
 @pytest.mark.parametrize(
     "content",
     [None, "", "time,watt\n", "time;power\n1;2\n", "time,watt\n1700000000000,5\n", "time,watt\n2,5\n1,5\n"],

@@ -59,6 +59,11 @@ def changed(path: str, value: object) -> dict:
             {"method": "prune", "share": 0.5},
             "techniques.half: what prunes, and nothing else, is called 'p'",
         ),
+        (
+            "study.variants.resnet_v1_50_full",
+            ["p00"],
+            "'p00' of 'resnet_v1_50_full' only retrains, and initial weights",
+        ),
         ("study.variants.resnet_v1_50_full", ["p50"], "'p50' of 'resnet_v1_50_full' ranks initial weights by 'taylor'"),
         ("techniques.p50.share", 0, "config: techniques.p50: a share of 0, and no other, is called 'p00'"),
         (

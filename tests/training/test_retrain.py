@@ -97,6 +97,14 @@ def test_retraining_that_only_harms_leaves_the_weights_as_they_were_cut(tmp_path
     assert losses["value"].iloc[0] < losses["value"].iloc[1]
 
 
+def test_a_rate_that_diverges_is_no_candidate(tmp_path):
+    weights, examples, validation = _images()
+    rates = CNN.model_copy(update={"learning_rates": (1e30, 0.001), "epochs": 1, "warmup_epochs": 0.0})
+    learnt, history = retrain(weights, IMAGES, rates, examples, validation, {}, resume_folder=tmp_path, **SILENT)
+    assert set(history["learning_rate"]) == {0, 0.001}
+    assert not np.array_equal(learnt[POINTWISE], weights[POINTWISE])
+
+
 def test_batch_norm_keeps_the_statistics_and_scales_of_the_cut(tmp_path):
     weights, examples, validation = _images()
     helpful = CNN.model_copy(update={"learning_rates": (0.001,), "epochs": 1})

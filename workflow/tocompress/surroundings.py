@@ -84,8 +84,8 @@ def variables(given: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 
 def _problem(folder: Path, given: Mapping[str, str]) -> str | None:
-    if not (folder / "config.yaml").is_file():
-        return f"config.yaml is not in {folder}: run the study in the folder of its clone"
+    if not ((folder / "config.yaml").is_file() and (folder / "workflow/tocompress").is_dir()):
+        return f"the study's config.yaml is not in {folder}: run the study in the folder of its clone"
     if "{" in str(_CLONE) or "}" in str(_CLONE):
         return f"{_CLONE}: Snakemake takes braces in a path for names; move the clone to another folder"
     if (folder / "matplotlibrc").is_file():

@@ -91,6 +91,10 @@ def scores_on_data(model: ModelSettings, arrays: Arrays, channels: Channels, cal
         for step in range(_LAST_STEP):
             places = range(step * _EXAMPLES, (step + 1) * _EXAMPLES)
             scores = taylor.scores(examples[place % len(examples)] for place in places)
+            if not np.isfinite(scores).all():
+                raise StudyError(
+                    f"{model.network}: the loss of calibration examples is not finite; nothing can be ranked"
+                )
             going = _lowest(scores, keep, channels, round((step + 1) / _STEPS * channels.count))
             keep[going] = False
             order.append(going)
@@ -98,9 +102,9 @@ def scores_on_data(model: ModelSettings, arrays: Arrays, channels: Channels, cal
                 variables[name].assign(values)
     left = np.flatnonzero(keep).astype(np.int32)
     order.append(left[np.argsort(scores[left], kind="stable")])
-    importance = np.empty(channels.count)
-    importance[np.concatenate(order)] = np.arange(channels.count) / channels.count
-    return importance
+    places_of = np.empty(channels.count)
+    places_of[np.concatenate(order)] = np.arange(channels.count) / channels.count
+    return places_of
 
 
 def _lowest(scores: Scores, keep: Mask, channels: Channels, most: int) -> Ids:

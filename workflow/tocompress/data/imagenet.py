@@ -187,10 +187,13 @@ def _check_shards(path: str, shards: list[re.Match[str]]) -> None:
 
 
 def _files(folder: str, label: int | None) -> list[_Image]:
-    """The images in a folder and in the folders in it."""
-    images, within = [], [""]
+    """The images in a folder and in the folders in it; each folder once, whatever links lead to it."""
+    images, within, seen = [], [""], set()
     while within:
         parent = within.pop()
+        if (place := os.path.realpath(os.path.join(folder, parent))) in seen:
+            continue
+        seen.add(place)
         with os.scandir(os.path.join(folder, parent)) as entries:
             for entry in entries:
                 path = os.path.join(parent, entry.name)

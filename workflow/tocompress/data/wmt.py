@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -32,7 +32,11 @@ _SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg\s*>", re.DOTALL | re.IGNORECASE)
 _SEGMENT_START = re.compile(r"<seg\b", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _SOURCE, _TRANSLATION = re.compile(r"<src\b", re.IGNORECASE), re.compile(r"<(?:ref|hyp)\b", re.IGNORECASE)
-_MARKUP_START = re.compile(r"\s*<(?:\?xml|!doctype|mteval|dataset|srcset|refset|tstset|doc|seg)\b", re.IGNORECASE)
+_MARKUP_START = re.compile(
+    r"\s*<(?:!--|(?:\?xml|!doctype|mteval|dataset|srcset|refset|tstset|doc|seg"
+    r"|url|keywords|speaker|talkid|title|description|reviewer|translator)\b)",
+    re.IGNORECASE,
+)
 _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
 
 
@@ -138,9 +142,15 @@ def _sentences(path: Path) -> list[str]:
     sentences = _marked_up("\n".join(lines), path) if is_markup(path) else lines
     if not sentences:
         raise StudyError(f"{path}: holds no sentences; get the file again")
-    if not is_markup(path) and _MARKUP_START.match(lines[0]):
-        raise StudyError(f"{path}: begins as .sgm or .xml do; name it so, or take its sentences out, one a line")
+    if not is_markup(path):
+        _check_plain(path, lines)
     return sentences
+
+
+def _check_plain(path: Path, lines: Iterable[str]) -> None:
+    """Raise StudyError where the first line that is not blank is markup."""
+    if _MARKUP_START.match(next((line for line in lines if line.strip()), "")):
+        raise StudyError(f"{path}: begins as .sgm or .xml do; name it so, or take its sentences out, one a line")
 
 
 def _marked_up(text: str, path: Path) -> list[str]:
@@ -162,6 +172,8 @@ def _lines_at(path: Path, rows: np.ndarray) -> list[str]:
 
 
 def _number_of_lines(path: Path) -> int:
+    with _opened(path) as file:
+        _check_plain(path, (_decoded(line, path, row) for row, line in enumerate(file)))
     with _opened(path) as file:
         number = sum(1 for _ in file)
     if not number:

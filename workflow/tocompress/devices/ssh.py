@@ -68,6 +68,9 @@ _REFUSALS = {
 #: What ssh says when the way to a machine has ended, and not why.
 _NO_REASON = re.compile("exchange_identification: |UNKNOWN port|stdio forwarding failed")
 
+#: What ssh says of its configuration, and goes on.
+_WARNING = re.compile("Unsupported option|Deprecated option|is deprecated")
+
 
 class SshAgent:
     """A running agent; a context manager, on whose exit the agent and its worker are gone.
@@ -284,8 +287,9 @@ class _Shell:
     def _failure(self, complaint: str) -> StudyError:
         """Why ssh failed: the machine itself, or the jump host before it."""
         where, way = self._host, self._way()
+        complaint = _without_warnings(complaint)
         if not _reason(complaint):
-            complaint = self._complaint_alone() or complaint
+            complaint = _without_warnings(self._complaint_alone()) or complaint
             if way and "exchange_identification: " in complaint and "open failed: connect" not in complaint:
                 where = f"{self._host}'s {way}"
         for sign, meaning in _REFUSALS.items():
@@ -320,6 +324,10 @@ def _never_asking() -> dict[str, str]:
     """
     windows = ("DISPLAY", "WAYLAND_DISPLAY", "SSH_ASKPASS")
     return {key: value for key, value in os.environ.items() if key not in windows} | {"SSH_ASKPASS_REQUIRE": "never"}
+
+
+def _without_warnings(complaint: str) -> str:
+    return "\n".join(line for line in complaint.splitlines() if not _WARNING.search(line))
 
 
 def _reason(complaint: str) -> str | None:

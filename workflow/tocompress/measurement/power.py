@@ -43,8 +43,9 @@ _PARTS = {
     "psys": ("package", "core", "uncore", "dram"),
 }
 
-#: Seconds that a meter's file may begin after, or end before, the moment when it is looked at: what is not yet flushed.
-_METER_AWAY_S = 3600.0
+#: Seconds between a meter's last reading and the moment when its file is looked at: what is not yet flushed. Time zones
+#: are a quarter of an hour apart at least.
+_METER_AWAY_S = 600.0
 
 #: Seconds between two readings that the agent's sampler aims at.
 _PERIOD = 0.001
@@ -301,7 +302,7 @@ def check_meter(path: str | Path, unix_s: float) -> None:
         raise StudyError(
             f"{path}: the power meter has written no reading yet; is it running, and does it write each at once?"
         )
-    if not times.iloc[0] - _METER_AWAY_S < unix_s < times.iloc[-1] + _METER_AWAY_S:
+    if abs(times.iloc[-1] - unix_s) > _METER_AWAY_S:
         raise StudyError(
             f"{path}: the power meter's times, {times.iloc[0]:.0f} to {times.iloc[-1]:.0f} in UNIX seconds, are not"
             f" about now, {unix_s:.0f}; is it running, are they seconds, and is their time zone right?"

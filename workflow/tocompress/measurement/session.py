@@ -148,10 +148,11 @@ class _Session:
         self._part("operations", self._profile)
         if rails:
             self._part("power", self._sample_power)
-        end = self._part("end", self._state) or {}
+        end = self._part("end", self._state)
         latency, windows = self._recorder.table("latency"), self._recorder.table("windows")
         samples = self._recorder.table("power")
         if power.METER in rails and "power/unavailable" not in self._facts:
+            self._lost = None  # a meter's file is on this machine
             readings = self._part("power", lambda: self._meter_readings(windows, begin, end))
             samples = pd.concat([samples, readings], ignore_index=True)
         self._report(self._done, self._done, "done")
@@ -162,7 +163,7 @@ class _Session:
             "windows": windows,
             "operations": self._recorder.table("operations"),
             "diagnostics": diagnose(latency, self._settings.level, self._settings.target),
-            "session": self._session_table(begin, end, samples),
+            "session": self._session_table(begin, end or {}, samples),
         }
 
     def outputs(self) -> dict[str, dict[str, np.ndarray]]:
@@ -333,9 +334,10 @@ class _Session:
         with self._understood("state"):
             return state | {"clock": dict(state["clock"]), "offset_s": (sent + time.time()) / 2 - state["monotonic_s"]}
 
-    def _meter_readings(self, windows: pd.DataFrame, begin: Record, end: Record) -> pd.DataFrame:
+    def _meter_readings(self, windows: pd.DataFrame, begin: Record, end: Record | None) -> pd.DataFrame:
         """Rows of the table `power`; those of the last block are waited for, as many a meter's file is buffered."""
-        self._check_time(begin, end)
+        if end is not None:
+            self._check_time(begin, end)
         offset_s, deadline = begin["offset_s"], time.monotonic() + _METER_PATIENCE_S
         last_s = windows["end_s"].max() + offset_s
         while (meter := power.read_meter(self._meter))["unix_s"].max() < last_s and time.monotonic() < deadline:

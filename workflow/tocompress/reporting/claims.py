@@ -22,7 +22,7 @@ import pandas as pd
 
 from tocompress.measurement.statistics import LEVEL, Interval
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.effects import over_amounts, over_models
+from tocompress.reporting.effects import PERFECT, over_accuracies, over_amounts, over_models
 from tocompress.reporting.study import ACCURACY, BASELINE, COSTS, EXACT, METRICS, models, whole
 from tocompress.reporting.thresholds import largest_cuts
 from tocompress.schemas.claims import CLAIMS
@@ -63,6 +63,7 @@ class _Measured:
     model: str
     interval: Interval  # as the paper prints it
     ratio: Interval  # or value, that it is made of
+    perfect: float  # the ratio that a model without a mistake would have; infinite for what has no such end
     level: float | None
     converged: bool
     unmet: tuple[str, ...]  # conditions of the paper that the model does not meet
@@ -206,9 +207,18 @@ def _aggregate(claim: Claim, measured: Sequence[_Measured]) -> tuple[Interval, f
     if claim.aggregation == "each":
         return _span(own), level
     level = LEVEL if len(own) >= _SEVERAL else level
-    if claim.expressed in ("change", "ratio") and claim.metric not in ACCURACY:
-        return _printed(claim, over_models([one.ratio for one in measured], LEVEL), None), level
+    if claim.expressed in ("change", "ratio"):
+        ratios = [one.ratio for one in measured]
+        accurate = claim.metric in ACCURACY
+        mean = over_accuracies(ratios, [one.perfect for one in measured]) if accurate else over_models(ratios)
+        return _printed(claim, mean, None), level
     return over_amounts(own, LEVEL), level
+
+
+def _perfect(baseline: Sequence[Mapping[str, Any]]) -> float:
+    if not baseline or not baseline[0]["value"]:
+        return math.inf
+    return PERFECT.get(baseline[0]["unit"], math.inf) / float(baseline[0]["value"])
 
 
 def _extreme(aggregation: str, measured: Sequence[_Measured]) -> _Measured:
@@ -302,6 +312,7 @@ class _Source:
             model=model,
             interval=_printed(claim, interval, baseline[0]["value"] if baseline else None),
             ratio=interval,
+            perfect=_perfect(baseline),
             level=min((row["level"] for row in used if row["level"] is not None), default=None),
             converged=all(row["converged"] is not False for row in used),
             unmet=unmet,

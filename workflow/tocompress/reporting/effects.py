@@ -18,7 +18,7 @@ from tocompress.reporting.study import ACCURACY, BASELINE, EXACT, devices, varia
 ACCURACY_OF_ALL = "accuracy"
 
 _BOUNDED = frozenset({*ACCURACY, ACCURACY_OF_ALL})
-_PERFECT = {"fraction": 1.0, "score": 100.0}  # what a model that makes no mistake scores, by unit
+PERFECT = {"fraction": 1.0, "score": 100.0}  # what a model that makes no mistake scores, by unit
 
 _MODES = {"every_inference": "dequantized at every inference", "once": "dequantized once"}
 
@@ -89,7 +89,7 @@ class Effects:
         baselines = rows[rows["variant"].eq(BASELINE) & rows["value"].notna()].to_dict("records")
         self._unconverged = {_measurement(row) for row in baselines if _unconverged(row)}
         self._perfect = {
-            (row["metric"], row["model"]): _PERFECT[row["unit"]] / row["value"]
+            (row["metric"], row["model"]): PERFECT[row["unit"]] / row["value"]
             for row in baselines
             if row["metric"] in _BOUNDED and row["value"] > 0
         }

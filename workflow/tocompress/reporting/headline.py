@@ -101,7 +101,7 @@ _TOLD = {
     UNDECIDED: ("stays undecided", "stay undecided"),
     NOT_COMPARABLE: ("was measured under other conditions", "were measured under other conditions"),
     NOT_MEASURED: ("was not measured", "were not measured"),
-    CIRCULAR: ("would be judged by itself", "would be judged by themselves"),
+    CIRCULAR: ("is of a cut that its accuracy chose", "are of cuts that their accuracy chose"),
 }
 
 

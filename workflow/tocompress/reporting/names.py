@@ -26,5 +26,5 @@ def named_as_pruning(technique: str) -> bool:
 
 
 def named_as_control(technique: str) -> bool:
-    """Return whether a technique is called as the ones that remove nothing and only retrain are: `p00...`."""
-    return re.match(r"p0+(?!\d)", technique) is not None
+    """Return whether a technique is called as the ones that remove nothing and only retrain are: `p00`, `p00_...`."""
+    return re.fullmatch(r"p0+(_\w+)?", technique) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tocompress.tables import COUNT, FLOAT, TEXT, schema
 
-#: How much each channel matters to the loss, relative to the others of its layer.
+#: How much each channel matters to the loss: the share of all channels that go before it.
 IMPORTANCE = schema(
     "importance",
     channel=(COUNT, ""),

@@ -127,13 +127,16 @@ class Study(Settings):
             raise ValueError(f"{where} ranks initial weights by 'taylor', which says nothing; take criterion 'l1'")
         if on_data:
             self._check_training_set(f"{where} ranks by 'taylor'", model, "take criterion 'l1'")
+        control = any(isinstance(technique, Prune) and technique.share == 0 for technique in chosen)
+        if control and not self.models[model].trained:
+            raise ValueError(f"{where} only retrains, and initial weights are never retrained; leave it out")
         retrained = any(isinstance(technique, Prune) and technique.retrain for technique in chosen)
         if retrained and self.models[model].trained:
             self._check_retraining(where, model)
 
     def _check_retraining(self, where: str, model: str) -> None:
         if model not in self.retraining:
-            added = f"retraining: {{{model}: {{epochs: ..., learning_rate: ...}}}}"
+            added = f"retraining: {{{model}: {{epochs: ..., learning_rates: [...]}}}}"
             raise ValueError(f"{where} is retrained, but 'retraining' does not say how: add '{added}'")
         self._check_training_set(f"{where} is retrained", model, "set 'retrain: false' for the technique")
         data = self.models[model].data

@@ -20,6 +20,10 @@ from tocompress.settings.training import Optimization
 Row = dict[str, float]  # of an epoch: its number, from 1, and its metrics
 
 
+class Diverged(StudyError):
+    """A loss is not finite any more."""
+
+
 def fit(
     network: keras.Model,
     settings: Optimization,
@@ -147,7 +151,9 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         metrics = {**(logs or {}), "seconds": time.perf_counter() - self._start}
         for name in ("loss", "val_loss"):
             if not np.isfinite(metrics[name]):
-                raise StudyError(f"training diverged in epoch {epoch + 1}, {name} {metrics[name]}; lower learning_rate")
+                raise Diverged(
+                    f"training diverged in epoch {epoch + 1}, {name} {metrics[name]}; take a lower learning rate"
+                )
         self.rows.append({"epoch": epoch + 1, **metrics})
         if self._patience is not None and self._best_epoch == len(self.rows):
             _save(self._best_file, self._weights)

@@ -20,7 +20,7 @@ from tocompress.settings.training import Optimization, Retraining
 from tocompress.training import images, sentences
 from tocompress.training.examples import Examples, drawn
 from tocompress.training.fake_quantization import FakeQuantized, Grid
-from tocompress.training.fit import compile_for, fit
+from tocompress.training.fit import Diverged, compile_for, fit
 from tocompress.training.reproducible import reproducible
 
 Arrays = dict[str, np.ndarray]  # float32, by variable name
@@ -61,16 +61,19 @@ def retrain(
             keras.utils.set_random_seed(retraining.seed)
             for variable, value in zip(learner.variables, start, strict=True):
                 variable.assign(value)
-            folder = resume_folder / f"{rate:g}"
-            epochs = fit(
-                learner,
-                retraining,
-                rate,
-                *data(),
-                resume_folder=folder,
-                report=report,
-                patience=retraining.patience,
-            )
+            try:
+                epochs = fit(
+                    learner,
+                    retraining,
+                    rate,
+                    *data(),
+                    resume_folder=resume_folder / f"{rate:g}",
+                    report=report,
+                    patience=retraining.patience,
+                )
+            except Diverged as error:
+                report(str(error))
+                continue
             history.append(epochs.assign(learning_rate=rate))
             if _lowest_loss(epochs) < lowest:
                 lowest = _lowest_loss(epochs)
@@ -99,7 +102,8 @@ def _before(learner: keras.Model, validation: Any, report: Callable[[str], None]
 
 
 def _lowest_loss(history: pd.DataFrame) -> float:
-    return float(history.loc[history["metric"] == "val_loss", "value"].min())
+    losses = history.loc[history["metric"] == "val_loss", "value"]
+    return float(losses.fillna(np.inf).min())
 
 
 def network_of(

@@ -87,21 +87,21 @@ def weights_are(dequantization: str) -> str:
 
 
 def few_bits(study: pd.DataFrame, shown: Iterable[tuple[str, str]]) -> str:
-    """That the zoo is kinder to few bits than real networks; empty unless its accuracy under some is `shown`.
+    """That the zoo is kinder to few bits than real networks; empty where few bits of real weights alone are `shown`.
 
     `shown` holds pairs of model and variant. Where the study has real weights under the same variants, it says what
     accuracy they have.
     """
     accuracy = whole(study, "top1", "bleu").dropna(subset="value")
     scores = {(row.model, row.variant): row for row in accuracy.itertuples()}
-    known = [scores[pair] for pair in dict.fromkeys(shown) if pair in scores]
-    of_zoo = {row.variant for row in known if row.build == "zoo" and has_few_bits(row.variant)}
-    if not of_zoo:
+    real_models = set(study.loc[study["build"].isin(_REAL_WEIGHTS), "model"])
+    doubtful = {variant for model, variant in shown if has_few_bits(variant) and model not in real_models}
+    if not doubtful:
         return ""
     real = [
         _against_fp32(row, scores[row.model, BASELINE].value)
         for row in scores.values()
-        if row.build in _REAL_WEIGHTS and row.variant in of_zoo and (row.model, BASELINE) in scores
+        if row.build in _REAL_WEIGHTS and row.variant in doubtful and (row.model, BASELINE) in scores
     ]
     note = "the zoo is kinder to few bits than real networks (docs/zoo.md)"
     return f"{note}; real weights here: {listing(real)}" if real else note
