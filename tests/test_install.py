@@ -158,7 +158,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for path in (project.index, folder / "envs", folder / "home/.config/pip", folder / "path"):
         path.mkdir(parents=True)
     (folder / "Makefile").write_text((REPOSITORY / "Makefile").read_text())
-    (folder / "envs/install.py").write_text((ENVS / "install.py").read_text())
+    (folder / "workflow/tocompress").mkdir(parents=True)
+    for name in ("envs/install.py", "workflow/tocompress/surroundings.py", "config.yaml"):
+        (folder / name).write_text((REPOSITORY / name).read_text())
     (folder / "install.mk").write_text("include Makefile\ninstalled: $(test_environment)\n")
     (folder / "envs/requirements-tensorflow-1.15.txt").touch()
 

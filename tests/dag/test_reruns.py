@@ -151,7 +151,7 @@ def test_another_threshold_prunes_again_but_ranks_nothing(finished: Workflow) ->
 
 def test_another_retraining_makes_the_pruned_variants_of_its_model_due(finished: Workflow) -> None:
     due = finished.due(config={"retraining": {"vgg_16": {"examples": 100}}})
-    assert due.of("prune") == {f"vgg_16/{variant}" for variant in ("p05", "p15", "p30", "p50", "p75", "q8-p05")}
+    assert due.of("prune") == {f"vgg_16/{variant}" for variant in ("p00", "p05", "p15", "p30", "p50", "p75", "q8-p05")}
     assert due.of("benchmark") == {"host/vgg_16"}
     assert not due.rules["rank"] + due.rules["images"]
 
