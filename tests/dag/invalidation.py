@@ -288,9 +288,7 @@ class Everything:
         if isinstance(value, int | float):
             return [value + 1, value - 1, value * 1.01, value * 0.99]
         if isinstance(value, list):
-            return [value[:-1], ["other"]]
-        if isinstance(value, tuple) and value and isinstance(value[0], float):
-            return [[*value, 0.5]]
+            return [value[:-1], ["other"], [*value, 0.5]]
         return [*choices, 3, "other", "0" * 64, ["other"]]
 
     @cached_property
