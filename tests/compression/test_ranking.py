@@ -81,7 +81,7 @@ def examples(study: Study, name: str, split: str, number: int, folder: Path) -> 
         return render(split, number, seed=1)
     files = {key: str(REPOSITORY / getattr(data, key)) for key in ("codes", "source_vocabulary", "target_vocabulary")}
     pairs = phrases(split, number, seed=1)
-    table = pd.DataFrame({"source": [pair.source for pair in pairs], "reference": [pair.reference for pair in pairs]})
+    table = pd.DataFrame([vars(pair) for pair in pairs]).assign(example=range(number), plain_reference=None)
     write_table(folder / f"{split}.parquet", SENTENCES, table)
     return read_examples(folder / f"{split}.parquet", model, data.model_copy(update=files))
 
