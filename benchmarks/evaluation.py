@@ -22,7 +22,7 @@ import numpy as np
 from tocompress.data.imagenet import photographs
 from tocompress.data.photographs import Photographs
 from tocompress.evaluation.predict import Run, loaded
-from tocompress.evaluation.prefetch import ahead
+from tocompress.tasks.prefetch import ahead
 from tocompress.models.registry import find
 from tocompress.settings.data import ImageNet
 

@@ -26,18 +26,18 @@ import tensorflow as tf
 import yaml
 from scipy.stats import spearmanr
 
-from tocompress.compression.channels import FIXED, Channels, Mask
-from tocompress.compression.criteria import Scores
-from tocompress.compression.ranking import channels_of, scores_on_data, scores_on_weights
-from tocompress.compression.selection import select
-from tocompress.compression.surgery import cut_shapes, silenced
+from tocompress.compression.pruning.channels import FIXED, Channels, Mask
+from tocompress.compression.pruning.criteria import Scores
+from tocompress.compression.pruning.ranking import channels_of, scores_on_data, scores_on_weights
+from tocompress.compression.pruning.selection import select
+from tocompress.compression.pruning.surgery import cut_shapes, silenced
 from tocompress.schemas.evaluation import METRICS
 from tocompress.settings.model import ImageModel
 from tocompress.settings.study import Study, load
 from tocompress.tables import read_table
-from tocompress.training.examples import Examples, read_examples, shuffled_batches
+from tocompress.tasks.examples import Examples, read_examples, shuffled_batches
 from tocompress.training.retrain import Arrays, network_of
-from tocompress.training.taylor import Taylor
+from tocompress.compression.pruning.taylor import Taylor
 from tocompress.weights import read_weights
 
 RESULTS = Path("results/default")

@@ -7,7 +7,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.numpy import save
 
-from tocompress.compression.quantization import quantize
+from tocompress.compression.quantization.grid import quantize
 from tocompress.errors import StudyError
 from tocompress.weights import ModelMetadata, QuantizedTensor, read_metadata, read_shapes, read_weights, write_weights
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from tocompress.artifacts.body import trace
-from tocompress.artifacts.deployed import deployed
-from tocompress.artifacts.export import export
-from tocompress.compression.quantization import quantize_weights
+from tocompress.runtimes.tensorflow.body import trace
+from tocompress.runtimes.deployed import deployed
+from tocompress.runtimes.tensorflow.export import export
+from tocompress.compression.quantization.grid import quantize_weights
 from tocompress.models import gnmt
 from tocompress.models.registry import NETWORKS, build
 from tocompress.models.variables import named_variables

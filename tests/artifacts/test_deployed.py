@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tocompress.artifacts.deployed import AffineTensor, deployed
-from tocompress.compression.packing import unpack
-from tocompress.compression.quantization import dequantize, quantize, quantize_weights
+from tocompress.runtimes.deployed import AffineTensor, deployed
+from tocompress.packing import unpack
+from tocompress.compression.quantization.grid import dequantize, quantize, quantize_weights
 from tocompress.errors import StudyError
 
 EPSILON = 1e-3

@@ -14,16 +14,16 @@ import tensorflow as tf
 from tensorflow.core.protobuf import rewriter_config_pb2
 
 from tocompress.artifacts import export as exports
-from tocompress.artifacts.body import multiply_accumulates, trace
-from tocompress.artifacts.deployed import AffineTensor, deployed
-from tocompress.artifacts.export import add_weight, deflated_size, export
-from tocompress.artifacts.graph import read_graph, write_graph
-from tocompress.artifacts.protocol_buffers import GraphDef
+from tocompress.runtimes.tensorflow.body import multiply_accumulates, trace
+from tocompress.runtimes.deployed import AffineTensor, deployed
+from tocompress.runtimes.tensorflow.export import add_weight, deflated_size, export
+from tocompress.runtimes.tensorflow.graph import read_graph, write_graph
+from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
 from tocompress.compression import dependencies
-from tocompress.compression.packing import pack
-from tocompress.compression.quantization import dequantize, quantize_weights
-from tocompress.compression.recurrent import gnmt_channels
-from tocompress.compression.surgery import cut
+from tocompress.packing import pack
+from tocompress.compression.quantization.grid import dequantize, quantize_weights
+from tocompress.compression.pruning.recurrent import gnmt_channels
+from tocompress.compression.pruning.surgery import cut
 from tocompress.errors import StudyError
 from tocompress.models import gnmt
 from tocompress.models.registry import NETWORKS, build

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tocompress.artifacts.feeds import benchmark_inputs, image_feeds, read_subwords, sentence_feeds
+from tocompress.runtimes.feeds import benchmark_inputs, image_feeds, read_subwords, sentence_feeds
 from tocompress.data.make_images import write_images
 from tocompress.data.sets import read_images
 from tocompress.data.subwords import END_ID, Segmentation, Vocabulary, learn

@@ -18,12 +18,12 @@ def execute(program):
 
 def test_an_export_does_not_import_tensorflow():
     execute(
-        "import sys, tocompress.artifacts.export;"
+        "import sys, tocompress.runtimes.tensorflow.export;"
         "assert not {'tensorflow', 'tensorflow.python', 'keras'} & sys.modules.keys()"
     )
 
 
-IMPORTS = ("from tocompress.artifacts.protocol_buffers import GraphDef", "import tensorflow as tf")
+IMPORTS = ("from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef", "import tensorflow as tf")
 USE = """
 with tf.Graph().as_default() as graph:
     tf.constant(1, name="one")

@@ -12,7 +12,7 @@ import pytest
 import run_graphs
 from small_models import SmallModel, small_model
 
-from tocompress.artifacts.graph import write_graph
+from tocompress.runtimes.tensorflow.graph import write_graph
 from tocompress.models.registry import NETWORKS
 
 INTERPRETER = os.environ.get("TENSORFLOW_1_15")

@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from stand_in import executable, interpreter
 
 from tocompress.devices import Record, agent, connection, reach
-from tocompress.devices.check import check
+from tocompress.measurement.check import check
 from tocompress.devices.local import AGENT, LocalAgent
 from tocompress.devices.ssh import SshAgent, _Shell
 from tocompress.errors import StudyError

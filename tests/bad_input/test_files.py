@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 import pytest
 from cases import Jobs, Step
 
-from tocompress.artifacts.graph import OUTPUT, WEIGHTS
-from tocompress.artifacts.protocol_buffers import GraphDef
+from tocompress.runtimes.tensorflow.graph import OUTPUT, WEIGHTS
+from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
 from tocompress.schemas.artifact import STRUCTURE
 from tocompress.schemas.data import SENTENCES
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS

@@ -14,8 +14,8 @@ import pytest
 from cases import Jobs, Step
 from PIL import Image
 
-from tocompress.artifacts.graph import OUTPUT, add_constant
-from tocompress.artifacts.protocol_buffers import DT_FLOAT, GraphDef
+from tocompress.runtimes.tensorflow.graph import OUTPUT, add_constant
+from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.data.photographs import Photographs
 from tocompress.errors import StudyError
 from tocompress.schemas.data import PHOTOGRAPHS

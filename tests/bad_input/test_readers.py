@@ -15,9 +15,9 @@ from crafted import tar
 from mutations import Readers, bounded_memory, check_damage, chosen_seed
 from PIL import Image
 
-from tocompress.artifacts.graph import OUTPUT, add_constant, read_graph
-from tocompress.artifacts.protocol_buffers import GraphDef
-from tocompress.compression.quantization import quantize_weights
+from tocompress.runtimes.tensorflow.graph import OUTPUT, add_constant, read_graph
+from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
+from tocompress.compression.quantization.grid import quantize_weights
 from tocompress.data.imagenet import photographs
 from tocompress.data.imagenet_labels import read_labels
 from tocompress.data.photographs import Photographs

@@ -15,10 +15,10 @@ import pytest
 import yaml
 from published import published, variables_of
 
-from tocompress.artifacts.body import trace
-from tocompress.artifacts.deployed import deployed
-from tocompress.artifacts.export import export
-from tocompress.artifacts.graph import write_graph
+from tocompress.runtimes.tensorflow.body import trace
+from tocompress.runtimes.deployed import deployed
+from tocompress.runtimes.tensorflow.export import export
+from tocompress.runtimes.tensorflow.graph import write_graph
 from tocompress.checkpoints.acquire import acquire, initial
 from tocompress.checkpoints.tensorflow_checkpoint import archive, files_of, write
 from tocompress.data.subwords import Vocabulary, decode, pad

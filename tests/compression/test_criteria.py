@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocompress.compression.channels import Channels
-from tocompress.compression.criteria import importance, made_by, sum_filters, sum_readers
+from tocompress.compression.pruning.channels import Channels
+from tocompress.compression.pruning.criteria import importance, made_by, sum_filters, sum_readers
 
 # Convolutions a and b meet in a residual addition (channels 0 and 1), then an LSTM makes channel 2 and 3.
 IDS, GATES = np.int32([1, 0]), np.int32([2, 3] * 4)

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import pytest
 
-from tocompress.compression.channels import FIXED, Channels
-from tocompress.compression.dependencies import trace
+from tocompress.compression.pruning.channels import FIXED, Channels
+from tocompress.compression.pruning.dependencies import trace
 from tocompress.errors import StudyError
 from tocompress.models.layers import Scope, image_input
 from tocompress.models.registry import build

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocompress.compression.packing import pack, stored_width, unpack
+from tocompress.packing import pack, stored_width, unpack
 from tocompress.errors import StudyError
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from tocompress.checkpoints.acquire import initial
 from tocompress.compression import pruning
-from tocompress.compression.pruning import prune
-from tocompress.compression.quantization import quantize_weights
-from tocompress.compression.ranking import channels_of
+from tocompress.compression.pruning.prune import prune
+from tocompress.compression.quantization.grid import quantize_weights
+from tocompress.compression.pruning.ranking import channels_of
 from tocompress.errors import StudyError
 from tocompress.settings.data import Glyphs
 from tocompress.settings.model import ImageModel, TranslationModel

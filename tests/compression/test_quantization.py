@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tocompress.compression.packing import unpack
-from tocompress.compression.quantization import dequantize, quantize, quantize_weights
+from tocompress.packing import unpack
+from tocompress.compression.quantization.grid import dequantize, quantize, quantize_weights
 from tocompress.errors import StudyError
 from tocompress.schemas.compression import COMPRESSION
 from tocompress.tables import read_table, write_table
@@ -227,7 +227,7 @@ def test_channels_are_those_that_batch_norm_scales():
 
 def test_no_framework_is_imported():
     program = (
-        "import sys, tocompress.compression.quantization, tocompress.artifacts.deployed;"
+        "import sys, tocompress.compression.quantization.grid, tocompress.runtimes.deployed;"
         "sys.exit(len({'tensorflow', 'keras', 'jax'} & sys.modules.keys()))"
     )
     assert subprocess.run([sys.executable, "-c", program], env={"PYTHONPATH": ":".join(sys.path)}).returncode == 0

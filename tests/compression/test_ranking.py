@@ -9,19 +9,19 @@ import pytest
 import yaml
 
 from tocompress.checkpoints.acquire import acquire, initial
-from tocompress.compression.channels import Channels
-from tocompress.compression.pruning import prune
-from tocompress.compression.ranking import channels_of, ranked, scores_on_data, scores_on_weights
+from tocompress.compression.pruning.channels import Channels
+from tocompress.compression.pruning.prune import prune
+from tocompress.compression.pruning.ranking import channels_of, ranked, scores_on_data, scores_on_weights
 from tocompress.data.glyphs import render
 from tocompress.data.number_phrases import phrases
-from tocompress.evaluation.bootstrap import interval, resample
+from tocompress.tasks.bootstrap import interval, resample
 from tocompress.schemas.data import SENTENCES
 from tocompress.schemas.pruning import IMPORTANCE
 from tocompress.settings.model import ImageModel
 from tocompress.settings.pruning import PruningInputs
 from tocompress.settings.study import Study, load
 from tocompress.tables import read_table, write_table
-from tocompress.training.examples import Examples, read_examples, shuffled_batches
+from tocompress.tasks.examples import Examples, read_examples, shuffled_batches
 from tocompress.training.retrain import Arrays, network_of
 from tocompress.weights import read_weights
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tocompress.compression.channels import FIXED, Channels
-from tocompress.compression.recurrent import gnmt_channels
+from tocompress.compression.pruning.channels import FIXED, Channels
+from tocompress.compression.pruning.recurrent import gnmt_channels
 from tocompress.models import gnmt
 
 UNITS = 4

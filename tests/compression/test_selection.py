@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocompress.compression.channels import Channels
-from tocompress.compression.selection import select
+from tocompress.compression.pruning.channels import Channels
+from tocompress.compression.pruning.selection import select
 from tocompress.errors import StudyError
 
 SHARES = st.floats(0.01, 0.6)

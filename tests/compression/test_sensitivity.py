@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 
 from tocompress.checkpoints.acquire import initial
-from tocompress.compression.ranking import channels_of, scores_on_weights
-from tocompress.compression.selection import select
-from tocompress.compression.sensitivity import SHARES, scan
-from tocompress.compression.surgery import cut
+from tocompress.compression.pruning.ranking import channels_of, scores_on_weights
+from tocompress.compression.pruning.selection import select
+from tocompress.compression.pruning.sensitivity import SHARES, scan
+from tocompress.compression.pruning.surgery import cut
 from tocompress.errors import StudyError
 from tocompress.schemas.sensitivity import SENSITIVITY
 from tocompress.settings.data import Glyphs

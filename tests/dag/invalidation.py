@@ -106,7 +106,7 @@ _DAG = "says which jobs there are and what they are given, which Snakemake compa
 #: Files whose change makes nothing due, and why.
 UNREAD = {
     "scripts/check_device.py": _ON_REQUEST,
-    "tocompress/devices/check.py": _ON_REQUEST,
+    "tocompress/measurement/check.py": _ON_REQUEST,
     "scripts/clean_devices.py": _ON_REQUEST,
     "scripts/verify.py": _ON_REQUEST,
     "scripts/download.py": _DOWNLOADS,

@@ -135,7 +135,7 @@ def test_a_benchmark_setting_measures_again_but_predicts_nothing(finished: Workf
 def test_an_edited_quantizer_makes_compression_and_what_follows_due(
     finished: Workflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    edit(monkeypatch, "tocompress/compression/quantization.py")
+    edit(monkeypatch, "tocompress/compression/quantization/grid.py")
     due = finished.due()
     assert due.of("quantize") >= {"vgg_19/q8", "gnmt/q6"}
     assert not due.rules["acquire"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tocompress.artifacts.feeds import Subwords, read_subwords, sentence_feeds
+from tocompress.runtimes.feeds import Subwords, read_subwords, sentence_feeds
 from tocompress.data import wmt
 from tocompress.data.moses import tokenize
 from tocompress.data.subwords import Segmentation, Vocabulary, learn

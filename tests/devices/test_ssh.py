@@ -21,7 +21,7 @@ from processes import alive, children, end
 from sshd import Server, server
 from stand_in import executable, interpreter
 
-from tocompress.artifacts.protocol_buffers import DT_FLOAT, GraphDef
+from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.devices import ConnectionLost, Record, connection, ssh
 from tocompress.devices.local import AGENT
 from tocompress.devices.ssh import SshAgent

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tocompress.evaluation.bootstrap import interval, paired_ratio, resample
+from tocompress.tasks.bootstrap import interval, paired_ratio, resample
 
 
 def test_intervals_of_a_mean_cover_the_truth_as_often_as_their_level_says():

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, top_k_accuracy_score
 
 from tocompress.errors import StudyError
-from tocompress.evaluation.classification import outcomes, point_values, resampled_values, scores
+from tocompress.tasks.classification.scores import outcomes, point_values, resampled_values, scores
 from tocompress.evaluation.predict import best_classes
 from tocompress.schemas.evaluation import METRICS
 from tocompress.tables import read_table, write_table

@@ -1,4 +1,4 @@
-from tocompress.evaluation.metrics import CLASSIFICATION, TRANSLATION, unavailable
+from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION, unavailable
 from tocompress.schemas.evaluation import METRICS
 from tocompress.tables import read_table, write_table
 

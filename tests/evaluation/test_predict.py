@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from small_models import small_model
 
-from tocompress.artifacts.deployed import deployed
-from tocompress.artifacts.export import export
-from tocompress.artifacts.feeds import read_subwords
-from tocompress.artifacts.graph import write_graph
+from tocompress.runtimes.deployed import deployed
+from tocompress.runtimes.tensorflow.export import export
+from tocompress.runtimes.feeds import read_subwords
+from tocompress.runtimes.tensorflow.graph import write_graph
 from tocompress.data.preprocessing import preprocess
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError

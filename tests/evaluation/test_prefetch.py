@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tocompress.evaluation.prefetch import ahead
+from tocompress.tasks.prefetch import ahead
 
 PATIENCE = 5.0  # seconds
 

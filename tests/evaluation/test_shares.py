@@ -8,7 +8,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocompress.evaluation.shares import gather, share_of
+from tocompress.evaluation.shards import gather, share_of
 from tocompress.schemas.evaluation import SENTENCE_PREDICTIONS
 from tocompress.tables import read_table, write_table
 

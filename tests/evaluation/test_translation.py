@@ -8,7 +8,7 @@ import sacrebleu
 
 from tocompress.data.moses import tokenize
 from tocompress.errors import StudyError
-from tocompress.evaluation.translation import PLAIN, TOKENIZED, as_written, scores
+from tocompress.tasks.translation.scores import PLAIN, TOKENIZED, as_written, scores
 from tocompress.schemas.evaluation import METRICS
 from tocompress.tables import read_table, write_table
 

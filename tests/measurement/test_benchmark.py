@@ -19,8 +19,8 @@ import pytest
 from simulated_ina3221 import Chip, SimulatedIna3221
 from sshd import Server, server
 
-from tocompress.artifacts.graph import add_constant, write_graph
-from tocompress.artifacts.protocol_buffers import DT_FLOAT, GraphDef
+from tocompress.runtimes.tensorflow.graph import add_constant, write_graph
+from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.devices import ssh
 from tocompress.measurement import benchmark as module
 from tocompress.measurement.benchmark import benchmark, write_session

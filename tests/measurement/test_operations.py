@@ -10,7 +10,7 @@ import tensorflow.compat.v1 as tf
 from small_models import small_model
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from tocompress.measurement.operations import classify, unclassified
+from tocompress.runtimes.tensorflow.operations import classify, unclassified
 from tocompress.models.registry import NETWORKS
 
 

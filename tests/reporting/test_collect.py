@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tocompress.evaluation.metrics import CLASSIFICATION, TRANSLATION
+from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION
 from tocompress.reporting.collect import collect
 from tocompress.schemas.artifact import ARTIFACT
 from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS, POWER, SESSION, WINDOWS

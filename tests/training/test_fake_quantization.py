@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tocompress.compression.quantization import dequantize, quantize
+from tocompress.compression.quantization.grid import dequantize, quantize
 from tocompress.errors import StudyError
 from tocompress.models import gnmt
 from tocompress.training.fake_quantization import FakeQuantized, Grid, fake_quantized

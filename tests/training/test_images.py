@@ -17,7 +17,7 @@ from tocompress.settings.model import ImageModel
 from tocompress.settings.training import Retraining
 from tocompress.tables import write_table
 from tocompress.training import images
-from tocompress.training.examples import read_examples, shuffled_batches
+from tocompress.tasks.examples import read_examples, shuffled_batches
 from tocompress.training.retrain import retrain
 
 MODEL = ImageModel(network="mobilenet_v1", build="initial", data="photographs", width=0.25, input_size=64, classes=1001)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tocompress.data.subwords import END_ID, START_ID
-from tocompress.training.sentences import Batches
+from tocompress.tasks.translation.batches import Batches
 
 PAIRS = [([3 + n] * (1 + n % 4), [40 + n] * (1 + n % 7)) for n in range(23)]
 

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tocompress.compression.channels import Channels
-from tocompress.compression.dependencies import trace
-from tocompress.compression.surgery import silenced
+from tocompress.compression.pruning.channels import Channels
+from tocompress.compression.pruning.dependencies import trace
+from tocompress.compression.pruning.surgery import silenced
 from tocompress.errors import StudyError
 from tocompress.models.variables import named_variables
-from tocompress.training.taylor import Taylor
+from tocompress.compression.pruning.taylor import Taylor
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from tocompress.devices.check import check, table
+from tocompress.measurement.check import check, table
 from tocompress.errors import StudyError
 from tocompress.job import job
 from tocompress.settings.device import Device

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tocompress.artifacts.export import export_variant
+from tocompress.runtimes.tensorflow.export import export_variant
 from tocompress.job import job
 from tocompress.schemas.artifact import ARTIFACT, STRUCTURE
 from tocompress.tables import read_table, write_table

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tocompress.evaluation.shares import gather
+from tocompress.evaluation.shards import gather
 from tocompress.job import job
 
 if TYPE_CHECKING:

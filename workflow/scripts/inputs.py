@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from tocompress.artifacts.feeds import benchmark_inputs
+from tocompress.runtimes.feeds import benchmark_inputs
 from tocompress.job import job
 from tocompress.settings.inputs import BenchmarkInputs
 

@@ -6,14 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tocompress.compression.pruning import prune
+from tocompress.compression.pruning.prune import prune
 from tocompress.errors import about
 from tocompress.job import job, use_threads
 from tocompress.schemas.pruning import IMPORTANCE, PRUNING
 from tocompress.schemas.training import HISTORY
 from tocompress.settings.pruning import PruningInputs
 from tocompress.tables import read_table, write_table
-from tocompress.training.examples import read_examples
+from tocompress.tasks.examples import read_examples
 from tocompress.weights import read_weights, write_weights
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tocompress.compression.quantization import quantize_weights
+from tocompress.compression.quantization.grid import quantize_weights
 from tocompress.errors import about
 from tocompress.job import job
 from tocompress.schemas.compression import COMPRESSION

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from tocompress.compression.ranking import channels_of, float_weights, ranked, scores_on_data
+from tocompress.compression.pruning.ranking import channels_of, float_weights, ranked, scores_on_data
 from tocompress.errors import about
 from tocompress.job import job, use_threads
 from tocompress.schemas.pruning import IMPORTANCE
 from tocompress.settings.pruning import RankingInputs
 from tocompress.tables import write_table
-from tocompress.training.examples import read_examples
+from tocompress.tasks.examples import read_examples
 from tocompress.weights import read_weights
 
 if TYPE_CHECKING:

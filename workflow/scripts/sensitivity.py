@@ -2,12 +2,12 @@
 
 from typing import TYPE_CHECKING
 
-from tocompress.compression.sensitivity import scan
+from tocompress.compression.pruning.sensitivity import scan
 from tocompress.job import job, use_threads
 from tocompress.schemas.sensitivity import SENSITIVITY
 from tocompress.settings.sensitivity import SensitivityInputs
 from tocompress.tables import write_table
-from tocompress.training.examples import read_examples
+from tocompress.tasks.examples import read_examples
 from tocompress.weights import read_weights
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # it is a graph of TensorFlow, whatever trained the network
 
-from tocompress.artifacts.body import multiply_accumulates, trace
-from tocompress.artifacts.graph import write_graph
+from tocompress.runtimes.tensorflow.body import multiply_accumulates, trace
+from tocompress.runtimes.tensorflow.graph import write_graph
 from tocompress.errors import about
 from tocompress.job import job
 from tocompress.schemas.artifact import STRUCTURE

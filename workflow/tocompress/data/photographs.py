@@ -17,7 +17,7 @@ from PIL import Image
 from tocompress.data.preprocessing import RGB_MEANS, Kind
 from tocompress.errors import StudyError
 from tocompress.schemas.data import PHOTOGRAPHS
-from tocompress.sessions import tensorflow
+from tocompress.runtimes.tensorflow.module import tensorflow
 from tocompress.tables import read_table
 
 CENTRAL_SHARE = 0.875  # of height and width, that `inception` keeps

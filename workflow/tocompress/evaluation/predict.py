@@ -11,21 +11,21 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from tocompress.artifacts.feeds import Feeds, image_feeds, read_subwords, sentence_feeds
+from tocompress.runtimes.feeds import Feeds, image_feeds, read_subwords, sentence_feeds
 from tocompress.data.pictures import Images, read_pictures
 from tocompress.data.sets import read_sentences
 from tocompress.errors import StudyError
-from tocompress.evaluation.prefetch import ahead
-from tocompress.evaluation.shares import share_of
+from tocompress.tasks.prefetch import ahead
+from tocompress.evaluation.shards import share_of
 from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
-from tocompress.sessions import tensorflow
+from tocompress.runtimes.tensorflow.module import tensorflow
 from tocompress.settings.data import Pictures, Sentences
 from tocompress.settings.model import ImageModel, TranslationModel
 from tocompress.settings.prediction import PredictionInputs
 from tocompress.tables import write_table
 
 if TYPE_CHECKING:
-    from tocompress.artifacts.protocol_buffers import GraphDef
+    from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
 
 TOP = 5
 
@@ -156,7 +156,7 @@ def loaded(artifact: str | Path, threads: int) -> Iterator[Run]:
     Where a decoder's logits are not finite, which its tokens do not tell, a run is a StudyError too.
     """
     tf = tensorflow()
-    from tocompress.artifacts.graph import read_graph
+    from tocompress.runtimes.tensorflow.graph import read_graph
 
     definition = read_graph(artifact)
     _check_decoded_logits(definition)

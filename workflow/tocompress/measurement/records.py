@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from tocompress.devices import Record
-from tocompress.measurement.operations import classify
+from tocompress.runtimes.tensorflow.operations import classify
 from tocompress.schemas.benchmark import TABLES
 
 #: The variant that the others are compared with.

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from tocompress.measurement.operations import DEQUANTIZATION
+from tocompress.runtimes.tensorflow.operations import DEQUANTIZATION
 from tocompress.measurement.records import CONTROL
 from tocompress.measurement.rows import conditions, frame, measured, ratio_to_baseline, unavailable
 from tocompress.measurement.statistics import LEVEL, TARGET, between_processes, mean_interval

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tocompress.errors import StudyError
-from tocompress.evaluation.metrics import CLASSIFICATION, TRANSLATION, unavailable
+from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION, unavailable
 from tocompress.measurement.energy import power_rows
 from tocompress.measurement.power import total_rails
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_rows

@@ -14,7 +14,7 @@ from tocompress.errors import about
 from tocompress.models import registry
 from tocompress.settings.model import ImageModel
 from tocompress.settings.training import TrainingInputs
-from tocompress.training.examples import read_examples
+from tocompress.tasks.examples import read_examples
 from tocompress.weights import check_numbers
 
 

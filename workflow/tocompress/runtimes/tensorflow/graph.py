@@ -12,7 +12,7 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from tocompress.artifacts.protocol_buffers import (
+from tocompress.runtimes.tensorflow.protocol_buffers import (
     DT_FLOAT,
     DT_INT32,
     DT_INT64,

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tocompress.compression.packing import pack, stored_width, unpack
+from tocompress.packing import pack, stored_width, unpack
 from tocompress.errors import StudyError, about
 from tocompress.schemas.compression import COMPRESSION
 from tocompress.weights import QuantizedTensor, Weights, channel_axis

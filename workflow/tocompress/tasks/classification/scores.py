@@ -9,8 +9,8 @@ import pandas as pd
 from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support
 
-from tocompress.evaluation.bootstrap import interval, paired_ratio, resample
-from tocompress.evaluation.metrics import CLASSIFICATION, Score, check_same_examples, measured
+from tocompress.tasks.bootstrap import interval, paired_ratio, resample
+from tocompress.tasks.metrics import CLASSIFICATION, Score, check_same_examples, measured
 
 TOP = 5
 

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from sacrebleu.metrics.bleu import BLEU
 
-from tocompress.evaluation.bootstrap import interval, paired_ratio, resample
-from tocompress.evaluation.metrics import TRANSLATION, Score, check_same_examples, measured
+from tocompress.tasks.bootstrap import interval, paired_ratio, resample
+from tocompress.tasks.metrics import TRANSLATION, Score, check_same_examples, measured
 
 _OTHER_SPACE = re.compile(r"[^\S ]")
 

@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import numpy as np
 
-from tocompress.compression.channels import Channels
-from tocompress.compression.criteria import Readings, Scores, sum_readers
+from tocompress.compression.pruning.channels import Channels
+from tocompress.compression.pruning.criteria import Readings, Scores, sum_readers
 from tocompress.errors import StudyError
 
 

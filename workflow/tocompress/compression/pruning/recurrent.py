@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from tocompress.compression.channels import FIXED, Channels, Ids
+from tocompress.compression.pruning.channels import FIXED, Channels, Ids
 from tocompress.models import registry
 
 GATES = 4  # of an LSTM cell; its kernel makes each of them for every unit

@@ -9,17 +9,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tocompress.compression.channels import Channels
-from tocompress.compression.criteria import Scores
-from tocompress.compression.quantization import quantize
-from tocompress.compression.ranking import channels_of, float_weights, kind_of, scores
-from tocompress.compression.selection import select
-from tocompress.compression.surgery import cut
+from tocompress.compression.pruning.channels import Channels
+from tocompress.compression.pruning.criteria import Scores
+from tocompress.compression.quantization.grid import quantize
+from tocompress.compression.pruning.ranking import channels_of, float_weights, kind_of, scores
+from tocompress.compression.pruning.selection import select
+from tocompress.compression.pruning.surgery import cut
 from tocompress.errors import StudyError, about
 from tocompress.schemas.training import HISTORY
 from tocompress.settings.model import ModelSettings
 from tocompress.settings.pruning import PruningInputs
-from tocompress.training.examples import Examples
+from tocompress.tasks.examples import Examples
 from tocompress.training.fake_quantization import Grid
 from tocompress.training.retrain import retrain
 from tocompress.weights import QuantizedTensor, Weights

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tocompress.artifacts.feeds import read_subwords
+from tocompress.runtimes.feeds import read_subwords
 from tocompress.data.pictures import read_pictures
 from tocompress.data.sets import read_sentences
 from tocompress.errors import StudyError

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from tocompress.compression.channels import Channels, Ids, Mask
-from tocompress.compression.criteria import Scores
+from tocompress.compression.pruning.channels import Channels, Ids, Mask
+from tocompress.compression.pruning.criteria import Scores
 from tocompress.errors import StudyError
 
 Ranking = Literal["global", "layerwise"]

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tocompress.compression.channels import FIXED, Channels, Ids
+from tocompress.compression.pruning.channels import FIXED, Channels, Ids
 
 Criterion = Literal["l1", "l2", "random"]  # of weights alone; `taylor` needs data, see training/taylor.py
 Scores = NDArray[np.float64]

@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tocompress.artifacts.deployed import AffineTensor, DeployedTensor, deployed
-from tocompress.artifacts.graph import DEQUANTIZE, WEIGHTS, Scope, add_constant, read_graph, write_graph
-from tocompress.artifacts.protocol_buffers import GraphDef
-from tocompress.compression.packing import stored_width
+from tocompress.runtimes.deployed import AffineTensor, DeployedTensor, deployed
+from tocompress.runtimes.tensorflow.graph import DEQUANTIZE, WEIGHTS, Scope, add_constant, read_graph, write_graph
+from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
+from tocompress.packing import stored_width
 from tocompress.errors import StudyError, about
 from tocompress.files import digest
 from tocompress.models.registry import NETWORKS

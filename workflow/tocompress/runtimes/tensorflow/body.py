@@ -12,7 +12,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.python.framework.meta_graph import strip_graph_default_valued_attrs
 from tensorflow.python.grappler import tf_optimizer
 
-from tocompress.artifacts.graph import OUTPUT, WEIGHTS, reachable
+from tocompress.runtimes.tensorflow.graph import OUTPUT, WEIGHTS, reachable
 from tocompress.errors import StudyError
 from tocompress.models import registry
 from tocompress.weights import ModelMetadata

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from tocompress.compression.channels import Channels, Ids
-from tocompress.compression.criteria import Scores
-from tocompress.compression.ranking import channels_of, kind_of, scores_on_data, scores_on_weights
-from tocompress.compression.surgery import silenced
+from tocompress.compression.pruning.channels import Channels, Ids
+from tocompress.compression.pruning.criteria import Scores
+from tocompress.compression.pruning.ranking import channels_of, kind_of, scores_on_data, scores_on_weights
+from tocompress.compression.pruning.surgery import silenced
 from tocompress.measurement.statistics import LEVEL
 from tocompress.schemas.sensitivity import SENSITIVITY
 from tocompress.settings.model import ImageModel
 from tocompress.settings.sensitivity import SensitivityInputs
-from tocompress.training.examples import Examples, drawn, shuffled_batches
+from tocompress.tasks.examples import Examples, drawn, shuffled_batches
 from tocompress.training.retrain import Arrays, network_of
 from tocompress.weights import Weights, check_finite
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tocompress.artifacts.protocol_buffers import DT_FLOAT, GraphDef
+from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.devices import Agent, Record, answered, understood
 from tocompress.devices.clocks import unlocked
 from tocompress.devices.reach import reach

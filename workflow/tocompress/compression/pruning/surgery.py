@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from tocompress.compression.channels import Channels, Ids, Mask, kept
+from tocompress.compression.pruning.channels import Channels, Ids, Mask, kept
 from tocompress.errors import StudyError
 from tocompress.weights import QuantizedTensor, Weights
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tocompress.compression.channels import FIXED, Channels, Ids
+from tocompress.compression.pruning.channels import FIXED, Channels, Ids
 from tocompress.errors import StudyError
 from tocompress.models.variables import named_variables
 
