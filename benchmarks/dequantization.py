@@ -19,10 +19,10 @@ os.environ |= {"TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM
 import numpy as np
 import tensorflow.compat.v1 as tf
 
+from tocompress.packing import pack
 from tocompress.runtimes.deployed import AffineTensor
 from tocompress.runtimes.tensorflow.export import add_weight
 from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
-from tocompress.packing import pack
 
 SHAPES = ((3, 3, 64, 64), (1, 1, 256, 1024), (3, 3, 512, 512))
 AXIS = 3

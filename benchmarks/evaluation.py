@@ -22,9 +22,9 @@ import numpy as np
 from tocompress.data.imagenet import photographs
 from tocompress.data.photographs import Photographs
 from tocompress.evaluation.predict import Run, loaded
-from tocompress.tasks.prefetch import ahead
 from tocompress.models.registry import find
 from tocompress.settings.data import ImageNet
+from tocompress.tasks.prefetch import ahead
 
 BATCH = 32
 THREADS = (2, 1)  # not the other way round: oneDNN never has more than those of the first

@@ -31,13 +31,13 @@ from tocompress.compression.pruning.criteria import Scores
 from tocompress.compression.pruning.ranking import channels_of, scores_on_data, scores_on_weights
 from tocompress.compression.pruning.selection import select
 from tocompress.compression.pruning.surgery import cut_shapes, silenced
-from tocompress.schemas.evaluation import METRICS
+from tocompress.compression.pruning.taylor import Taylor
+from tocompress.schemas.study import METRICS
 from tocompress.settings.model import ImageModel
 from tocompress.settings.study import Study, load
 from tocompress.tables import read_table
 from tocompress.tasks.examples import Examples, read_examples, shuffled_batches
 from tocompress.training.retrain import Arrays, network_of
-from tocompress.compression.pruning.taylor import Taylor
 from tocompress.weights import read_weights
 
 RESULTS = Path("results/default")

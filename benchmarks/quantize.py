@@ -16,8 +16,8 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 import numpy as np
 from numpy.typing import NDArray
 
-from tocompress.packing import pack
 from tocompress.compression.quantization.grid import dequantize, quantize, quantize_weights
+from tocompress.packing import pack
 
 ROUNDS = 5
 

@@ -22,7 +22,7 @@ import pytest
 from tocompress import download as module
 from tocompress.download import download
 from tocompress.errors import StudyError
-from tocompress.settings.download import Download
+from tocompress.settings.base import Download
 
 CONTENT, OTHER = (np.random.default_rng(seed).bytes(300_000) for seed in (0, 1))
 PAGE = b"\n<!DOCTYPE html><title>Log in</title>"

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from tocompress.runtimes.tensorflow.body import trace
-from tocompress.runtimes.deployed import deployed
-from tocompress.runtimes.tensorflow.export import export
 from tocompress.compression.quantization.grid import quantize_weights
 from tocompress.models import gnmt
 from tocompress.models.registry import NETWORKS, build
 from tocompress.models.variables import named_variables
+from tocompress.runtimes.deployed import deployed
+from tocompress.runtimes.tensorflow.body import trace
+from tocompress.runtimes.tensorflow.export import export
 from tocompress.weights import ModelMetadata
 
 Arrays = Mapping[str, np.ndarray]

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tocompress.runtimes.deployed import AffineTensor, deployed
-from tocompress.packing import unpack
 from tocompress.compression.quantization.grid import dequantize, quantize, quantize_weights
 from tocompress.errors import StudyError
+from tocompress.packing import unpack
+from tocompress.runtimes.deployed import AffineTensor, deployed
 
 EPSILON = 1e-3
 

@@ -14,21 +14,21 @@ import tensorflow as tf
 from tensorflow.core.protobuf import rewriter_config_pb2
 
 from tocompress.artifacts import export as exports
-from tocompress.runtimes.tensorflow.body import multiply_accumulates, trace
-from tocompress.runtimes.deployed import AffineTensor, deployed
-from tocompress.runtimes.tensorflow.export import add_weight, deflated_size, export
-from tocompress.runtimes.tensorflow.graph import read_graph, write_graph
-from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
 from tocompress.compression import dependencies
-from tocompress.packing import pack
-from tocompress.compression.quantization.grid import dequantize, quantize_weights
 from tocompress.compression.pruning.recurrent import gnmt_channels
 from tocompress.compression.pruning.surgery import cut
+from tocompress.compression.quantization.grid import dequantize, quantize_weights
 from tocompress.errors import StudyError
 from tocompress.models import gnmt
 from tocompress.models.registry import NETWORKS, build
 from tocompress.models.resize import resized
 from tocompress.models.variables import named_variables
+from tocompress.packing import pack
+from tocompress.runtimes.deployed import AffineTensor, deployed
+from tocompress.runtimes.tensorflow.body import multiply_accumulates, trace
+from tocompress.runtimes.tensorflow.export import add_weight, deflated_size, export
+from tocompress.runtimes.tensorflow.graph import read_graph, write_graph
+from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
 from tocompress.weights import ModelMetadata, QuantizedTensor
 
 MOBILENET = ModelMetadata("small", "mobilenet_v1", "fp32", False, 0.25, input_size=32, classes=10)

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tocompress.runtimes.feeds import benchmark_inputs, image_feeds, read_subwords, sentence_feeds
 from tocompress.data.make_images import write_images
 from tocompress.data.sets import read_images
 from tocompress.data.subwords import END_ID, Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
+from tocompress.runtimes.feeds import benchmark_inputs, image_feeds, read_subwords, sentence_feeds
 from tocompress.schemas import data as schemas
 from tocompress.settings.data import Glyphs, NumberPhrases
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel

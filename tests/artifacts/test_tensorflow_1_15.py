@@ -12,8 +12,8 @@ import pytest
 import run_graphs
 from small_models import SmallModel, small_model
 
-from tocompress.runtimes.tensorflow.graph import write_graph
 from tocompress.models.registry import NETWORKS
+from tocompress.runtimes.tensorflow.graph import write_graph
 
 INTERPRETER = os.environ.get("TENSORFLOW_1_15")
 

@@ -37,7 +37,7 @@ from tocompress.checkpoints.tensorflow_checkpoint import find, read, shapes
 from tocompress.download import download
 from tocompress.errors import StudyError
 from tocompress.protobuf_wire import fields
-from tocompress.settings.download import Download
+from tocompress.settings.base import Download
 
 READABLE = "; not a readable TensorFlow checkpoint, get all of it again"
 ROOM = "; a whole archive of files that stay in its folder is needed, and room for them"

@@ -23,10 +23,10 @@ from pydantic import ValidationError
 from stand_in import executable, interpreter
 
 from tocompress.devices import Record, agent, connection, reach
-from tocompress.measurement.check import check
 from tocompress.devices.local import AGENT, LocalAgent
 from tocompress.devices.ssh import SshAgent, _Shell
 from tocompress.errors import StudyError
+from tocompress.measurement.check import check
 from tocompress.measurement.power import read_meter
 from tocompress.settings.device import LocalDevice, SshDevice
 

@@ -21,9 +21,7 @@ from cases import Jobs, Step
 
 from tocompress.runtimes.tensorflow.graph import OUTPUT, WEIGHTS
 from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
-from tocompress.schemas.artifact import STRUCTURE
-from tocompress.schemas.data import SENTENCES
-from tocompress.schemas.evaluation import IMAGE_PREDICTIONS
+from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCES, STRUCTURE
 from tocompress.settings.evaluation import Scores
 from tocompress.tables import write_table
 from tocompress.weights import ModelMetadata, write_weights

@@ -14,11 +14,11 @@ import pytest
 from cases import Jobs, Step
 from PIL import Image
 
-from tocompress.runtimes.tensorflow.graph import OUTPUT, add_constant
-from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.data.photographs import Photographs
 from tocompress.errors import StudyError
-from tocompress.schemas.data import PHOTOGRAPHS
+from tocompress.runtimes.tensorflow.graph import OUTPUT, add_constant
+from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
+from tocompress.schemas.study import PHOTOGRAPHS
 from tocompress.tables import write_table
 from tocompress.weights import ModelMetadata, write_weights
 

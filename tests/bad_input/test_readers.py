@@ -15,8 +15,6 @@ from crafted import tar
 from mutations import Readers, bounded_memory, check_damage, chosen_seed
 from PIL import Image
 
-from tocompress.runtimes.tensorflow.graph import OUTPUT, add_constant, read_graph
-from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
 from tocompress.compression.quantization.grid import quantize_weights
 from tocompress.data.imagenet import photographs
 from tocompress.data.imagenet_labels import read_labels
@@ -25,7 +23,9 @@ from tocompress.data.sets import read_images
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.data.wmt import corpus
 from tocompress.errors import StudyError
-from tocompress.schemas.data import PHOTOGRAPHS
+from tocompress.runtimes.tensorflow.graph import OUTPUT, add_constant, read_graph
+from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
+from tocompress.schemas.study import PHOTOGRAPHS
 from tocompress.settings.claims import load as load_claims
 from tocompress.settings.data import ImageNet, Wmt
 from tocompress.tables import columns, read_table, write_table

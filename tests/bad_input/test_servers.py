@@ -10,7 +10,7 @@ from cases import EARLIER, refusal, serving
 
 from tocompress import download as downloads
 from tocompress.download import download
-from tocompress.settings.download import Download
+from tocompress.settings.base import Download
 
 #: What a server answers (status, headers, content), and what is told of it.
 ANSWERS: dict[str, tuple[int, dict[str, str], bytes, str]] = {

@@ -14,8 +14,8 @@ from cases import refusal
 from mutations import check_reader
 
 from tocompress.devices import answered, connection, understood
-from tocompress.measurement.check import check
 from tocompress.devices.local import LocalAgent
+from tocompress.measurement.check import check
 from tocompress.measurement.records import Block, Recorder
 from tocompress.measurement.session import Subject, measure
 from tocompress.settings.benchmark import Benchmark

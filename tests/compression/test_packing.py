@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tocompress.packing import pack, stored_width, unpack
 from tocompress.errors import StudyError
+from tocompress.packing import pack, stored_width, unpack
 
 
 @settings(max_examples=60, deadline=None)

@@ -7,12 +7,13 @@ import pytest
 from tocompress.checkpoints.acquire import initial
 from tocompress.compression import pruning
 from tocompress.compression.pruning.prune import prune
-from tocompress.compression.quantization.grid import quantize_weights
 from tocompress.compression.pruning.ranking import channels_of
+from tocompress.compression.quantization.grid import quantize_weights
 from tocompress.errors import StudyError
 from tocompress.settings.data import Glyphs
+from tocompress.settings.jobs import PruneJob
 from tocompress.settings.model import ImageModel, TranslationModel
-from tocompress.settings.pruning import Prune, PruningInputs
+from tocompress.settings.technique import Prune
 from tocompress.settings.training import Retraining
 from tocompress.weights import QuantizedTensor
 
@@ -25,7 +26,7 @@ RETRAINING = Retraining(epochs=1, batch_size=16, learning_rates=(1e-3,))
 
 
 def inputs(model, retraining=None, **technique):
-    return PruningInputs(technique=Prune(method="prune", **technique), model=model, data=DATA, retraining=retraining)
+    return PruneJob(technique=Prune(method="prune", **technique), model=model, data=DATA, retraining=retraining)
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from tocompress.packing import unpack
 from tocompress.compression.quantization.grid import dequantize, quantize, quantize_weights
 from tocompress.errors import StudyError
-from tocompress.schemas.compression import COMPRESSION
+from tocompress.packing import unpack
+from tocompress.schemas.study import COMPRESSION
 from tocompress.tables import read_table, write_table
 from tocompress.weights import QuantizedTensor, channel_axis
 

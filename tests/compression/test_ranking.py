@@ -14,13 +14,12 @@ from tocompress.compression.pruning.prune import prune
 from tocompress.compression.pruning.ranking import channels_of, ranked, scores_on_data, scores_on_weights
 from tocompress.data.glyphs import render
 from tocompress.data.number_phrases import phrases
-from tocompress.tasks.bootstrap import interval, resample
-from tocompress.schemas.data import SENTENCES
-from tocompress.schemas.pruning import IMPORTANCE
+from tocompress.schemas.study import IMPORTANCE, SENTENCES
+from tocompress.settings.jobs import PruneJob
 from tocompress.settings.model import ImageModel
-from tocompress.settings.pruning import PruningInputs
 from tocompress.settings.study import Study, load
 from tocompress.tables import read_table, write_table
+from tocompress.tasks.bootstrap import interval, resample
 from tocompress.tasks.examples import Examples, read_examples, shuffled_batches
 from tocompress.training.retrain import Arrays, network_of
 from tocompress.weights import read_weights
@@ -114,7 +113,7 @@ def test_the_zoo_bears_small_cuts_and_retraining_does_no_harm(study: Study, name
     importance = scores_on_data(model, weights, channels_of(model, weights), data["calibration"])
 
     def pruned(technique: str, *, retrain: bool) -> np.ndarray:
-        inputs = PruningInputs(
+        inputs = PruneJob(
             technique=study.techniques[technique],
             model=model,
             data=study.data[model.data],

@@ -10,10 +10,11 @@ from tocompress.compression.pruning.selection import select
 from tocompress.compression.pruning.sensitivity import SHARES, scan
 from tocompress.compression.pruning.surgery import cut
 from tocompress.errors import StudyError
-from tocompress.schemas.sensitivity import SENSITIVITY
+from tocompress.schemas.study import SENSITIVITY
 from tocompress.settings.data import Glyphs
+from tocompress.settings.evaluation import Sensitivity
+from tocompress.settings.jobs import SensitivityJob
 from tocompress.settings.model import ImageModel, TranslationModel
-from tocompress.settings.sensitivity import Sensitivity, SensitivityInputs
 from tocompress.settings.training import Optimization
 from tocompress.tables import read_table, write_table
 from tocompress.training import images, sentences
@@ -33,7 +34,7 @@ def quiet(_):
 
 def inputs(model, **settings):
     sensitivity = Sensitivity(**{"examples": EXAMPLES, **settings})
-    return SensitivityInputs(model=model, data=Glyphs(kind="glyphs"), sensitivity=sensitivity)
+    return SensitivityJob(model=model, data=Glyphs(kind="glyphs"), sensitivity=sensitivity)
 
 
 def classes(weights, pictures):

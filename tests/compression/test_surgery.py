@@ -15,9 +15,9 @@ import pytest
 
 from tocompress.compression.pruning.channels import Channels, Mask
 from tocompress.compression.pruning.dependencies import trace
-from tocompress.compression.quantization.grid import quantize
 from tocompress.compression.pruning.recurrent import gnmt_channels
 from tocompress.compression.pruning.surgery import cut, cut_shapes, silenced
+from tocompress.compression.quantization.grid import quantize
 from tocompress.errors import StudyError
 from tocompress.models import gnmt
 from tocompress.models.layers import Scope, image_input

@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 
-from tocompress.schemas.value import VALUE
+from tocompress.schemas.study import VALUE
 
 REPOSITORY = Path(__file__).parents[2]
 _COPIED = ("Snakefile", "config.yaml", "config", "rules", "profiles", "envs", "workflow")

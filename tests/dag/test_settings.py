@@ -13,13 +13,8 @@ from snakemake.utils import update_config
 
 from tocompress.plan import Plan, plan
 from tocompress.settings.data import DataSettings
-from tocompress.settings.evaluation import ScoreInputs
-from tocompress.settings.inputs import BenchmarkInputs
+from tocompress.settings.jobs import InputsJob, PredictJob, PruneJob, RankJob, ScoreJob, SensitivityJob, TrainJob
 from tocompress.settings.model import ModelSettings
-from tocompress.settings.prediction import PredictionInputs
-from tocompress.settings.pruning import PruningInputs, RankingInputs
-from tocompress.settings.sensitivity import SensitivityInputs
-from tocompress.settings.training import TrainingInputs
 
 
 @pytest.fixture(params=["everything", "default", "paper", "fullsize"])
@@ -46,13 +41,13 @@ def test_models_are_given_what_they_are_made_and_used_with(study: Plan) -> None:
         wildcards = SimpleNamespace(model=name)
         made = TypeAdapter(ModelSettings).validate_json(study.model_settings(wildcards))
         assert made.trained == study.study.models[name].trained
-        BenchmarkInputs.model_validate_json(study.inputs_settings(wildcards))
-        PredictionInputs.model_validate_json(study.prediction_settings(wildcards))
-        ScoreInputs.model_validate_json(study.score_settings(wildcards))
-        RankingInputs.model_validate_json(study.ranking_settings(wildcards))
-        SensitivityInputs.model_validate_json(study.sensitivity_settings(wildcards))
+        InputsJob.model_validate_json(study.inputs_settings(wildcards))
+        PredictJob.model_validate_json(study.prediction_settings(wildcards))
+        ScoreJob.model_validate_json(study.score_settings(wildcards))
+        RankJob.model_validate_json(study.ranking_settings(wildcards))
+        SensitivityJob.model_validate_json(study.sensitivity_settings(wildcards))
         if name in study.study.zoo:
-            TrainingInputs.model_validate_json(study.training_settings(wildcards))
+            TrainJob.model_validate_json(study.training_settings(wildcards))
         for variant in filter(study.study.pruned_parent, study.study.variants(name)):
             if variant == study.study.pruned_parent(variant):
-                PruningInputs.model_validate_json(study.pruning_settings(SimpleNamespace(model=name, variant=variant)))
+                PruneJob.model_validate_json(study.pruning_settings(SimpleNamespace(model=name, variant=variant)))

@@ -21,7 +21,7 @@ from tocompress.data import imagenet_labels
 from tocompress.data.imagenet import choose, missing_photographs, photographs
 from tocompress.data.imagenet_labels import synset_labels
 from tocompress.errors import StudyError
-from tocompress.schemas.data import PHOTOGRAPHS
+from tocompress.schemas.study import PHOTOGRAPHS
 from tocompress.settings.data import ImageNet
 from tocompress.tables import read_table, write_table
 

@@ -15,7 +15,7 @@ from PIL import Image
 from tocompress.data.photographs import Photographs, evaluation_input, read_photographs
 from tocompress.data.preprocessing import RGB_MEANS, Kind
 from tocompress.errors import StudyError
-from tocompress.schemas.data import PHOTOGRAPHS
+from tocompress.schemas.study import PHOTOGRAPHS
 from tocompress.tables import write_table
 
 SIZES = [(40, 60), (61, 33), (300, 270), (33, 33)]  # width, height

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from tocompress.runtimes.feeds import Subwords, read_subwords, sentence_feeds
 from tocompress.data import wmt
 from tocompress.data.moses import tokenize
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
-from tocompress.schemas.data import SENTENCES
+from tocompress.runtimes.feeds import Subwords, read_subwords, sentence_feeds
+from tocompress.schemas.study import SENTENCES
 from tocompress.settings.data import Wmt
 from tocompress.settings.model import Checkpoint, TranslationModel
 from tocompress.tables import write_table

@@ -23,8 +23,8 @@ from processes import children, end
 from tocompress.devices import agent as agent_module
 from tocompress.devices.local import AGENT, LocalAgent
 from tocompress.errors import StudyError
-from tocompress.runtimes.tensorflow.operations import base_type
 from tocompress.measurement.verification import values
+from tocompress.runtimes.tensorflow.operations import base_type
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")
 

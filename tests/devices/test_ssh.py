@@ -21,12 +21,12 @@ from processes import alive, children, end
 from sshd import Server, server
 from stand_in import executable, interpreter
 
-from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.devices import ConnectionLost, Record, connection, ssh
 from tocompress.devices.local import AGENT
 from tocompress.devices.ssh import SshAgent
 from tocompress.errors import StudyError
 from tocompress.measurement.verification import values
+from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.settings.device import SshDevice
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")

@@ -1,6 +1,6 @@
-from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION, unavailable
-from tocompress.schemas.evaluation import METRICS
+from tocompress.schemas.study import METRICS
 from tocompress.tables import read_table, write_table
+from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION, unavailable
 
 
 def test_scores_of_an_untrained_model_are_null_with_their_reason(tmp_path):

@@ -6,20 +6,21 @@ import pandas as pd
 import pytest
 from small_models import small_model
 
-from tocompress.runtimes.deployed import deployed
-from tocompress.runtimes.tensorflow.export import export
-from tocompress.runtimes.feeds import read_subwords
-from tocompress.runtimes.tensorflow.graph import write_graph
 from tocompress.data.preprocessing import preprocess
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
 from tocompress.evaluation.predict import best_classes, loaded, predict, predict_images, predict_sentences
 from tocompress.models.gnmt import PROJECTION_KERNEL
+from tocompress.runtimes.deployed import deployed
+from tocompress.runtimes.feeds import read_subwords
+from tocompress.runtimes.tensorflow.export import export
+from tocompress.runtimes.tensorflow.graph import write_graph
 from tocompress.schemas import data as schemas
-from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
+from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.data import Glyphs, NumberPhrases, Wmt
+from tocompress.settings.evaluation import Prediction
+from tocompress.settings.jobs import PredictJob
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
-from tocompress.settings.prediction import Prediction, PredictionInputs
 from tocompress.tables import read_table, write_table
 
 CHECKPOINT = Checkpoint(url="file:x", sha256="0" * 64)
@@ -221,7 +222,7 @@ def test_a_translator_whose_logits_are_not_finite_is_named(beam_width, tensorflo
 
 
 def asked(model, data):
-    return PredictionInputs(model=model, data=data, prediction=Prediction(batch_size=4, sentences=2))
+    return PredictJob(model=model, data=data, prediction=Prediction(batch_size=4, sentences=2))
 
 
 def test_a_file_of_images_is_predicted_by_its_share(dense, examples, tmp_path):

@@ -5,11 +5,12 @@ import pytest
 
 from tocompress.errors import StudyError
 from tocompress.evaluation.score import score
-from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
-from tocompress.settings.evaluation import ScoreInputs, Scores
+from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
+from tocompress.settings.evaluation import Scores
+from tocompress.settings.jobs import ScoreJob
 from tocompress.tables import write_table
 
-INPUTS = ScoreInputs(scores=Scores(resamples=100), language=None)
+INPUTS = ScoreJob(scores=Scores(resamples=100), language=None)
 
 
 def images(path, *best):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tocompress.evaluation.shards import gather, share_of
-from tocompress.schemas.evaluation import SENTENCE_PREDICTIONS
+from tocompress.schemas.study import SENTENCE_PREDICTIONS
 from tocompress.tables import read_table, write_table
 
 

@@ -8,9 +8,9 @@ import sacrebleu
 
 from tocompress.data.moses import tokenize
 from tocompress.errors import StudyError
-from tocompress.tasks.translation.scores import PLAIN, TOKENIZED, as_written, scores
-from tocompress.schemas.evaluation import METRICS
+from tocompress.schemas.study import METRICS
 from tocompress.tables import read_table, write_table
+from tocompress.tasks.translation.scores import PLAIN, TOKENIZED, as_written, scores
 
 SETTINGS = {"language": None, "level": 0.95, "resamples": 200, "seed": 1}
 WORDS = ["zwei", "drei", "vier", "und", "zwanzig", "hundert", "Uhr", "Euro", "am", "im", "März", ","]

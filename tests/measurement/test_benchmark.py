@@ -19,8 +19,6 @@ import pytest
 from simulated_ina3221 import Chip, SimulatedIna3221
 from sshd import Server, server
 
-from tocompress.runtimes.tensorflow.graph import add_constant, write_graph
-from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.devices import ssh
 from tocompress.measurement import benchmark as module
 from tocompress.measurement.benchmark import benchmark, write_session
@@ -28,9 +26,12 @@ from tocompress.measurement.energy import power_rows
 from tocompress.measurement.power import total_rails
 from tocompress.measurement.session import Subject
 from tocompress.measurement.summary import latency_rows
+from tocompress.runtimes.tensorflow.graph import add_constant, write_graph
+from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.schemas.benchmark import SESSION, TABLES
-from tocompress.settings.benchmark import Benchmark, PowerBlocks, Session
+from tocompress.settings.benchmark import Benchmark, PowerBlocks
 from tocompress.settings.device import Device, LocalDevice, SshDevice
+from tocompress.settings.jobs import BenchmarkJob
 from tocompress.tables import read_table
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")
@@ -101,7 +102,7 @@ def test_a_board_is_measured_through_a_connection_that_breaks(
     cutter.start()
     with (tmp_path / "progress").open("w", buffering=1) as progress, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", progress)
-        tables = benchmark(subject, Session(name="board", device=device, benchmark=settings, variants=("fp32",)))
+        tables = benchmark(subject, BenchmarkJob(name="board", device=device, benchmark=settings, variants=("fp32",)))
     cutter.join()
 
     facts = dict(tables["session"].itertuples(index=False, name=None))
@@ -170,6 +171,6 @@ def test_what_other_than_this_runtime_computes_is_compared_with_it(
     monkeypatch.setattr(module, "LocalAgent", lambda log, name: nullcontext("host"))
     monkeypatch.setattr(module, "measure", measured)
     monkeypatch.setattr(module, "outputs_of", computed)
-    session = Session(name="device", device=device, benchmark=Benchmark(), variants=("fp32",))
+    session = BenchmarkJob(name="device", device=device, benchmark=Benchmark(), variants=("fp32",))
     assert benchmark(subject, session) == {}
     assert references == [("agent", expected) if compared else ("agent",)]

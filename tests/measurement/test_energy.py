@@ -22,7 +22,7 @@ from tocompress.measurement.energy import Trace, block_figures, cumulative_energ
 from tocompress.measurement.power import Block
 from tocompress.measurement.statistics import Interval
 from tocompress.schemas.benchmark import POWER, WINDOWS
-from tocompress.schemas.evaluation import METRICS
+from tocompress.schemas.study import METRICS
 from tocompress.tables import write_table
 
 #: s -> W

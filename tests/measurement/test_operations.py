@@ -10,8 +10,8 @@ import tensorflow.compat.v1 as tf
 from small_models import small_model
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from tocompress.runtimes.tensorflow.operations import classify, unclassified
 from tocompress.models.registry import NETWORKS
+from tocompress.runtimes.tensorflow.operations import classify, unclassified
 
 
 @pytest.mark.parametrize(

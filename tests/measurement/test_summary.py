@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_rows
-from tocompress.schemas.evaluation import METRICS
-from tocompress.schemas.study import STUDY
+from tocompress.schemas.study import METRICS, STUDY
 from tocompress.tables import write_table
 
 MODES = ("every_inference", "once")

@@ -9,10 +9,11 @@ import pandas as pd
 from tocompress.reporting import figures
 from tocompress.reporting.claims import VERDICTS
 from tocompress.reporting.report import Figure
-from tocompress.schemas.claims import CLAIMS
-from tocompress.settings.reporting import Plot, Report, ReportInputs
+from tocompress.schemas.study import CLAIMS
+from tocompress.settings.jobs import ReportJob
+from tocompress.settings.reporting import Plot, Report
 
-SETTINGS = ReportInputs(report=Report(), plot=Plot(dpi=50), devices=("host",), config={"study": {"name": "made_up"}})
+SETTINGS = ReportJob(report=Report(), plot=Plot(dpi=50), devices=("host",), config={"study": {"name": "made_up"}})
 
 
 def make_claims(verdicts=VERDICTS) -> pd.DataFrame:

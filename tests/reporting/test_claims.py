@@ -12,14 +12,15 @@ from tocompress.measurement.statistics import Interval, ratio_interval
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.claims import DEVICE_METRICS, VERDICTS, by_statement, claims_table, verdict
 from tocompress.reporting.study import METRICS, Part, aggregate
-from tocompress.schemas.claims import CLAIMS
-from tocompress.settings.claims import Claim, Claims, ClaimsInputs, Margin, load
+from tocompress.schemas.study import CLAIMS
+from tocompress.settings.claims import Claim, Claims, Margin, load
+from tocompress.settings.jobs import ClaimsJob
 from tocompress.tables import read_table, write_table
 
 REPOSITORY = Path(__file__).parents[2]
 BOARD = {"device": "tx2", "processor": "gpu"}
 CNNS = ["vgg_16", "vgg_19", "resnet_v1_50", "resnet_v1_101"]
-SETTINGS = ClaimsInputs(
+SETTINGS = ClaimsJob(
     techniques={"q8": "quantize", "q6": "quantize"}, data={"photographs": "imagenet", "glyphs": "glyphs"}
 )
 
@@ -354,7 +355,7 @@ def test_the_claims_of_the_paper_are_all_judged_on_a_whole_study(tmp_path, large
     techniques = {name: entry["method"] for name, entry in config["techniques"].items()}
     claims = load(REPOSITORY / "config/claims.yaml", techniques)
     data = {name: data["kind"] for name, data in config["data"].items()}
-    settings = ClaimsInputs(techniques=techniques, data=data)
+    settings = ClaimsJob(techniques=techniques, data=data)
     table = claims_table(on_a_board(large_study), claims, settings)
     write_table(tmp_path / "claims.parquet", CLAIMS, table)
     read = read_table(tmp_path / "claims.parquet", CLAIMS)

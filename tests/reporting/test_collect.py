@@ -4,14 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION
 from tocompress.reporting.collect import collect
-from tocompress.schemas.artifact import ARTIFACT
 from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS, POWER, SESSION, WINDOWS
-from tocompress.schemas.evaluation import METRICS
-from tocompress.schemas.pruning import PRUNING
-from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
+from tocompress.schemas.study import ARTIFACT, METRICS, PRUNING
+from tocompress.settings.jobs import AggregateJob, StudyDevice, StudyModel
 from tocompress.tables import write_table
+from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION
 
 # Not in alphabetical order, on purpose.
 _VGG = StudyModel(
@@ -59,7 +57,7 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
             told |= {"memory/unavailable": "killed", "operations/unavailable": "no trace"}
         add("session", SESSION, pd.DataFrame({"key": told.keys(), "value": told.values()}))
 
-    study = collect(Aggregation(models=MODELS, devices=DEVICES, level=0.95, target=0.05), **files)
+    study = collect(AggregateJob(models=MODELS, devices=DEVICES, level=0.95, target=0.05), **files)
     assert dict(zip(*_of(study, "size", ["model", "variant"]), strict=True)) == {
         ("vgg", "fp32"): 1000, ("vgg", "q8"): 1001, ("vgg", "p50-q8"): 1002, ("gnmt", "fp32"): 1003,
         ("alone", "fp32"): 1004,

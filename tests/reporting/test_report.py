@@ -18,8 +18,7 @@ from tocompress.reporting.claims import DEPENDS
 from tocompress.reporting.claims import VERDICTS as KNOWN_VERDICTS
 from tocompress.reporting.report import VERDICTS, report, write_report
 from tocompress.schemas.benchmark import SESSION
-from tocompress.schemas.claims import CLAIMS
-from tocompress.schemas.study import STUDY
+from tocompress.schemas.study import CLAIMS, STUDY
 from tocompress.tables import write_table
 
 FACTS = {"host": {"device/machine": "<b>fast</b>", "device/tensorflow": "2.21.0"}}

@@ -7,8 +7,8 @@ from matplotlib.text import Text
 from tocompress.reporting import style
 from tocompress.reporting.figures import save
 from tocompress.reporting.figures.sensitivity import drawing, short_names
+from tocompress.settings.jobs import SensitivityFigureJob
 from tocompress.settings.reporting import Plot
-from tocompress.settings.sensitivity_figure import SensitivityFigure
 
 RESNET = [f"resnet_v1_50/block{b}/unit_{u}/bottleneck_v1/{c}" for b in (1, 2) for u in (1, 2, 3) for c in ("a", "b")]
 INCEPTION = [f"InceptionV4/Mixed_{b}/Branch_{n}/Conv2d_0a_1x1" for b in range(30) for n in range(5)]
@@ -26,7 +26,7 @@ def scan(groups, metric="top1", kind="filters", whole=0.8):
 
 
 def settings(network="resnet_v1_50"):
-    return SensitivityFigure(model=network, network=network, data="glyphs", criterion="l1", plot=Plot(dpi=60))
+    return SensitivityFigureJob(model=network, network=network, data="glyphs", criterion="l1", plot=Plot(dpi=60))
 
 
 def texts(figure):

@@ -11,13 +11,13 @@ import pytest
 from tocompress.checkpoints.acquire import initial
 from tocompress.data.imagenet import photographs
 from tocompress.data.pictures import read_pictures
-from tocompress.schemas.data import PHOTOGRAPHS
+from tocompress.schemas.study import PHOTOGRAPHS
 from tocompress.settings.data import ImageNet
 from tocompress.settings.model import ImageModel
 from tocompress.settings.training import Retraining
 from tocompress.tables import write_table
-from tocompress.training import images
 from tocompress.tasks.examples import read_examples, shuffled_batches
+from tocompress.training import images
 from tocompress.training.retrain import retrain
 
 MODEL = ImageModel(network="mobilenet_v1", build="initial", data="photographs", width=0.25, input_size=64, classes=1001)

@@ -8,9 +8,9 @@ import tensorflow as tf
 from tocompress.compression.pruning.channels import Channels
 from tocompress.compression.pruning.dependencies import trace
 from tocompress.compression.pruning.surgery import silenced
+from tocompress.compression.pruning.taylor import Taylor
 from tocompress.errors import StudyError
 from tocompress.models.variables import named_variables
-from tocompress.compression.pruning.taylor import Taylor
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 

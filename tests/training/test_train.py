@@ -9,8 +9,9 @@ import pytest
 from tocompress.checkpoints.acquire import imported
 from tocompress.data.make_sentences import write_sentences
 from tocompress.settings.data import NumberPhrases
+from tocompress.settings.jobs import TrainJob
 from tocompress.settings.model import Checkpoint, TranslationModel
-from tocompress.settings.training import Training, TrainingInputs
+from tocompress.settings.training import Training
 from tocompress.training.train import train
 
 
@@ -27,7 +28,7 @@ def test_a_stopped_run_goes_on_and_its_checkpoint_is_imported(tmp_path):
     )
     sizes = {"source_vocabulary": 395, "target_vocabulary": 420}
     model = TranslationModel(network="gnmt", build="initial", width=8 / 1024, data="phrases", **sizes)
-    inputs = TrainingInputs(model=model, data=data, training=Training(epochs=2, batch_size=32))
+    inputs = TrainJob(model=model, data=data, training=Training(epochs=2, batch_size=32))
     for split in ("train", "calibration"):
         write_sentences(tmp_path / split, data, split)
     arguments = {

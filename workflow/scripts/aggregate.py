@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 from tocompress.job import job
 from tocompress.reporting.collect import collect
 from tocompress.schemas.study import STUDY
-from tocompress.settings.aggregation import Aggregation
+from tocompress.settings.jobs import AggregateJob
 from tocompress.tables import write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    settings = Aggregation.model_validate_json(snakemake.params.settings)
+    settings = AggregateJob.model_validate_json(snakemake.params.settings)
     write_table(snakemake.output[0], STUDY, collect(settings, **dict(snakemake.input.items())))

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 from tocompress.job import job
 from tocompress.measurement.benchmark import benchmark, write_session
 from tocompress.measurement.session import Subject
-from tocompress.settings.benchmark import Session
+from tocompress.settings.jobs import BenchmarkJob
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    session = Session.model_validate_json(snakemake.params.settings)
+    session = BenchmarkJob.model_validate_json(snakemake.params.settings)
     artifacts = dict(zip(session.variants, map(Path, snakemake.input.artifacts), strict=True))
     subject = Subject(snakemake.wildcards.model, artifacts, Path(snakemake.input.inputs))
     tables = benchmark(subject, session, Path(snakemake.log[0]))

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
-from tocompress.measurement.check import check, table
 from tocompress.errors import StudyError
 from tocompress.job import job
+from tocompress.measurement.check import check, table
 from tocompress.settings.device import Device
 
 if TYPE_CHECKING:

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING
 
-from tocompress.runtimes.tensorflow.export import export_variant
 from tocompress.job import job
-from tocompress.schemas.artifact import ARTIFACT, STRUCTURE
+from tocompress.runtimes.tensorflow.export import export_variant
+from tocompress.schemas.study import ARTIFACT, STRUCTURE
 from tocompress.tables import read_table, write_table
 
 if TYPE_CHECKING:

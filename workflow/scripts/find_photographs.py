@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tocompress.data.imagenet import photographs
 from tocompress.job import job
-from tocompress.schemas.data import PHOTOGRAPHS
+from tocompress.schemas.study import PHOTOGRAPHS
 from tocompress.settings.data import ImageNet
 from tocompress.tables import write_table
 

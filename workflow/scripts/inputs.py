@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
-from tocompress.runtimes.feeds import benchmark_inputs
 from tocompress.job import job
-from tocompress.settings.inputs import BenchmarkInputs
+from tocompress.runtimes.feeds import benchmark_inputs
+from tocompress.settings.jobs import InputsJob
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    settings = BenchmarkInputs.model_validate_json(snakemake.params.settings)
+    settings = InputsJob.model_validate_json(snakemake.params.settings)
     benchmark_inputs(snakemake.output[0], settings.model, settings.data, snakemake.input.test, settings.count)

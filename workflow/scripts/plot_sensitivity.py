@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 from tocompress.job import job
 from tocompress.reporting.figures import save
 from tocompress.reporting.figures.sensitivity import drawing
-from tocompress.schemas.sensitivity import SENSITIVITY
-from tocompress.settings.sensitivity_figure import SensitivityFigure
+from tocompress.schemas.study import SENSITIVITY
+from tocompress.settings.jobs import SensitivityFigureJob
 from tocompress.tables import read_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    settings = SensitivityFigure.model_validate_json(snakemake.params.settings)
+    settings = SensitivityFigureJob.model_validate_json(snakemake.params.settings)
     drawn = drawing(read_table(snakemake.input[0], SENSITIVITY), settings)
     save(drawn, snakemake.output.png, snakemake.output.pdf, snakemake.output.csv, settings.plot)

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 from tocompress.evaluation.predict import predict
 from tocompress.job import job
-from tocompress.settings.prediction import PredictionInputs
+from tocompress.settings.jobs import PredictJob
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    settings = PredictionInputs.model_validate_json(snakemake.params.settings)
+    settings = PredictJob.model_validate_json(snakemake.params.settings)
     predict(
         snakemake.output[0],
         snakemake.input.artifact,

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from tocompress.compression.pruning.prune import prune
 from tocompress.errors import about
 from tocompress.job import job, use_threads
-from tocompress.schemas.pruning import IMPORTANCE, PRUNING
-from tocompress.schemas.training import HISTORY
-from tocompress.settings.pruning import PruningInputs
+from tocompress.schemas.study import HISTORY, IMPORTANCE, PRUNING
+from tocompress.settings.jobs import PruneJob
 from tocompress.tables import read_table, write_table
 from tocompress.tasks.examples import read_examples
 from tocompress.weights import read_weights, write_weights
@@ -25,7 +24,7 @@ with job(snakemake):
     same = hashlib.sha256("".join(snakemake.params).encode())
     for file in (snakemake.input.parent, *snakemake.input.importance):
         same.update(Path(file).read_bytes())
-    inputs = PruningInputs.model_validate_json(snakemake.params.settings)
+    inputs = PruneJob.model_validate_json(snakemake.params.settings)
     weights, metadata = read_weights(snakemake.input.parent)
     train, calibration = (
         read_examples(files[0], inputs.model, inputs.data) if files else None

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from tocompress.compression.quantization.grid import quantize_weights
 from tocompress.errors import about
 from tocompress.job import job
-from tocompress.schemas.compression import COMPRESSION
-from tocompress.settings.quantization import Quantize
+from tocompress.schemas.study import COMPRESSION
+from tocompress.settings.technique import Quantize
 from tocompress.tables import write_table
 from tocompress.weights import read_weights, write_weights
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 from tocompress.compression.pruning.ranking import channels_of, float_weights, ranked, scores_on_data
 from tocompress.errors import about
 from tocompress.job import job, use_threads
-from tocompress.schemas.pruning import IMPORTANCE
-from tocompress.settings.pruning import RankingInputs
+from tocompress.schemas.study import IMPORTANCE
+from tocompress.settings.jobs import RankJob
 from tocompress.tables import write_table
 from tocompress.tasks.examples import read_examples
 from tocompress.weights import read_weights
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 with job(snakemake):
     use_threads(snakemake.threads)
-    inputs = RankingInputs.model_validate_json(snakemake.params.settings)
+    inputs = RankJob.model_validate_json(snakemake.params.settings)
     calibration = read_examples(snakemake.input.calibration, inputs.model, inputs.data)
     weights = float_weights(read_weights(snakemake.input.weights)[0])
     with about(snakemake.input.weights):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from tocompress.data.wmt import corpus
 from tocompress.job import job
-from tocompress.schemas.data import SENTENCES
+from tocompress.schemas.study import SENTENCES
 from tocompress.settings.data import Wmt
 from tocompress.tables import write_table
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from tocompress.job import job
 from tocompress.reporting.report import write_report
-from tocompress.settings.reporting import ReportInputs
+from tocompress.settings.jobs import ReportJob
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 with job(snakemake):
     write_report(
         snakemake.output[0],
-        ReportInputs.model_validate_json(snakemake.params.settings),
+        ReportJob.model_validate_json(snakemake.params.settings),
         study=snakemake.input.study,
         claims=snakemake.input.claims,
         figures=snakemake.input.figures,

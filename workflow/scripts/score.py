@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING
 
 from tocompress.evaluation.score import score
 from tocompress.job import job
-from tocompress.schemas.evaluation import METRICS
-from tocompress.settings.evaluation import ScoreInputs
+from tocompress.schemas.study import METRICS
+from tocompress.settings.jobs import ScoreJob
 from tocompress.tables import write_table
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    inputs = ScoreInputs.model_validate_json(snakemake.params.settings)
+    inputs = ScoreJob.model_validate_json(snakemake.params.settings)
     write_table(snakemake.output[0], METRICS, score(snakemake.input.predictions, snakemake.input.baseline, inputs))

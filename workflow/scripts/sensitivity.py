@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from tocompress.compression.pruning.sensitivity import scan
 from tocompress.job import job, use_threads
-from tocompress.schemas.sensitivity import SENSITIVITY
-from tocompress.settings.sensitivity import SensitivityInputs
+from tocompress.schemas.study import SENSITIVITY
+from tocompress.settings.jobs import SensitivityJob
 from tocompress.tables import write_table
 from tocompress.tasks.examples import read_examples
 from tocompress.weights import read_weights
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 with job(snakemake):
     use_threads(snakemake.threads)
-    inputs = SensitivityInputs.model_validate_json(snakemake.params.settings)
+    inputs = SensitivityJob.model_validate_json(snakemake.params.settings)
     weights, _ = read_weights(snakemake.input.weights)
     calibration = read_examples(snakemake.input.calibration, inputs.model, inputs.data)
     write_table(snakemake.output[0], SENSITIVITY, scan(weights, inputs, calibration))

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # it is a graph of TensorFlow, whatever trained the network
 
-from tocompress.runtimes.tensorflow.body import multiply_accumulates, trace
-from tocompress.runtimes.tensorflow.graph import write_graph
 from tocompress.errors import about
 from tocompress.job import job
-from tocompress.schemas.artifact import STRUCTURE
+from tocompress.runtimes.tensorflow.body import multiply_accumulates, trace
+from tocompress.runtimes.tensorflow.graph import write_graph
+from tocompress.schemas.study import STRUCTURE
 from tocompress.tables import write_table
 from tocompress.weights import read_metadata, read_shapes
 

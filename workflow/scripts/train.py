@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tocompress.job import job
-from tocompress.schemas.training import HISTORY
-from tocompress.settings.training import TrainingInputs
+from tocompress.schemas.study import HISTORY
+from tocompress.settings.jobs import TrainJob
 from tocompress.tables import write_table
 from tocompress.training.train import train
 
@@ -18,7 +18,7 @@ with job(snakemake):
     same = hashlib.sha256("".join(snakemake.params).encode()).hexdigest()[:8]
     history = train(
         snakemake.wildcards.model,
-        TrainingInputs.model_validate_json(snakemake.params.settings),
+        TrainJob.model_validate_json(snakemake.params.settings),
         examples=snakemake.input.train,
         validation=snakemake.input.calibration,
         checkpoint=Path(snakemake.output.checkpoint),

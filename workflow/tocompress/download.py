@@ -24,7 +24,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener, url2pathn
 
 from tocompress.errors import StudyError
 from tocompress.files import digest, replace_on_success
-from tocompress.settings.download import Download
+from tocompress.settings.base import Download
 
 #: How long a server may be silent.
 TIMEOUT_S = 60.0

@@ -22,12 +22,10 @@ from tocompress.models.registry import NETWORKS, Network
 from tocompress.paths import FIGURE_FORMATS, Paths
 from tocompress.provenance.digests import code_digest
 from tocompress.reporting.names import FIGURES
-from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
+from tocompress.settings.base import Download, check_keys
 from tocompress.settings.data import DataSettings, Glyphs, ImageNet, Wmt
-from tocompress.settings.download import Download
-from tocompress.settings.files import check_keys
+from tocompress.settings.jobs import AggregateJob, SensitivityFigureJob, StudyDevice, StudyModel
 from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
-from tocompress.settings.sensitivity_figure import SensitivityFigure
 from tocompress.settings.study import BASELINE, Study, load
 from tocompress.settings.training import Retraining
 
@@ -437,7 +435,7 @@ class Plan:
         study = self.study
         models = {name: study.models[name] for name in study.study.models}
         devices = {name: study.devices[name] for name in study.study.devices}
-        return Aggregation(
+        return AggregateJob(
             models=tuple(
                 StudyModel(
                     name=name,
@@ -477,7 +475,7 @@ class Plan:
     def sensitivity_figure_settings(self, wildcards: Wildcards) -> str:
         """What the figure of a scan says beyond its table."""
         model = self.study.models[wildcards.model]
-        return SensitivityFigure(
+        return SensitivityFigureJob(
             model=wildcards.model,
             network=model.network,
             data=model.data,

@@ -32,7 +32,7 @@ from tocompress.data.imagenet_labels import (
 from tocompress.data.sets import Split
 from tocompress.errors import StudyError, about
 from tocompress.protobuf_wire import fields, varint
-from tocompress.schemas.data import PHOTOGRAPHS
+from tocompress.schemas.study import PHOTOGRAPHS
 from tocompress.settings.data import ImageNet
 
 _SYNSET = re.compile(r"n\d{8}")

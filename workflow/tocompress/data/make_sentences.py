@@ -8,7 +8,7 @@ import pandas as pd
 
 from tocompress.data import number_phrases
 from tocompress.data.sets import Split
-from tocompress.schemas.data import SENTENCES
+from tocompress.schemas.study import SENTENCES
 from tocompress.settings.data import NumberPhrases
 from tocompress.tables import write_table
 

@@ -16,8 +16,8 @@ from PIL import Image
 
 from tocompress.data.preprocessing import RGB_MEANS, Kind
 from tocompress.errors import StudyError
-from tocompress.schemas.data import PHOTOGRAPHS
 from tocompress.runtimes.tensorflow.module import tensorflow
+from tocompress.schemas.study import PHOTOGRAPHS
 from tocompress.tables import read_table
 
 CENTRAL_SHARE = 0.875  # of height and width, that `inception` keeps

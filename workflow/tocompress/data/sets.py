@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tocompress.errors import StudyError
-from tocompress.schemas.data import SENTENCES
+from tocompress.schemas.study import SENTENCES
 from tocompress.tables import read_table
 
 #: What an archive that is none, or damaged, makes of reading arrays out of it.

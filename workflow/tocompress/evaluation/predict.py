@@ -11,18 +11,18 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from tocompress.runtimes.feeds import Feeds, image_feeds, read_subwords, sentence_feeds
 from tocompress.data.pictures import Images, read_pictures
 from tocompress.data.sets import read_sentences
 from tocompress.errors import StudyError
-from tocompress.tasks.prefetch import ahead
 from tocompress.evaluation.shards import share_of
-from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
+from tocompress.runtimes.feeds import Feeds, image_feeds, read_subwords, sentence_feeds
 from tocompress.runtimes.tensorflow.module import tensorflow
+from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.data import Pictures, Sentences
+from tocompress.settings.jobs import PredictJob
 from tocompress.settings.model import ImageModel, TranslationModel
-from tocompress.settings.prediction import PredictionInputs
 from tocompress.tables import write_table
+from tocompress.tasks.prefetch import ahead
 
 if TYPE_CHECKING:
     from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
@@ -39,7 +39,7 @@ def predict(
     predictions: str | Path,
     artifact: str | Path,
     test: str | Path,
-    settings: PredictionInputs,
+    settings: PredictJob,
     threads: int,
     share: str = "1-of-1",
 ) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from tocompress.errors import about
-from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
-from tocompress.settings.evaluation import ScoreInputs
+from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
+from tocompress.settings.jobs import ScoreJob
 from tocompress.tables import columns, read_table
 
 
-def score(predictions: str | Path, baseline: str | Path, inputs: ScoreInputs) -> pd.DataFrame:
+def score(predictions: str | Path, baseline: str | Path, inputs: ScoreJob) -> pd.DataFrame:
     """The table 'metrics' of the predictions in a file, against those of the uncompressed model in another."""
     how = inputs.scores.model_dump()
     # Each imported where it is needed: importing what the other kind is scored by takes as long as scoring.

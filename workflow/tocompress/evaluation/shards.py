@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tocompress.schemas.evaluation import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
+from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.tables import columns, read_table, write_table
 
 

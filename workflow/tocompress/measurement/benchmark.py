@@ -14,12 +14,12 @@ from tocompress.devices.local import LocalAgent
 from tocompress.devices.reach import reach
 from tocompress.measurement.session import Subject, measure, outputs_of
 from tocompress.schemas.benchmark import TABLES
-from tocompress.settings.benchmark import Session
 from tocompress.settings.device import LocalDevice
+from tocompress.settings.jobs import BenchmarkJob
 from tocompress.tables import write_table
 
 
-def benchmark(subject: Subject, session: Session, log: Path | None = None) -> dict[str, pd.DataFrame]:
+def benchmark(subject: Subject, session: BenchmarkJob, log: Path | None = None) -> dict[str, pd.DataFrame]:
     """The tables of a session. Progress goes to stdout, what agents write to stderr to `log`. Raises StudyError."""
     device, settings = session.device, session.benchmark
 

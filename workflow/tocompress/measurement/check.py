@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.devices import Agent, Record, answered, understood
 from tocompress.devices.clocks import unlocked
 from tocompress.devices.reach import reach
 from tocompress.errors import StudyError
+from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.settings.device import LocalDevice, SshDevice
 
 _LEAST_DISK = 2_000_000_000  # bytes: the artifacts of a large network

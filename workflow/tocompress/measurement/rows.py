@@ -11,8 +11,7 @@ import pyarrow as pa
 from tocompress.measurement.records import BASELINE, CONTROL
 from tocompress.measurement.statistics import Interval, converged, ratio_interval
 from tocompress.measurement.stopping import Condition
-from tocompress.schemas.evaluation import METRICS
-from tocompress.schemas.study import STUDY
+from tocompress.schemas.study import METRICS, STUDY
 
 _NO_RATIO = Interval(float("nan"), None, None)
 

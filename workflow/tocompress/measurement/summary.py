@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from tocompress.runtimes.tensorflow.operations import DEQUANTIZATION
 from tocompress.measurement.records import CONTROL
 from tocompress.measurement.rows import conditions, frame, measured, ratio_to_baseline, unavailable
 from tocompress.measurement.statistics import LEVEL, TARGET, between_processes, mean_interval
 from tocompress.measurement.stopping import diagnose
+from tocompress.runtimes.tensorflow.operations import DEQUANTIZATION
 
 #: Metrics of a part of a session, and their units.
 _UNITS = {

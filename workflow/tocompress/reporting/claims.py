@@ -25,8 +25,9 @@ from tocompress.models.registry import NETWORKS
 from tocompress.reporting.effects import PERFECT, over_accuracies, over_amounts, over_models
 from tocompress.reporting.study import ACCURACY, BASELINE, COSTS, EXACT, METRICS, models, whole
 from tocompress.reporting.thresholds import largest_cuts
-from tocompress.schemas.claims import CLAIMS
-from tocompress.settings.claims import LARGEST_CUT, OPERATION_CLASSES, Claim, Claims, ClaimsInputs
+from tocompress.schemas.study import CLAIMS
+from tocompress.settings.claims import LARGEST_CUT, OPERATION_CLASSES, Claim, Claims
+from tocompress.settings.jobs import ClaimsJob
 
 AGREES, SAME_DIRECTION, CONTRADICTS, UNDECIDED = "agrees", "same direction", "contradicts", "undecided"
 NOT_COMPARABLE, NOT_MEASURED, CIRCULAR = "not comparable", "not measured", "circular"
@@ -69,7 +70,7 @@ class _Measured:
     unmet: tuple[str, ...]  # conditions of the paper that the model does not meet
 
 
-def claims_table(study: pd.DataFrame, claims: Claims, settings: ClaimsInputs) -> pd.DataFrame:
+def claims_table(study: pd.DataFrame, claims: Claims, settings: ClaimsJob) -> pd.DataFrame:
     """The table `claims`: a row a reading of a claim, in their order, from the table `study`.
 
     Values are of one device, the first with a GPU if any, and of one model a network. A mean is that of `over_models`:
@@ -246,7 +247,7 @@ def _why_missing(missing: Mapping[str, str]) -> str:
 class _Source:
     """The values of a study, by model, variant, metric, label and mode of dequantization."""
 
-    def __init__(self, study: pd.DataFrame, settings: ClaimsInputs) -> None:
+    def __init__(self, study: pd.DataFrame, settings: ClaimsJob) -> None:
         self._settings = settings
         self._device, self._processor = _device(study)
         rows = study[study["device"].isna() | (study["device"] == self._device)]

@@ -10,24 +10,22 @@ from typing import Any
 import pandas as pd
 
 from tocompress.errors import StudyError
-from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION, unavailable
 from tocompress.measurement.energy import power_rows
 from tocompress.measurement.power import total_rails
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_rows
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.study import COSTS, Part, aggregate, artifact_rows, removed_rows
-from tocompress.schemas.artifact import ARTIFACT
 from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS, POWER, SESSION, WINDOWS
-from tocompress.schemas.evaluation import METRICS
-from tocompress.schemas.pruning import PRUNING
-from tocompress.settings.aggregation import Aggregation, StudyDevice, StudyModel
+from tocompress.schemas.study import ARTIFACT, METRICS, PRUNING
+from tocompress.settings.jobs import AggregateJob, StudyDevice, StudyModel
 from tocompress.tables import read_table
+from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION, unavailable
 
 Files = Sequence[str | Path]
 
 
 def collect(
-    settings: Aggregation,
+    settings: AggregateJob,
     *,
     artifacts: Files,
     metrics: Files,
@@ -51,14 +49,14 @@ def collect(
     )
 
 
-def _artifact_parts(settings: Aggregation, artifacts: Files) -> Iterator[Part]:
+def _artifact_parts(settings: AggregateJob, artifacts: Files) -> Iterator[Part]:
     files = iter(artifacts)
     for model in settings.models:
         table = pd.concat([read_table(next(files), ARTIFACT) for _ in model.variants], ignore_index=True)
         yield _part(model, artifact_rows(table))
 
 
-def _accuracy_parts(settings: Aggregation, metrics: Files) -> Iterator[Part]:
+def _accuracy_parts(settings: AggregateJob, metrics: Files) -> Iterator[Part]:
     files = iter(metrics)
     for model in settings.models:
         scores = TRANSLATION if NETWORKS[model.network].kind == "rnn" else CLASSIFICATION
@@ -69,14 +67,14 @@ def _accuracy_parts(settings: Aggregation, metrics: Files) -> Iterator[Part]:
                 yield _part(model, unavailable(scores, "no trained weights"), variant=variant)
 
 
-def _pruning_parts(settings: Aggregation, pruning: Files) -> Iterator[Part]:
+def _pruning_parts(settings: AggregateJob, pruning: Files) -> Iterator[Part]:
     files = iter(pruning)
     for model in settings.models:
         for variant in model.pruned:
             yield _part(model, removed_rows(read_table(next(files), PRUNING)), variant=variant)
 
 
-def _benchmark_parts(settings: Aggregation, files: Iterator[tuple[str | Path, ...]]) -> Iterator[Part]:
+def _benchmark_parts(settings: AggregateJob, files: Iterator[tuple[str | Path, ...]]) -> Iterator[Part]:
     benchmarked = [model for model in settings.models if model.benchmarked]
     for device in settings.devices:
         for model in benchmarked:
@@ -119,7 +117,7 @@ def _power_rows(
     return power_rows(power, windows, total_rails(power["rail"].unique(), device.rails), level, target)
 
 
-def _unbenchmarked_parts(settings: Aggregation) -> Iterator[Part]:
+def _unbenchmarked_parts(settings: AggregateJob) -> Iterator[Part]:
     for model in settings.models:
         if not model.benchmarked:
             for variant in model.variants:

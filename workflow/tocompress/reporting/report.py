@@ -37,9 +37,8 @@ from tocompress.reporting.methods import methods
 from tocompress.reporting.study import devices, models, variants
 from tocompress.reporting.style import digits, model_name, quantity
 from tocompress.schemas.benchmark import SESSION
-from tocompress.schemas.claims import CLAIMS
-from tocompress.schemas.study import STUDY
-from tocompress.settings.reporting import ReportInputs
+from tocompress.schemas.study import CLAIMS, STUDY
+from tocompress.settings.jobs import ReportJob
 from tocompress.tables import read_table
 
 #: Each verdict on a claim or one of its readings, the sign that goes with it, and what it means.
@@ -104,7 +103,7 @@ class Figure:
 
 def write_report(
     path: str | Path,
-    settings: ReportInputs,
+    settings: ReportJob,
     *,
     study: str | Path,
     claims: str | Path,
@@ -141,7 +140,7 @@ def report(
     study: pd.DataFrame,
     claims: pd.DataFrame,
     figures: Sequence[Figure],
-    settings: ReportInputs,
+    settings: ReportJob,
     facts: Mapping[str, Mapping[str, str]],
 ) -> str:
     """The report as HTML, of tables of the schemas `study` and `claims`; `facts` are of each device's sessions."""

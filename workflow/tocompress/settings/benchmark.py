@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tocompress.settings.base import ONCE, Count, Settings
-from tocompress.settings.device import Device
 
 Dequantization = Literal["every_inference", "once"]
 
@@ -60,13 +59,3 @@ class Benchmark(Settings):
         if self.maximum_processes < self.processes:
             raise ValueError(f"maximum_processes is {self.maximum_processes}, but processes {self.processes}")
         return self
-
-
-class Session(Settings):
-    """What one job measures: all variants of a model on a device."""
-
-    name: str
-
-    device: Device
-    benchmark: Benchmark
-    variants: tuple[str, ...]

@@ -14,9 +14,8 @@ from tocompress.errors import StudyError
 from tocompress.measurement import operations
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.study import ACCURACY, BASELINE, METRICS
-from tocompress.settings.base import Name, Settings, Share
+from tocompress.settings.base import Name, Settings, Share, check_keys
 from tocompress.settings.benchmark import Dequantization
-from tocompress.settings.files import check_keys
 
 #: Stands for the pruned variant of each model that has lost most while its accuracy is within the paper's budget.
 LARGEST_CUT = "largest_cut"
@@ -35,10 +34,14 @@ OPERATION_CLASSES = (
 
 #: Metrics that networks of one kind have.
 _KINDS = dict.fromkeys(("top1", "top5", "precision", "recall", "f1"), "cnn")
+
 _KINDS |= dict.fromkeys(("bleu", "bleu_tokenized", "latency_per_token"), "rnn")
+
 #: Units of the metrics that can be expressed so.
 _OF_UNITS = {"points": ("fraction", "score"), "remainder": ("fraction",)}
+
 _WITHOUT_RATIO = ("operation_share", "filters_removed")
+
 #: Factor and unit of a value in print, by the metric's unit.
 _PRINTED = {"fraction": (100.0, "%"), "byte": (1e-6, "MB"), "1": (1e-6, "million")}
 
@@ -165,13 +168,6 @@ class Claims(Settings):
         margin = whole * self.margin.percent / 100
         effect = 0.0 if claim.no_change is None else min(abs(number - claim.no_change) for number in claim.numbers)
         return min(margin, self.margin.effect * effect) if effect else margin
-
-
-class ClaimsInputs(Settings):
-    """What of a study's config its claims depend on."""
-
-    techniques: dict[str, str] = Field(description="method of each technique")
-    data: dict[str, str] = Field(description="kind of each dataset")
 
 
 def load(path: str | Path, techniques: Mapping[str, str]) -> Claims:

@@ -7,8 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tocompress.settings.base import Count, Md5, Settings
-from tocompress.settings.download import Download
+from tocompress.settings.base import Count, Download, Md5, Settings
 
 Split = Literal["train", "calibration", "test"]
 Language = Annotated[str, Field(pattern="^[a-z]{2,3}$")]

@@ -6,8 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from tocompress.settings.base import Count, Name, Settings
-from tocompress.settings.download import Download
+from tocompress.settings.base import Count, Download, Name, Settings
 
 
 class Checkpoint(Download):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -22,12 +22,3 @@ class Report(Settings):
     """The HTML report."""
 
     title: str = Field("To compress, or not to compress", description="over the page")
-
-
-class ReportInputs(Settings):
-    """What the report is put together from, but for the files."""
-
-    report: Report
-    plot: Plot
-    devices: tuple[str, ...]
-    config: dict[str, Any] = Field(description="what the study selects and how that is defined, to be shown")

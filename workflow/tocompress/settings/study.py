@@ -13,14 +13,12 @@ from tocompress.errors import StudyError
 from tocompress.reporting.names import FIGURES, named_as_control, named_as_pruning
 from tocompress.settings.base import ONCE, Name, Settings
 from tocompress.settings.benchmark import Benchmark
-from tocompress.settings.compression import Technique
 from tocompress.settings.data import DataSettings, Glyphs, ImageNet, NumberPhrases
 from tocompress.settings.device import Device
-from tocompress.settings.evaluation import Evaluation
+from tocompress.settings.evaluation import Evaluation, Sensitivity
 from tocompress.settings.model import ImageModel, ModelSettings, TranslationModel
-from tocompress.settings.pruning import Prune
 from tocompress.settings.reporting import Plot, Report
-from tocompress.settings.sensitivity import Sensitivity
+from tocompress.settings.technique import Prune, Technique
 from tocompress.settings.training import Retraining, Training
 
 BASELINE = "fp32"

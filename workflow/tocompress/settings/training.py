@@ -7,8 +7,6 @@ from typing import Annotated
 from pydantic import Field
 
 from tocompress.settings.base import Count, Settings
-from tocompress.settings.data import DataSettings
-from tocompress.settings.model import ModelSettings
 
 Rate = Annotated[float, Field(gt=0)]
 
@@ -46,11 +44,3 @@ class Retraining(Optimization):
     patience: Count = Field(
         3, description="epochs without a lower loss on the calibration set that end it, with the best epoch's weights"
     )
-
-
-class TrainingInputs(Settings):
-    """What one job trains: a model on its dataset."""
-
-    model: ModelSettings
-    data: DataSettings
-    training: Training

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tocompress.runtimes.feeds import read_subwords
 from tocompress.data.pictures import read_pictures
 from tocompress.data.sets import read_sentences
 from tocompress.errors import StudyError
+from tocompress.runtimes.feeds import read_subwords
 from tocompress.settings.data import DataSettings, Pictures
 from tocompress.settings.model import ImageModel, ModelSettings
 from tocompress.training import images, sentences

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tocompress.errors import StudyError
-from tocompress.schemas.evaluation import METRICS
+from tocompress.schemas.study import METRICS
 
 #: Metrics and their units.
 CLASSIFICATION = dict.fromkeys(("top1", "top5", "precision", "recall", "f1"), "fraction")

@@ -12,15 +12,15 @@ import pandas as pd
 from tocompress.checkpoints import tensorflow_checkpoint
 from tocompress.errors import about
 from tocompress.models import registry
+from tocompress.settings.jobs import TrainJob
 from tocompress.settings.model import ImageModel
-from tocompress.settings.training import TrainingInputs
 from tocompress.tasks.examples import read_examples
 from tocompress.weights import check_numbers
 
 
 def train(
     name: str,
-    inputs: TrainingInputs,
+    inputs: TrainJob,
     *,
     examples: str | Path,
     validation: str | Path,

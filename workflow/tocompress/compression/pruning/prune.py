@@ -11,14 +11,14 @@ import pandas as pd
 
 from tocompress.compression.pruning.channels import Channels
 from tocompress.compression.pruning.criteria import Scores
-from tocompress.compression.quantization.grid import quantize
 from tocompress.compression.pruning.ranking import channels_of, float_weights, kind_of, scores
 from tocompress.compression.pruning.selection import select
 from tocompress.compression.pruning.surgery import cut
+from tocompress.compression.quantization.grid import quantize
 from tocompress.errors import StudyError, about
-from tocompress.schemas.training import HISTORY
+from tocompress.schemas.study import HISTORY
+from tocompress.settings.jobs import PruneJob
 from tocompress.settings.model import ModelSettings
-from tocompress.settings.pruning import PruningInputs
 from tocompress.tasks.examples import Examples
 from tocompress.training.fake_quantization import Grid
 from tocompress.training.retrain import retrain
@@ -36,7 +36,7 @@ class Pruned:
 
 def prune(
     weights: Weights,
-    inputs: PruningInputs,
+    inputs: PruneJob,
     examples: Examples | None,
     calibration: Examples | None,
     *,

@@ -6,22 +6,22 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tocompress.runtimes.deployed import deployed
 from tocompress.compression.pruning.channels import Channels, Ids, Mask
 from tocompress.compression.pruning.criteria import Criterion, Scores, importance
 from tocompress.compression.pruning.dependencies import trace
-from tocompress.compression.quantization.grid import dequantize
 from tocompress.compression.pruning.recurrent import gnmt_channels
 from tocompress.compression.pruning.surgery import silenced
+from tocompress.compression.pruning.taylor import Taylor
+from tocompress.compression.quantization.grid import dequantize
 from tocompress.errors import StudyError
 from tocompress.models import registry
 from tocompress.models.resize import resized
+from tocompress.runtimes.deployed import deployed
 from tocompress.settings.model import ImageModel, ModelSettings
-from tocompress.settings.pruning import Prune
+from tocompress.settings.technique import Prune
 from tocompress.tasks.examples import Examples, shuffled_batches
 from tocompress.training.reproducible import reproducible
 from tocompress.training.retrain import Arrays, network_of
-from tocompress.compression.pruning.taylor import Taylor
 from tocompress.weights import QuantizedTensor, Weights
 
 #: By the criterion `taylor` channels go in steps of 5 % of all, up to 80 %, on so many examples each.

@@ -15,9 +15,9 @@ from tocompress.compression.pruning.criteria import Scores
 from tocompress.compression.pruning.ranking import channels_of, kind_of, scores_on_data, scores_on_weights
 from tocompress.compression.pruning.surgery import silenced
 from tocompress.measurement.statistics import LEVEL
-from tocompress.schemas.sensitivity import SENSITIVITY
+from tocompress.schemas.study import SENSITIVITY
+from tocompress.settings.jobs import SensitivityJob
 from tocompress.settings.model import ImageModel
-from tocompress.settings.sensitivity import SensitivityInputs
 from tocompress.tasks.examples import Examples, drawn, shuffled_batches
 from tocompress.training.retrain import Arrays, network_of
 from tocompress.weights import Weights, check_finite
@@ -32,7 +32,7 @@ Row = dict[str, Any]
 
 
 def scan(
-    weights: Arrays, inputs: SensitivityInputs, examples: Examples, report: Callable[[str], None] = print
+    weights: Arrays, inputs: SensitivityJob, examples: Examples, report: Callable[[str], None] = print
 ) -> pd.DataFrame:
     """Schema 'sensitivity' of the network with these weights: each group of channels in turn loses each of SHARES.
 
@@ -62,7 +62,7 @@ def scan(
     return pd.DataFrame(rows, columns=SENSITIVITY.names).assign(metric=metric)
 
 
-def _scores(weights: Arrays, inputs: SensitivityInputs, channels: Channels, examples: Examples) -> Scores:
+def _scores(weights: Arrays, inputs: SensitivityJob, channels: Channels, examples: Examples) -> Scores:
     settings = inputs.sensitivity
     if settings.criterion == "taylor":
         return scores_on_data(inputs.model, weights, channels, examples)

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tocompress.packing import pack, stored_width, unpack
 from tocompress.errors import StudyError, about
-from tocompress.schemas.compression import COMPRESSION
+from tocompress.packing import pack, stored_width, unpack
+from tocompress.schemas.study import COMPRESSION
 from tocompress.weights import QuantizedTensor, Weights, channel_axis
 
 Granularity = Literal["tensor", "channel"]

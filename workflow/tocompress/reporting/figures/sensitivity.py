@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from tocompress.measurement.statistics import LEVEL
 from tocompress.reporting import style
 from tocompress.reporting.figures import Drawing, captions
-from tocompress.settings.sensitivity_figure import SensitivityFigure
+from tocompress.settings.jobs import SensitivityFigureJob
 
 _COLOURS = LinearSegmentedColormap.from_list("lost", ["#fff8ee", "#eda247", "#b5480f", "#4e1330"])
 _WHITE_FROM = 0.6  # of the accuracy lost: print on such a colour is white
@@ -37,14 +37,14 @@ _MOST = 44  # layers in one block
 _TITLE, _KEY, _SHARES, _ROW, _MARGIN, _GAP, _PAD, _LINE, _WIDEST = 0.2, 0.2, 0.17, 0.135, 0.05, 0.15, 0.04, 0.135, 0.3
 
 
-def drawing(table: pd.DataFrame, settings: SensitivityFigure) -> Drawing:
+def drawing(table: pd.DataFrame, settings: SensitivityFigureJob) -> Drawing:
     """The figure of a table of schema 'sensitivity', with that table and its caption."""
     text = caption(table, settings)
     with style.applied():
         return Drawing(draw(table, settings, text), table, text)
 
 
-def draw(table: pd.DataFrame, settings: SensitivityFigure, text: str) -> Figure:
+def draw(table: pd.DataFrame, settings: SensitivityFigureJob, text: str) -> Figure:
     """A row a layer in the network's order, many layers in two blocks beside each other; below them `text`."""
     whole = _whole(table)
     layers = table[table["group"].notna()]
@@ -145,7 +145,7 @@ def _wrapped(text: str, width: float) -> list[str]:
     return lines
 
 
-def caption(table: pd.DataFrame, settings: SensitivityFigure) -> str:
+def caption(table: pd.DataFrame, settings: SensitivityFigureJob) -> str:
     """What is shown, of how many examples, and how it came to be."""
     whole = _whole(table)
     metric, examples = _METRICS[whole["metric"]]

@@ -12,9 +12,9 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.python.framework.meta_graph import strip_graph_default_valued_attrs
 from tensorflow.python.grappler import tf_optimizer
 
-from tocompress.runtimes.tensorflow.graph import OUTPUT, WEIGHTS, reachable
 from tocompress.errors import StudyError
 from tocompress.models import registry
+from tocompress.runtimes.tensorflow.graph import OUTPUT, WEIGHTS, reachable
 from tocompress.weights import ModelMetadata
 
 #: Of a sentence whose translation's cost is counted.

@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tocompress.runtimes.deployed import AffineTensor, DeployedTensor, deployed
-from tocompress.runtimes.tensorflow.graph import DEQUANTIZE, WEIGHTS, Scope, add_constant, read_graph, write_graph
-from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
-from tocompress.packing import stored_width
 from tocompress.errors import StudyError, about
 from tocompress.files import digest
 from tocompress.models.registry import NETWORKS
+from tocompress.packing import stored_width
+from tocompress.runtimes.deployed import AffineTensor, DeployedTensor, deployed
+from tocompress.runtimes.tensorflow.graph import DEQUANTIZE, WEIGHTS, Scope, add_constant, read_graph, write_graph
+from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
 from tocompress.weights import check_finite, check_grid, read_weights
 
 _LARGEST_GRAPH = 2**31 - 2**24  # bytes of weights: protobuf's limit, less ample room for the operations

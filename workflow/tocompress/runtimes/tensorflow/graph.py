@@ -12,6 +12,8 @@ import numpy as np
 from google.protobuf.message import DecodeError
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
+from tocompress.errors import StudyError
+from tocompress.files import replace_on_success
 from tocompress.runtimes.tensorflow.protocol_buffers import (
     DT_FLOAT,
     DT_INT32,
@@ -22,8 +24,6 @@ from tocompress.runtimes.tensorflow.protocol_buffers import (
     AttrValue,
     GraphDef,
 )
-from tocompress.errors import StudyError
-from tocompress.files import replace_on_success
 
 OUTPUT = "output"
 WEIGHTS = "weights/"  # + a tensor's name: its placeholder in a body, its constant in an artifact

@@ -1,15 +1,23 @@
-"""The config's techniques that prune."""
+"""The config's `techniques`: what can be done to a model."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from tocompress.settings.base import Count, Settings
-from tocompress.settings.data import DataSettings
-from tocompress.settings.model import ModelSettings
-from tocompress.settings.training import Retraining
+
+
+class Quantize(Settings):
+    """Post-training quantization of the weights, without retraining (paper, II-A)."""
+
+    method: Literal["quantize"]
+    bits: int = Field(ge=2, le=16, description="bits a weight is stored in")
+    granularity: Literal["tensor", "channel"] = Field(
+        "tensor", description="one grid a tensor, as in the paper, or one an output channel"
+    )
+    minimum_values: int = Field(1024, ge=1, description="kernels of fewer values stay float")
 
 
 class Prune(Settings):
@@ -40,17 +48,4 @@ class Prune(Settings):
         return self
 
 
-class RankingInputs(Settings):
-    """What one job ranks the channels of, on its dataset."""
-
-    model: ModelSettings
-    data: DataSettings
-
-
-class PruningInputs(Settings):
-    """What one job prunes: a model, by a technique, retrained on its dataset or not at all."""
-
-    technique: Prune
-    model: ModelSettings
-    data: DataSettings
-    retraining: Retraining | None
+Technique = Annotated[Quantize | Prune, Field(discriminator="method")]

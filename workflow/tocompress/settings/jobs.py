@@ -1,0 +1,138 @@
+"""The settings of one job of each rule: the slice of the config that the job's result depends on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from tocompress.settings.base import Count, Name, Settings
+from tocompress.settings.benchmark import Benchmark
+from tocompress.settings.data import DataSettings
+from tocompress.settings.device import Device
+from tocompress.settings.evaluation import Prediction, Scores, Sensitivity
+from tocompress.settings.model import ModelSettings
+from tocompress.settings.reporting import Plot, Report
+from tocompress.settings.technique import Prune
+from tocompress.settings.training import Retraining, Training
+
+
+class TrainJob(Settings):
+    """A model to train on its dataset."""
+
+    model: ModelSettings
+    data: DataSettings
+    training: Training
+
+
+class RankJob(Settings):
+    """A model whose channels are ranked on its dataset."""
+
+    model: ModelSettings
+    data: DataSettings
+
+
+class PruneJob(Settings):
+    """A model to prune by a technique, and how it is retrained on its dataset, if it is."""
+
+    technique: Prune
+    model: ModelSettings
+    data: DataSettings
+    retraining: Retraining | None
+
+
+class SensitivityJob(Settings):
+    """A model to scan on its dataset."""
+
+    model: ModelSettings
+    data: DataSettings
+    sensitivity: Sensitivity
+
+
+class InputsJob(Settings):
+    """A model, and how many inputs of its dataset it is timed on."""
+
+    model: ModelSettings
+    data: DataSettings
+    count: Count
+
+
+class BenchmarkJob(Settings):
+    """All variants of a model, to be measured on a device in one session."""
+
+    name: str
+    device: Device
+    benchmark: Benchmark
+    variants: tuple[str, ...]
+
+
+class PredictJob(Settings):
+    """A model to run over its test set."""
+
+    model: ModelSettings
+    data: DataSettings
+    prediction: Prediction
+
+
+class ScoreJob(Settings):
+    """How predictions are scored."""
+
+    scores: Scores
+    language: str | None = Field(description="of translations that are Moses' tokens; null: they are plain text")
+
+
+class StudyModel(Settings):
+    """The facts of a model that its rows in the study's table hold."""
+
+    name: str
+    network: str
+    build: str
+    data: str
+    trained: bool
+    benchmarked: bool
+    variants: tuple[str, ...]
+    pruned: tuple[str, ...]  # those of them that have lost filters or units
+
+
+class StudyDevice(Settings):
+    """The facts of a device that its rows in the study's table hold."""
+
+    name: str
+    processor: str
+    runtime: str
+    rails: tuple[str, ...] | None = None
+
+
+class AggregateJob(Settings):
+    """The models and devices of a study. The job's files come in the order of these lists."""
+
+    models: tuple[StudyModel, ...]
+    devices: tuple[StudyDevice, ...]
+    level: float
+    target: float
+
+
+class ClaimsJob(Settings):
+    """The part of a study's config that its claims depend on."""
+
+    techniques: dict[str, str] = Field(description="method of each technique")
+    data: dict[str, str] = Field(description="kind of each dataset")
+
+
+class SensitivityFigureJob(Settings):
+    """The model that was scanned, its dataset, and how the figure is drawn."""
+
+    model: Name
+    network: str
+    data: Name
+    criterion: str
+    plot: Plot
+
+
+class ReportJob(Settings):
+    """How the report looks, and the part of the config that it shows."""
+
+    report: Report
+    plot: Plot
+    devices: tuple[str, ...]
+    config: dict[str, Any] = Field(description="what the study selects and how that is defined, to be shown")
