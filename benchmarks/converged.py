@@ -14,8 +14,9 @@ import sys
 
 import numpy as np
 
-from tocompress.measurement.statistics import LEVEL, TARGET, between_processes
+from tocompress.measurement.statistics import between_processes
 from tocompress.measurement.stopping import process_widths, usual_spread, within
+from tocompress.vocabulary.levels import LEVEL, TARGET
 
 LEAST, MOST = 5, 8
 SPREADS = (0.02, 0.03, 0.05, 0.07, 0.10, 0.15)

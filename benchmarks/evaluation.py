@@ -21,8 +21,8 @@ import numpy as np
 
 from tocompress.data.imagenet import photographs
 from tocompress.data.photographs import Photographs
-from tocompress.evaluation.predict import Run, loaded
 from tocompress.models.registry import find
+from tocompress.runtimes.tensorflow.session import Run, loaded
 from tocompress.settings.data import ImageNet
 from tocompress.tasks.prefetch import ahead
 

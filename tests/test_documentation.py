@@ -17,8 +17,8 @@ import yaml
 
 from tocompress import documentation
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import METRICS
 from tocompress.schemas.study import STUDY
+from tocompress.vocabulary.metrics import METRICS
 
 REPOSITORY = Path(__file__).parents[1]
 SCHEMA = json.loads((REPOSITORY / "config/schema.json").read_text())

@@ -19,12 +19,12 @@ from tocompress.checkpoints.acquire import acquire, initial
 from tocompress.checkpoints.tensorflow_checkpoint import archive, files_of, write
 from tocompress.data.subwords import Vocabulary, decode, pad
 from tocompress.errors import StudyError
-from tocompress.evaluation.predict import loaded
 from tocompress.models.registry import NETWORKS
 from tocompress.runtimes.deployed import deployed
 from tocompress.runtimes.tensorflow.body import trace
 from tocompress.runtimes.tensorflow.export import export
 from tocompress.runtimes.tensorflow.graph import write_graph
+from tocompress.runtimes.tensorflow.session import loaded
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
 from tocompress.settings.study import load
 from tocompress.weights import read_metadata, read_shapes, read_weights

@@ -116,7 +116,7 @@ UNREAD = {
     "tocompress/provenance/digests.py": _DAG,
     "tocompress/provenance/*.py": "no result depends on it",
     "tocompress/settings/study.py": _DAG,
-    "tocompress/settings/compression.py": _DAG,
+    "tocompress/settings/technique.py": _DAG,
     "tocompress/errors.py": "no result depends on it",
     "tocompress/running.py": "no result depends on it",
     "tocompress/surroundings.py": "they are the same for every job",

@@ -13,11 +13,11 @@ from tocompress.data import wmt
 from tocompress.data.moses import tokenize
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
-from tocompress.runtimes.feeds import Subwords, read_subwords, sentence_feeds
 from tocompress.schemas.study import SENTENCES
 from tocompress.settings.data import Wmt
 from tocompress.settings.model import Checkpoint, TranslationModel
 from tocompress.tables import write_table
+from tocompress.tasks.translation.inputs import Subwords, read_subwords, sentence_feeds
 
 ENGLISH = ['AT&T\'s board said: "no".', "The 3.5 % rise\u2028is small.", "He isn't here, Mr. Smith."]
 GERMAN = ["Der Vorstand von AT&T sagte: „nein“.", "Der Anstieg von 3,5 % ist klein.", "Er ist nicht hier, Hr. Schmidt."]

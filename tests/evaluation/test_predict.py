@@ -9,12 +9,12 @@ from small_models import small_model
 from tocompress.data.preprocessing import preprocess
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
-from tocompress.evaluation.predict import best_classes, loaded, predict, predict_images, predict_sentences
+from tocompress.evaluation.predict import predict
 from tocompress.models.gnmt import PROJECTION_KERNEL
 from tocompress.runtimes.deployed import deployed
-from tocompress.runtimes.feeds import read_subwords
 from tocompress.runtimes.tensorflow.export import export
 from tocompress.runtimes.tensorflow.graph import write_graph
+from tocompress.runtimes.tensorflow.session import loaded
 from tocompress.schemas import data as schemas
 from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.data import Glyphs, NumberPhrases, Wmt
@@ -22,6 +22,9 @@ from tocompress.settings.evaluation import Prediction
 from tocompress.settings.jobs import PredictJob
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
 from tocompress.tables import read_table, write_table
+from tocompress.tasks.classification.predictions import best_classes, predict_images
+from tocompress.tasks.translation.inputs import read_subwords
+from tocompress.tasks.translation.predictions import predict_sentences
 
 CHECKPOINT = Checkpoint(url="file:x", sha256="0" * 64)
 SENTENCES = ["at ten", "ten", "at ten past ten", "past ten at ten past ten", "nine past"]

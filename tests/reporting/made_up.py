@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import METRICS, Part, aggregate, artifact_rows
+from tocompress.reporting.study import Part, aggregate, artifact_rows
+from tocompress.vocabulary.metrics import METRICS
 
 ZOO = ("mobilenet_v1", "resnet_v1_50", "vgg_16", "gnmt")
 FULL = ("mobilenet_v1_full", "inception_v1_full", "resnet_v1_50_full")

@@ -11,11 +11,12 @@ import yaml
 from tocompress.measurement.statistics import Interval, ratio_interval
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.claims import DEVICE_METRICS, VERDICTS, by_statement, claims_table, verdict
-from tocompress.reporting.study import METRICS, Part, aggregate
+from tocompress.reporting.study import Part, aggregate
 from tocompress.schemas.study import CLAIMS
 from tocompress.settings.claims import Claim, Claims, Margin, load
 from tocompress.settings.jobs import ClaimsJob
 from tocompress.tables import read_table, write_table
+from tocompress.vocabulary.metrics import METRICS
 
 REPOSITORY = Path(__file__).parents[2]
 BOARD = {"device": "tx2", "processor": "gpu"}

@@ -6,7 +6,8 @@ import pandas as pd
 from made_up import make_unavailable
 
 from tocompress.reporting.guidelines import GOALS, guidelines
-from tocompress.reporting.study import METRICS, Part, aggregate
+from tocompress.reporting.study import Part, aggregate
+from tocompress.vocabulary.metrics import METRICS
 
 HALF, WITHIN = "at most half of the accuracy lost", "at most 5 % of the accuracy lost"
 UNKNOWN = "accuracy unknown"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from made_up import NO_SENSOR
 
 from tocompress.reporting.methods import METHODS, methods
-from tocompress.reporting.study import METRICS
+from tocompress.vocabulary.metrics import METRICS
 
 
 def test_every_metric_has_a_method():

@@ -9,19 +9,11 @@ import pandas as pd
 import pytest
 
 from tocompress.errors import StudyError
-from tocompress.reporting.study import (
-    METRICS,
-    Part,
-    aggregate,
-    artifact_rows,
-    is_chain,
-    is_pruning,
-    is_quantization,
-    select,
-    variant_rank,
-)
+from tocompress.reporting.study import Part, aggregate, artifact_rows, select
 from tocompress.schemas.study import STUDY
 from tocompress.tables import read_table, write_table
+from tocompress.vocabulary.metrics import METRICS
+from tocompress.vocabulary.variants import is_chain, is_pruning, is_quantization, variant_rank
 
 ARTIFACT = pd.DataFrame(
     {

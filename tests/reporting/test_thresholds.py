@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tocompress.reporting.study import METRICS, Part, aggregate
+from tocompress.reporting.study import Part, aggregate
 from tocompress.reporting.thresholds import LargestCut, largest_cuts, mildest, removed, sweep
+from tocompress.vocabulary.metrics import METRICS
 
 
 def part(model: str, network: str, accuracy: str, **ratios: tuple[float, float]) -> Part:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from tocompress.job import job
-from tocompress.runtimes.feeds import benchmark_inputs
+from tocompress.measurement.inputs import benchmark_inputs
 from tocompress.settings.jobs import InputsJob
 
 if TYPE_CHECKING:

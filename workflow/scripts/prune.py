@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from tocompress.compression.pruning.prune import prune
 from tocompress.errors import about
-from tocompress.job import job, use_threads
+from tocompress.job import job
 from tocompress.schemas.study import HISTORY, IMPORTANCE, PRUNING
 from tocompress.settings.jobs import PruneJob
 from tocompress.tables import read_table, write_table
 from tocompress.tasks.examples import read_examples
+from tocompress.threads import use_threads
 from tocompress.weights import read_weights, write_weights
 
 if TYPE_CHECKING:

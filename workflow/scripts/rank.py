@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 from tocompress.compression.pruning.ranking import channels_of, float_weights, ranked, scores_on_data
 from tocompress.errors import about
-from tocompress.job import job, use_threads
+from tocompress.job import job
 from tocompress.schemas.study import IMPORTANCE
 from tocompress.settings.jobs import RankJob
 from tocompress.tables import write_table
 from tocompress.tasks.examples import read_examples
+from tocompress.threads import use_threads
 from tocompress.weights import read_weights
 
 if TYPE_CHECKING:

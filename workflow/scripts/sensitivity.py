@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING
 
 from tocompress.compression.pruning.sensitivity import scan
-from tocompress.job import job, use_threads
+from tocompress.job import job
 from tocompress.schemas.study import SENSITIVITY
 from tocompress.settings.jobs import SensitivityJob
 from tocompress.tables import write_table
 from tocompress.tasks.examples import read_examples
+from tocompress.threads import use_threads
 from tocompress.weights import read_weights
 
 if TYPE_CHECKING:

@@ -227,8 +227,8 @@ def _comments(source: str) -> dict[str, str]:
 
 def metrics_page() -> str:
     """Every metric of `study.parquet` and its unit."""
-    from tocompress.reporting.study import ACCURACY, METRICS
-    from tocompress.reporting.style import METRIC_NAMES
+    from tocompress.vocabulary.metrics import ACCURACY, METRICS
+    from tocompress.vocabulary.titles import METRIC_NAMES
 
     rows = [
         (_code(metric), METRIC_NAMES[metric], unit, "trained" if metric in ACCURACY else "any")

@@ -21,13 +21,14 @@ from tocompress.files import check_digest
 from tocompress.models.registry import NETWORKS, Network
 from tocompress.paths import FIGURE_FORMATS, Paths
 from tocompress.provenance.digests import code_digest
-from tocompress.reporting.names import FIGURES
 from tocompress.settings.base import Download, check_keys
 from tocompress.settings.data import DataSettings, Glyphs, ImageNet, Wmt
 from tocompress.settings.jobs import AggregateJob, SensitivityFigureJob, StudyDevice, StudyModel
 from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
-from tocompress.settings.study import BASELINE, Study, load
+from tocompress.settings.study import Study, load
 from tocompress.settings.training import Retraining
+from tocompress.vocabulary.figures import FIGURES
+from tocompress.vocabulary.variants import BASELINE
 
 #: Keys of a dataset that name files.
 FILES = ("codes", "source_vocabulary", "target_vocabulary")

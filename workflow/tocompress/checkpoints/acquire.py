@@ -16,6 +16,7 @@ from tocompress.errors import StudyError, about
 from tocompress.files import check_digest
 from tocompress.models import registry
 from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
+from tocompress.vocabulary.variants import BASELINE
 from tocompress.weights import ModelMetadata, Weights, check_numbers, write_weights
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def metadata(name: str, model: ModelSettings) -> ModelMetadata:
     return ModelMetadata(
         model=name,
         network=model.network,
-        variant="fp32",
+        variant=BASELINE,
         trained=model.trained,
         width=model.width,
         **{size: getattr(model, size) for size in sizes if hasattr(model, size)},

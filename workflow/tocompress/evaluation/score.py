@@ -17,12 +17,12 @@ def score(predictions: str | Path, baseline: str | Path, inputs: ScoreJob) -> pd
     how = inputs.scores.model_dump()
     # Each imported where it is needed: importing what the other kind is scored by takes as long as scoring.
     if "hypothesis" in columns(predictions):
-        from tocompress.evaluation import translation
+        from tocompress.tasks.translation import scores as translation
 
         translations = [read_table(file, SENTENCE_PREDICTIONS) for file in (predictions, baseline)]
         with about(predictions):
             return translation.scores(*translations, language=inputs.language, **how)
-    from tocompress.evaluation import classification
+    from tocompress.tasks.classification import scores as classification
 
     images = [read_table(file, IMAGE_PREDICTIONS) for file in (predictions, baseline)]
     with about(predictions):

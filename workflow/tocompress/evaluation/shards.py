@@ -11,12 +11,6 @@ from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.tables import columns, read_table, write_table
 
 
-def share_of(batches: Sequence[slice], share: str) -> Sequence[slice]:
-    """The batches of a share, such as "2-of-8": shares follow each other and differ by one batch at most."""
-    number, shares = map(int, share.split("-of-"))
-    return batches[len(batches) * (number - 1) // shares : len(batches) * number // shares]
-
-
 def gather(predictions: str | Path, shares: Sequence[str | Path]) -> None:
     """Write the predictions of all shares as one table, in the order of the examples."""
     schema = SENTENCE_PREDICTIONS if "hypothesis" in columns(shares[0]) else IMAGE_PREDICTIONS

@@ -16,10 +16,11 @@ import pandas as pd
 from scipy import stats
 
 from tocompress.measurement.power import Block, Key, blocks, least_step, possible_watts
-from tocompress.measurement.records import BASELINE
 from tocompress.measurement.rows import frame, measured, ratio_to_baseline, unavailable
-from tocompress.measurement.statistics import LEVEL, TARGET, Interval, mean_interval
+from tocompress.measurement.statistics import Interval, mean_interval
 from tocompress.measurement.stopping import Condition
+from tocompress.vocabulary.levels import LEVEL, TARGET
+from tocompress.vocabulary.variants import BASELINE
 
 #: A block is refused when a rail was not read for a larger part of it: what happened meanwhile is a guess.
 LONGEST_GAP = 1 / 20

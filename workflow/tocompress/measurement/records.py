@@ -14,9 +14,6 @@ from tocompress.devices import Record
 from tocompress.runtimes.tensorflow.operations import classify
 from tocompress.schemas.benchmark import TABLES
 
-#: The variant that the others are compared with.
-BASELINE = "fp32"
-
 #: The variant of a worker without a model.
 CONTROL = "control"
 

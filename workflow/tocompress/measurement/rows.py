@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from tocompress.measurement.records import BASELINE, CONTROL
+from tocompress.measurement.records import CONTROL
 from tocompress.measurement.statistics import Interval, converged, ratio_interval
 from tocompress.measurement.stopping import Condition
 from tocompress.schemas.study import METRICS, STUDY
+from tocompress.vocabulary.variants import BASELINE
 
 _NO_RATIO = Interval(float("nan"), None, None)
 

@@ -19,11 +19,12 @@ from tocompress.devices.clocks import unlocked
 from tocompress.errors import StudyError
 from tocompress.files import digest
 from tocompress.measurement import power
-from tocompress.measurement.records import BASELINE, CONTROL, Block, Kind, Recorder
+from tocompress.measurement.records import CONTROL, Block, Kind, Recorder
 from tocompress.measurement.stopping import Condition, Rule, diagnose, unfinished
 from tocompress.measurement.verification import values, verify
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.device import Device
+from tocompress.vocabulary.variants import BASELINE
 
 _VERIFIED_INPUTS = 3
 _TRIES = 3  # of a block whose connection was lost

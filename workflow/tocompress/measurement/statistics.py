@@ -10,10 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy import special, stats
 
-LEVEL = 0.95
-
-#: The paper's rule (section III-B): the 95 % confidence bound of each model and input within 5 % of the value.
-TARGET = 0.05
+from tocompress.vocabulary.levels import LEVEL, TARGET
 
 #: Enough for Student's quantile to be near the normal one, few enough for each to outlast the samples' correlation.
 BATCHES = 20

@@ -21,8 +21,6 @@ import pandas as pd
 import pyarrow as pa
 
 from tocompress.measurement.statistics import (
-    LEVEL,
-    TARGET,
     Change,
     batch_interval,
     between_processes,
@@ -36,6 +34,7 @@ from tocompress.measurement.statistics import (
     trend,
 )
 from tocompress.schemas.benchmark import DIAGNOSTICS
+from tocompress.vocabulary.levels import LEVEL, TARGET
 
 #: Variant, dequantization.
 Condition = tuple[str, str]

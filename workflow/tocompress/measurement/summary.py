@@ -9,9 +9,10 @@ import pandas as pd
 
 from tocompress.measurement.records import CONTROL
 from tocompress.measurement.rows import conditions, frame, measured, ratio_to_baseline, unavailable
-from tocompress.measurement.statistics import LEVEL, TARGET, between_processes, mean_interval
+from tocompress.measurement.statistics import between_processes, mean_interval
 from tocompress.measurement.stopping import diagnose
-from tocompress.runtimes.tensorflow.operations import DEQUANTIZATION
+from tocompress.vocabulary.levels import LEVEL, TARGET
+from tocompress.vocabulary.operations import DEQUANTIZATION
 
 #: Metrics of a part of a session, and their units.
 _UNITS = {

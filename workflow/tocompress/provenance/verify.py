@@ -18,7 +18,8 @@ from pydantic import ValidationError
 from tocompress.errors import StudyError
 from tocompress.provenance.digests import versions
 from tocompress.provenance.record import File, Record, look
-from tocompress.settings.study import BASELINE, Study
+from tocompress.settings.study import Study
+from tocompress.vocabulary.variants import BASELINE
 
 #: What stands among results without being one.
 _NO_RESULTS = ("logs", "provenance")

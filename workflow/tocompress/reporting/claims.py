@@ -20,14 +20,18 @@ from typing import Any
 
 import pandas as pd
 
-from tocompress.measurement.statistics import LEVEL, Interval
+from tocompress.measurement.statistics import Interval
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.effects import PERFECT, over_accuracies, over_amounts, over_models
-from tocompress.reporting.study import ACCURACY, BASELINE, COSTS, EXACT, METRICS, models, whole
+from tocompress.reporting.study import models, whole
 from tocompress.reporting.thresholds import largest_cuts
 from tocompress.schemas.study import CLAIMS
-from tocompress.settings.claims import LARGEST_CUT, OPERATION_CLASSES, Claim, Claims
+from tocompress.settings.claims import LARGEST_CUT, Claim, Claims
 from tocompress.settings.jobs import ClaimsJob
+from tocompress.vocabulary.levels import LEVEL
+from tocompress.vocabulary.metrics import ACCURACY, COSTS, EXACT, METRICS
+from tocompress.vocabulary.operations import OPERATION_CLASSES
+from tocompress.vocabulary.variants import BASELINE
 
 AGREES, SAME_DIRECTION, CONTRADICTS, UNDECIDED = "agrees", "same direction", "contradicts", "undecided"
 NOT_COMPARABLE, NOT_MEASURED, CIRCULAR = "not comparable", "not measured", "circular"

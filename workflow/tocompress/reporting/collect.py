@@ -14,12 +14,13 @@ from tocompress.measurement.energy import power_rows
 from tocompress.measurement.power import total_rails
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_rows
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import COSTS, Part, aggregate, artifact_rows, removed_rows
+from tocompress.reporting.study import Part, aggregate, artifact_rows, removed_rows
 from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS, POWER, SESSION, WINDOWS
 from tocompress.schemas.study import ARTIFACT, METRICS, PRUNING
 from tocompress.settings.jobs import AggregateJob, StudyDevice, StudyModel
 from tocompress.tables import read_table
 from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION, unavailable
+from tocompress.vocabulary.metrics import COSTS
 
 Files = Sequence[str | Path]
 

@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tocompress.measurement.statistics import LEVEL, Interval, mean_interval, ratio_interval
-from tocompress.reporting.names import named_as_control, named_as_pruning
-from tocompress.reporting.study import ACCURACY, BASELINE, EXACT, devices, variants, whole
+from tocompress.measurement.statistics import Interval, mean_interval, ratio_interval
+from tocompress.reporting.study import devices, variants, whole
+from tocompress.vocabulary.levels import LEVEL
+from tocompress.vocabulary.metrics import ACCURACY, EXACT
+from tocompress.vocabulary.variants import BASELINE, named_as_control, named_as_pruning
 
 #: What scores a model, whatever its task: top-1, or BLEU of a translator.
 ACCURACY_OF_ALL = "accuracy"

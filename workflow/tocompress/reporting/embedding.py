@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from tocompress.reporting.style import METRIC_NAMES
+from tocompress.vocabulary.titles import METRIC_NAMES
 
 _DIGITS = 6  # of a number; a page shows three
 

@@ -30,10 +30,10 @@ from tocompress.reporting.effects import (
     unsettled,
 )
 from tocompress.reporting.figures.captions import few_bits, listing
-from tocompress.reporting.names import named_as_control
-from tocompress.reporting.study import devices, full_size, is_chain, is_quantization, variants
-from tocompress.reporting.style import METRIC_NAMES
+from tocompress.reporting.study import devices, full_size, variants
 from tocompress.reporting.thresholds import mildest
+from tocompress.vocabulary.titles import METRIC_NAMES
+from tocompress.vocabulary.variants import is_chain, is_quantization, named_as_control
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import pandas as pd
 
 from tocompress.reporting.effects import reasons
 from tocompress.reporting.figures.captions import is_unconverged, listing
-from tocompress.reporting.study import METRICS
-from tocompress.reporting.style import METRIC_NAMES
+from tocompress.vocabulary.metrics import METRICS
+from tocompress.vocabulary.titles import METRIC_NAMES
 
 #: How the numbers of a metric come to be.
 METHODS: dict[str, str] = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -12,53 +11,18 @@ import pyarrow as pa
 
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS, find
-from tocompress.reporting.names import named_as_pruning
 from tocompress.schemas.study import STUDY
-
-BASELINE = "fp32"
-BASES = ("measured", "predicted", "unavailable")
-
-#: Every metric of the study and its unit.
-METRICS: dict[str, str] = {
-    "parameters": "1",
-    "macs": "1",
-    "filters_removed": "fraction",
-    "size": "byte",
-    "size_deflated": "byte",
-    "latency": "ms",
-    "latency_per_token": "ms",
-    "memory": "byte",
-    "power_mean": "W",
-    "power_peak": "W",
-    "energy": "J",
-    "top1": "fraction",
-    "top5": "fraction",
-    "precision": "fraction",
-    "recall": "fraction",
-    "f1": "fraction",
-    "bleu": "score",
-    "bleu_tokenized": "score",
-    "operation_share": "fraction",
-}
-
-#: Metrics that mean something for trained weights only.
-ACCURACY = frozenset({"top1", "top5", "precision", "recall", "f1", "bleu", "bleu_tokenized"})
-#: Counted, not sampled: without an interval because there is nothing to estimate.
-EXACT = frozenset({"parameters", "macs", "filters_removed", "size", "size_deflated"})
-
-#: Metrics that a benchmark measures, and their units.
-COSTS = {
-    metric: METRICS[metric] for metric in ("latency", "memory", "power_mean", "power_peak", "energy", "operation_share")
-}
+from tocompress.vocabulary.metrics import _WHOLE_THOUGH_LABELLED, BASES, METRICS
+from tocompress.vocabulary.variants import BASELINE, variant_rank
 
 _FULL_SIZE = 0.9  # of the published parameters
-_FEW_BITS = 8  # fewer are few
-#: Metrics whose label says how a variant's value was computed (sacreBLEU's signature), not what part of it it is.
-_WHOLE_THOUGH_LABELLED = ("bleu", "bleu_tokenized")
 
 _COLUMNS: list[str] = STUDY.names
+
 _SHARED = ("model", "network", "build", "variant", "device", "processor", "runtime", "dequantization", "dataset")
+
 _KEY = ["model", "variant", "device", "dequantization", "dataset", "metric", "label"]
+
 _DTYPES = {pa.string(): "str", pa.float64(): "float64", pa.int64(): "Int64", pa.bool_(): "boolean"}
 
 
@@ -149,33 +113,6 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
     return table.astype({field.name: _DTYPES[field.type] for field in STUDY})
 
 
-def variant_rank(variant: str) -> tuple[Any, ...]:
-    """Sorts variants: fp32, single techniques, chains; more bits before fewer, other numbers rising."""
-    techniques = [] if variant == BASELINE else variant.split("-")
-    return (len(techniques), *(_technique_rank(technique) for technique in techniques))
-
-
-def is_quantization(variant: str) -> bool:
-    """Whether `variant` is one technique that quantizes; by its name, for techniques called `pNN...` prune."""
-    return variant != BASELINE and "-" not in variant and not is_pruning(variant)
-
-
-def has_few_bits(variant: str) -> bool:
-    """Whether a technique of `variant` leaves weights fewer than 8 bits, by its name: `qN...` has N."""
-    bits = [re.match(r"q(\d+)", technique) for technique in variant.split("-")]
-    return any(int(found[1]) < _FEW_BITS for found in bits if found)
-
-
-def is_pruning(variant: str) -> bool:
-    """Whether `variant` is one technique that prunes, by its name: `pNN...`."""
-    return "-" not in variant and named_as_pruning(variant)
-
-
-def is_chain(variant: str) -> bool:
-    """Whether `variant` is several techniques, one after another."""
-    return "-" in variant
-
-
 def models(study: pd.DataFrame) -> list[str]:
     """The table's models, in its order."""
     return list(dict.fromkeys(study["model"]))
@@ -210,14 +147,6 @@ def select(study: pd.DataFrame, *metrics: str, dequantization: str) -> pd.DataFr
     rows = whole(study, *metrics)
     rows = rows[rows["device"].isna() | rows["device"].isin(devices(study)[:1])]
     return rows[rows["dequantization"].isna() | (rows["dequantization"] == dequantization)]
-
-
-def _technique_rank(technique: str) -> tuple[str, int, str]:
-    match = re.match(r"(\D*)(\d+)(.*)", technique)
-    if not match:
-        return technique, 0, ""
-    family, number, rest = match.groups()
-    return family, -int(number) if family == "q" else int(number), rest
 
 
 def _tidy(part: Part) -> pd.DataFrame:

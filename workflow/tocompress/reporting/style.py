@@ -16,9 +16,12 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import LoadFlags
 
-from tocompress.reporting.study import BASELINE, full_size, variants
+from tocompress.reporting.study import full_size, variants
+from tocompress.vocabulary.titles import _NETWORK_NAMES
+from tocompress.vocabulary.variants import BASELINE
 
 SINGLE, DOUBLE = 3.5, 7.2  # inches: one and two columns of the paper's format
+
 SMALL, NORMAL = 7.0, 8.0  # points
 
 INK, MUTED, FAINT = "#1a1a1a", "#6b6b6b", "#d9d9d9"
@@ -38,6 +41,7 @@ _TECHNIQUES = {
     "q8-p05": "#cc79a7",
     "p05-q8": "#7f3c8d",
 }
+
 _FURTHER = ("#117733", "#8c564b", "#44aa99", "#5d69b1", "#d4b106", "#3b3f8f", "#e07b91", "#4d6b6b")
 
 _SETTINGS: dict[str, Any] = {
@@ -71,47 +75,12 @@ _SETTINGS: dict[str, Any] = {
     "savefig.facecolor": "white",
 }
 
-_NETWORK_NAMES = {
-    "inception_v1": "Inception v1",
-    "inception_v2": "Inception v2",
-    "inception_v3": "Inception v3",
-    "inception_v4": "Inception v4",
-    "resnet_v1_50": "ResNet 50",
-    "resnet_v1_101": "ResNet 101",
-    "resnet_v1_152": "ResNet 152",
-    "vgg_16": "VGG 16",
-    "vgg_19": "VGG 19",
-    "mobilenet_v1": "MobileNet",
-    "gnmt": "GNMT",
-}
 _BUILDS = {
     "published": "published weights",
     "own": "own weights",
     "zoo": "zoo, reduced",
     "initial": "initial weights",
 }
-METRIC_NAMES = {
-    "parameters": "parameters",
-    "macs": "multiply-accumulates",
-    "filters_removed": "filters removed",
-    "size": "file size",
-    "size_deflated": "compressed file size",
-    "latency": "inference time",
-    "latency_per_token": "time a token",
-    "memory": "runtime memory",
-    "power_mean": "mean power",
-    "power_peak": "peak power",
-    "energy": "energy",
-    "top1": "top-1",
-    "top5": "top-5",
-    "precision": "precision",
-    "recall": "recall",
-    "f1": "F1",
-    "bleu": "BLEU",
-    "bleu_tokenized": "BLEU of tokens",
-    "operation_share": "share of operation time",
-}
-DEQUANTIZATION_NAMES = {"every_inference": "dequantized at every inference", "once": "dequantized once, while loading"}
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tocompress.reporting.names import named_as_control
-from tocompress.reporting.study import BASELINE, is_pruning, models, variants, whole
+from tocompress.reporting.study import models, variants, whole
+from tocompress.vocabulary.variants import BASELINE, is_pruning, named_as_control
 
 #: The paper's budget: the share of its accuracy that a model may lose (IV-C).
 BUDGET = 0.05

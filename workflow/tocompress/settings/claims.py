@@ -11,26 +11,16 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from tocompress.errors import StudyError
-from tocompress.measurement import operations
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import ACCURACY, BASELINE, METRICS
 from tocompress.settings.base import Name, Settings, Share, check_keys
 from tocompress.settings.benchmark import Dequantization
+from tocompress.vocabulary.metrics import ACCURACY, METRICS
+from tocompress.vocabulary.operations import OPERATION_CLASSES
+from tocompress.vocabulary.variants import BASELINE
 
 #: Stands for the pruned variant of each model that has lost most while its accuracy is within the paper's budget.
 LARGEST_CUT = "largest_cut"
 
-OPERATION_CLASSES = (
-    operations.CONVOLUTION,
-    operations.DEPTHWISE_CONVOLUTION,
-    operations.MATRIX_MULTIPLICATION,
-    operations.ADDITION,
-    operations.ACTIVATION,
-    operations.POOLING,
-    operations.DATA_MOVEMENT,
-    operations.DEQUANTIZATION,
-    operations.OTHER,
-)
 
 #: Metrics that networks of one kind have.
 _KINDS = dict.fromkeys(("top1", "top5", "precision", "recall", "f1"), "cnn")

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 
 from tocompress.errors import StudyError
-from tocompress.reporting.names import FIGURES, named_as_control, named_as_pruning
 from tocompress.settings.base import ONCE, Name, Settings
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.data import DataSettings, Glyphs, ImageNet, NumberPhrases
@@ -20,8 +19,8 @@ from tocompress.settings.model import ImageModel, ModelSettings, TranslationMode
 from tocompress.settings.reporting import Plot, Report
 from tocompress.settings.technique import Prune, Technique
 from tocompress.settings.training import Retraining, Training
-
-BASELINE = "fp32"
+from tocompress.vocabulary.figures import FIGURES
+from tocompress.vocabulary.variants import BASELINE, named_as_control, named_as_pruning
 
 
 class Selection(Settings):

@@ -10,10 +10,11 @@ import numpy as np
 from tocompress.data.pictures import read_pictures
 from tocompress.data.sets import read_sentences
 from tocompress.errors import StudyError
-from tocompress.runtimes.feeds import read_subwords
 from tocompress.settings.data import DataSettings, Pictures
 from tocompress.settings.model import ImageModel, ModelSettings
-from tocompress.training import images, sentences
+from tocompress.tasks.classification import batches as images
+from tocompress.tasks.translation import batches as sentences
+from tocompress.tasks.translation.inputs import read_subwords
 
 Examples = images.Examples | sentences.Pairs
 

@@ -17,8 +17,9 @@ from tocompress.models.resize import resized
 from tocompress.models.variables import named_variables
 from tocompress.settings.model import ImageModel, ModelSettings
 from tocompress.settings.training import Optimization, Retraining
+from tocompress.tasks.classification import batches as images
 from tocompress.tasks.examples import Examples, drawn
-from tocompress.training import images, sentences
+from tocompress.tasks.translation import batches as sentences
 from tocompress.training.fake_quantization import FakeQuantized, Grid
 from tocompress.training.fit import Diverged, compile_for, fit
 from tocompress.training.reproducible import reproducible

@@ -37,12 +37,12 @@ def train(
     course: dict[str, Any] = {"resume_folder": resume_folder, "report": report}
     if isinstance(model, ImageModel):
         from tocompress.models.variables import named_variables
-        from tocompress.training import images
+        from tocompress.tasks.classification import batches as images
 
         network, history = images.train(model, inputs.training, *sets, **course)
         variables = named_variables(network)
     else:
-        from tocompress.training import sentences
+        from tocompress.tasks.translation import batches as sentences
 
         network, history = sentences.train(model, inputs.training, *sets, **course)
         variables = registry.module(model.network).named_variables(network)

@@ -14,12 +14,12 @@ from tocompress.compression.pruning.channels import Channels, Ids
 from tocompress.compression.pruning.criteria import Scores
 from tocompress.compression.pruning.ranking import channels_of, kind_of, scores_on_data, scores_on_weights
 from tocompress.compression.pruning.surgery import silenced
-from tocompress.measurement.statistics import LEVEL
 from tocompress.schemas.study import SENSITIVITY
 from tocompress.settings.jobs import SensitivityJob
 from tocompress.settings.model import ImageModel
 from tocompress.tasks.examples import Examples, drawn, shuffled_batches
 from tocompress.training.retrain import Arrays, network_of
+from tocompress.vocabulary.levels import LEVEL
 from tocompress.weights import Weights, check_finite
 
 SHARES = tuple(tenths / 10 for tenths in range(1, 10))

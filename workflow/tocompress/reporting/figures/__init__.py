@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 from tocompress.reporting import style
-from tocompress.reporting.names import FIGURES
 from tocompress.reporting.study import typed
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.figures import FIGURES
 
 # Without dates and versions, the same study gives the same bytes.
 _METADATA: dict[str, dict[str, Any]] = {

@@ -14,8 +14,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from tocompress.reporting import style
 from tocompress.reporting.figures import panels
 from tocompress.reporting.figures.labels import Label, place
-from tocompress.reporting.study import BASELINE, select, variants
+from tocompress.reporting.study import select, variants
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.variants import BASELINE
 
 SMALLEST = 3.0  # points, a diameter
 _LARGEST = 22.0

@@ -8,9 +8,10 @@ from typing import Any
 import pandas as pd
 
 from tocompress.reporting import thresholds
-from tocompress.reporting.names import named_as_control
-from tocompress.reporting.study import BASELINE, devices, has_few_bits, whole
-from tocompress.reporting.style import DEQUANTIZATION_NAMES, METRIC_NAMES, model_name, quantity
+from tocompress.reporting.study import devices, whole
+from tocompress.reporting.style import model_name, quantity
+from tocompress.vocabulary.titles import DEQUANTIZATION_NAMES, METRIC_NAMES
+from tocompress.vocabulary.variants import BASELINE, has_few_bits, named_as_control
 
 #: What a pruned variant's name says.
 _THRESHOLD = (

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, comparison
-from tocompress.reporting.study import BASELINE, models
+from tocompress.reporting.study import models
 from tocompress.reporting.thresholds import mildest
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.variants import BASELINE
 
 _NETWORKS = ("vgg_16", "resnet_v1_50")  # the paper's examples
 _QUANTIZED = "q8"  # saves the 75 % of the size that the paper names

@@ -8,8 +8,9 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
-from tocompress.reporting.study import BASELINE, devices
+from tocompress.reporting.study import devices
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.variants import BASELINE
 
 _SHOWN = 0.01  # the paper shows the operations of at least 1 %
 _CELL = 0.2  # inches, height of a row

@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, comparison
-from tocompress.reporting.study import BASELINE, is_quantization, variants
+from tocompress.reporting.study import variants
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.variants import BASELINE, is_quantization
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:

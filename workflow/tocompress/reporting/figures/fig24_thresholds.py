@@ -14,9 +14,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
 from tocompress.reporting.figures.captions import is_unconverged
-from tocompress.reporting.study import BASELINE, models, select
+from tocompress.reporting.study import models, select
 from tocompress.reporting.thresholds import BUDGET, LargestCut, largest_cuts, pruned, pruned_models, removed, sweep
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.variants import BASELINE
 
 _JUDGED = ("top1", "bleu")  # what the budget is of
 # Panel: its title, its metrics (a model has one of them), and whether it shows changes or multiples.

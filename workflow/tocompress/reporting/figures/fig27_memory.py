@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
-from tocompress.reporting.study import BASELINE, select, variants
+from tocompress.reporting.study import select, variants
 from tocompress.reporting.thresholds import mildest, pruned
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.variants import BASELINE
 
 # Inches: the column of fp32 values, the edge; the key, the title, the axis.
 _VALUES, _MARGIN = 0.5, 0.05

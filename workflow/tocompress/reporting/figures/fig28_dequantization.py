@@ -10,8 +10,10 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
-from tocompress.reporting.study import devices, is_quantization, select, variants
+from tocompress.reporting.study import devices, select, variants
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.titles import DEQUANTIZATION_NAMES
+from tocompress.vocabulary.variants import is_quantization
 
 _BAR = 0.135  # inches a bar takes
 _GROUP = 0.09  # inches between models
@@ -27,7 +29,7 @@ def table(study: pd.DataFrame) -> pd.DataFrame:
     """Shares of dequantization and the inference times of quantized variants, in both modes, on the first device."""
     quantized = study[study["variant"].map(is_quantization) & study["device"].isin(devices(study)[:1])]
     shares = quantized[(quantized["metric"] == "operation_share") & (quantized["label"] == "dequantization")]
-    times = [select(quantized, "latency", dequantization=mode) for mode in style.DEQUANTIZATION_NAMES]
+    times = [select(quantized, "latency", dequantization=mode) for mode in DEQUANTIZATION_NAMES]
     return pd.concat([shares, *times], ignore_index=True).drop_duplicates()
 
 
@@ -36,9 +38,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     values = table(study)
     quantized = variants(values)
     rows = panels.arrange(style.measured_models(study, values), pitch=_BAR * max(len(quantized), 1) + _GROUP)
-    modes = [mode for mode in style.DEQUANTIZATION_NAMES if mode in set(values["dequantization"])] or [
-        plot.dequantization
-    ]
+    modes = [mode for mode in DEQUANTIZATION_NAMES if mode in set(values["dequantization"])] or [plot.dequantization]
 
     left = _MARGIN + rows.label_width
     beside = _VARIANTS + _SHARES + _TIMES + _INTERVALS
@@ -47,7 +47,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     for number, mode in enumerate(modes):
         place = left + _VARIANTS + number * (width + beside + _GAP)
         axes = panels.panel(
-            figure, rows, place, _TITLE, width, style.DEQUANTIZATION_NAMES[mode], names=False,
+            figure, rows, place, _TITLE, width, DEQUANTIZATION_NAMES[mode], names=False,
         )  # fmt: skip
         if number == 0:
             panels.name_rows(figure, rows, left, _TITLE)

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import bubbles, captions
-from tocompress.reporting.study import BASELINE, is_quantization
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.variants import BASELINE, is_quantization
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import bubbles, captions
-from tocompress.reporting.study import BASELINE, models
+from tocompress.reporting.study import models
 from tocompress.reporting.thresholds import sweep
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.variants import BASELINE
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:

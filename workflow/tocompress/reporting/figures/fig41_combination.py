@@ -7,8 +7,9 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, comparison
-from tocompress.reporting.study import BASELINE, is_chain, models, variant_rank, variants
+from tocompress.reporting.study import models, variants
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.variants import BASELINE, is_chain, variant_rank
 
 _VARIANT = 0.1  # inches of a model's row for each variant
 _PANELS = (

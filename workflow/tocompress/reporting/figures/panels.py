@@ -15,7 +15,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from tocompress.reporting import style
 from tocompress.reporting.figures.captions import is_unconverged
-from tocompress.reporting.study import ACCURACY, BASELINE
+from tocompress.vocabulary.metrics import ACCURACY
+from tocompress.vocabulary.variants import BASELINE
 
 _HEADING = 0.19  # inches that a group's heading takes
 _EMPTY = 0.6  # inches, for the reason why there are no rows

@@ -18,8 +18,10 @@ from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
 from tocompress.reporting.figures.captions import is_unconverged
 from tocompress.reporting.figures.labels import Label, place
-from tocompress.reporting.study import BASELINE, is_chain, is_pruning, models, select, variants
+from tocompress.reporting.study import models, select, variants
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.titles import METRIC_NAMES
+from tocompress.vocabulary.variants import BASELINE, is_chain, is_pruning
 
 _ACCURACIES = ("top1", "bleu")
 _COMPARABLE = ["accuracy_metric", "accuracy_dataset"]  # models that agree in these share an overview
@@ -171,7 +173,7 @@ def _overviews(
         axes.set_xlabel(f"{cost.title} ({cost.unit})")
         if number == 0:
             unit = "" if metric == "bleu" else " (%)"
-            axes.set_ylabel(f"{style.METRIC_NAMES[metric]}{unit}" + ("" if pd.isna(dataset) else f" on {dataset}"))
+            axes.set_ylabel(f"{METRIC_NAMES[metric]}{unit}" + ("" if pd.isna(dataset) else f" on {dataset}"))
         for _, own in shown[shown["on_model_front"]].groupby("model"):
             _stairs(axes, own, _CONNECTION, 0.5)
         _stairs(axes, shown[shown["on_front"]], style.INK, 1.2)

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from tocompress.measurement.statistics import LEVEL
 from tocompress.reporting import style
 from tocompress.reporting.figures import Drawing, captions
 from tocompress.settings.jobs import SensitivityFigureJob
+from tocompress.vocabulary.levels import LEVEL
 
 _COLOURS = LinearSegmentedColormap.from_list("lost", ["#fff8ee", "#eda247", "#b5480f", "#4e1330"])
 _WHITE_FROM = 0.6  # of the accuracy lost: print on such a colour is white

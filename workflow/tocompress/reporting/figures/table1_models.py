@@ -13,8 +13,9 @@ from matplotlib.lines import Line2D
 from tocompress.models.registry import find
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions
-from tocompress.reporting.study import BASELINE, select
+from tocompress.reporting.study import select
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.variants import BASELINE
 
 _LINE = 0.165  # inches
 _MARGIN = 0.05

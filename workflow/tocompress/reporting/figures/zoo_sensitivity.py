@@ -15,8 +15,9 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
-from tocompress.reporting.study import BASELINE, select
+from tocompress.reporting.study import select
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.variants import BASELINE
 
 _COLUMNS = 4
 _GRIDS = {"per tensor": ("o", "#d55e00"), "per channel": ("s", "#0072b2")}

@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-CONVOLUTION = "convolution"
-DEPTHWISE_CONVOLUTION = "depthwise convolution"
-MATRIX_MULTIPLICATION = "matrix multiplication"
-ADDITION = "bias and addition"
-ACTIVATION = "activation"
-POOLING = "pooling"
-DATA_MOVEMENT = "data movement"
-DEQUANTIZATION = "dequantization"
-OTHER = "other"
+from tocompress.vocabulary.operations import (
+    ACTIVATION,
+    ADDITION,
+    CONVOLUTION,
+    DATA_MOVEMENT,
+    DEPTHWISE_CONVOLUTION,
+    DEQUANTIZATION,
+    MATRIX_MULTIPLICATION,
+    OTHER,
+    POOLING,
+)
 
 #: The name scope under which every artifact dequantizes its weights.
 SCOPE = "dequantize"

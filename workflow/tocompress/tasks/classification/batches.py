@@ -11,10 +11,10 @@ import pandas as pd
 
 from tocompress.data.photographs import Photographs
 from tocompress.data.pictures import Images, network_input
-from tocompress.job import threads
 from tocompress.models.registry import NETWORKS, build
 from tocompress.settings.model import ImageModel
 from tocompress.settings.training import Optimization, Training
+from tocompress.threads import threads
 from tocompress.training.fit import fit
 
 Examples = tuple[Images, np.ndarray]  # N images, and int32 [N]

@@ -16,8 +16,8 @@ from tocompress.settings.data import ImageNet
 from tocompress.settings.model import ImageModel
 from tocompress.settings.training import Retraining
 from tocompress.tables import write_table
+from tocompress.tasks.classification import batches as images
 from tocompress.tasks.examples import read_examples, shuffled_batches
-from tocompress.training import images
 from tocompress.training.retrain import retrain
 
 MODEL = ImageModel(network="mobilenet_v1", build="initial", data="photographs", width=0.25, input_size=64, classes=1001)

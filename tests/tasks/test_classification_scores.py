@@ -5,9 +5,9 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, top_k_accuracy_score
 
 from tocompress.errors import StudyError
-from tocompress.evaluation.predict import best_classes
 from tocompress.schemas.study import METRICS
 from tocompress.tables import read_table, write_table
+from tocompress.tasks.classification.predictions import best_classes
 from tocompress.tasks.classification.scores import outcomes, point_values, resampled_values, scores
 
 SETTINGS = {"level": 0.95, "resamples": 200, "seed": 1}

@@ -8,11 +8,13 @@ from tocompress.data.make_images import write_images
 from tocompress.data.sets import read_images
 from tocompress.data.subwords import END_ID, Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
-from tocompress.runtimes.feeds import benchmark_inputs, image_feeds, read_subwords, sentence_feeds
+from tocompress.measurement.inputs import benchmark_inputs
 from tocompress.schemas import data as schemas
 from tocompress.settings.data import Glyphs, NumberPhrases
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
 from tocompress.tables import write_table
+from tocompress.tasks.classification.inputs import image_feeds
+from tocompress.tasks.translation.inputs import read_subwords, sentence_feeds
 
 SENTENCES = ["at ten", "ten", "at ten past ten", "past ten at ten past ten past nine", "nine past"]
 REFERENCES = ["um zehn", "zehn", "um zehn nach zehn", "nach zehn um zehn nach zehn nach neun", "neun nach"]

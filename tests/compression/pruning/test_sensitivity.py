@@ -17,7 +17,8 @@ from tocompress.settings.jobs import SensitivityJob
 from tocompress.settings.model import ImageModel, TranslationModel
 from tocompress.settings.training import Optimization
 from tocompress.tables import read_table, write_table
-from tocompress.training import images, sentences
+from tocompress.tasks.classification import batches as images
+from tocompress.tasks.translation import batches as sentences
 from tocompress.training.retrain import network_of
 
 EXAMPLES = 60

@@ -8,15 +8,16 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tocompress.evaluation.shards import gather, share_of
+from tocompress.evaluation.shards import gather
 from tocompress.schemas.study import SENTENCE_PREDICTIONS
 from tocompress.tables import read_table, write_table
+from tocompress.tasks.shards import shard_of
 
 
 @given(st.integers(0, 200), st.integers(1, 8))
 def test_shares_follow_each_other_and_differ_by_one_batch_at_most(batches: int, number: int) -> None:
     every = [slice(32 * index, 32 * (index + 1)) for index in range(batches)]
-    shares = [share_of(every, f"{share}-of-{number}") for share in range(1, number + 1)]
+    shares = [shard_of(every, f"{share}-of-{number}") for share in range(1, number + 1)]
     assert [batch for share in shares for batch in share] == every
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from tocompress.checkpoints.acquire import initial
-from tocompress.compression import pruning
+from tocompress.compression.pruning import prune as pruning
 from tocompress.compression.pruning.prune import prune
 from tocompress.compression.pruning.ranking import channels_of
 from tocompress.compression.quantization.grid import quantize_weights

@@ -13,8 +13,7 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import rewriter_config_pb2
 
-from tocompress.artifacts import export as exports
-from tocompress.compression import dependencies
+from tocompress.compression.pruning import dependencies
 from tocompress.compression.pruning.recurrent import gnmt_channels
 from tocompress.compression.pruning.surgery import cut
 from tocompress.compression.quantization.grid import dequantize, quantize_weights
@@ -25,6 +24,7 @@ from tocompress.models.resize import resized
 from tocompress.models.variables import named_variables
 from tocompress.packing import pack
 from tocompress.runtimes.deployed import AffineTensor, deployed
+from tocompress.runtimes.tensorflow import export as exports
 from tocompress.runtimes.tensorflow.body import multiply_accumulates, trace
 from tocompress.runtimes.tensorflow.export import add_weight, deflated_size, export
 from tocompress.runtimes.tensorflow.graph import read_graph, write_graph

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tocompress.devices import Record, check, reach
+from tocompress.devices import Record, reach
 from tocompress.errors import StudyError
+from tocompress.measurement import check
 from tocompress.settings.device import LocalDevice
 
 BOARD = {

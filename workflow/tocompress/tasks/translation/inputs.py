@@ -1,0 +1,110 @@
+"""Sentences as a network takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tocompress.data.subwords import Segmentation, Vocabulary, decode, joined, pad, words
+from tocompress.errors import StudyError
+from tocompress.runtimes.feeds import Feeds
+from tocompress.settings.data import Sentences, Wmt
+from tocompress.settings.model import TranslationModel
+from tocompress.tasks.feeds import spread
+
+LONGEST_TRANSLATION = 2  # times the longest source of a batch, as in tensorflow/nmt
+
+
+@dataclass(frozen=True)
+class Subwords:
+    """Between the sentences of a translation model and its token ids.
+
+    `segmentations` split the tokens of source and target; None: sentences are subwords between spaces already.
+    """
+
+    source: Vocabulary
+    target: Vocabulary
+    segmentations: tuple[Segmentation, Segmentation] | None
+
+    def source_ids(self, sentence: str) -> list[int]:
+        return self.source.to_ids(self._split(sentence, 0))
+
+    def target_ids(self, sentence: str) -> list[int]:
+        return self.target.to_ids(self._split(sentence, 1))
+
+    def _split(self, sentence: str, side: int) -> list[str]:
+        return self.segmentations[side].encode(sentence) if self.segmentations else words(sentence)
+
+    def translation(self, ids: Iterable[int]) -> str:
+        """The sentence that target ids spell, up to the first </s>."""
+        return decode(self.target.to_tokens(ids))
+
+    def reference(self, sentence: str) -> str:
+        """What a translation is compared with: a sentence of the target as tokens."""
+        return sentence if self.segmentations else joined(sentence)
+
+
+def read_subwords(model: TranslationModel, data: Sentences) -> Subwords:
+    """Read the codes and vocabularies of `data`; a StudyError where a size is not the model's.
+
+    An untrained model may have more subwords than the vocabulary: its ids mean nothing, they only have to exist.
+    """
+
+    def vocabulary(side: str) -> Vocabulary:
+        file, size = getattr(data, side), getattr(model, side)
+        found = Vocabulary.read(Path(file))
+        if size is not None and (len(found) > size or (model.trained and len(found) != size)):
+            why = (
+                "one of another size is from another training run, where every id means another subword: name the"
+                " vocabulary that the checkpoint was trained with"
+                if model.trained
+                else f"raise the model's {side} to that"
+            )
+            raise StudyError(f"{file}: holds {len(found)} subwords, the model has {size}; {why}")
+        return found
+
+    try:
+        source, target = vocabulary("source_vocabulary"), vocabulary("target_vocabulary")
+        return Subwords(source, target, _segmentations(data, source, target))
+    except OSError as error:
+        raise StudyError(
+            f"{error.filename}: not readable ({error.strerror}); name it right in the config's `data`"
+        ) from error
+
+
+def _segmentations(data: Sentences, source: Vocabulary, target: Vocabulary) -> tuple[Segmentation, Segmentation] | None:
+    if data.codes is None:
+        return None
+    known = (None, None) if isinstance(data, Wmt) else (source, target)  # as in tensorflow/nmt, the rest is unknown
+    codes = Path(data.codes)
+    return Segmentation.read(codes, known[0]), Segmentation.read(codes, known[1])
+
+
+def sentence_feeds(sentences: Sequence[str], subwords: Subwords) -> Feeds:
+    """Feeds of source sentences, to translate freely up to twice the longest of them.
+
+    `source` int32 [B, T], `source_length` int32 [B], `maximum_length` int32 [], `forced` bool [].
+    """
+    source, length = pad([subwords.source_ids(sentence) for sentence in sentences])
+    longest = np.array(LONGEST_TRANSLATION * source.shape[1], np.int32)
+    return {"source": source, "source_length": length, "maximum_length": longest, "forced": np.array(False)}
+
+
+def benchmark_sentences(
+    sentences: pd.DataFrame, model: TranslationModel, data: Sentences, split: str | Path, count: int
+) -> dict[str, Feeds]:
+    subwords = read_subwords(model, data)
+    by_length = sentences.assign(tokens=[len(subwords.source_ids(source)) for source in sentences["source"]])
+    chosen = by_length.sort_values("tokens", kind="stable").iloc[spread(len(sentences), count, split)]
+    inputs = {}
+    for number, (source, reference) in enumerate(zip(chosen["source"], chosen["reference"], strict=True)):
+        feeds = sentence_feeds([source], subwords)
+        if not model.trained:
+            length = np.array(len(subwords.target_ids(reference)), np.int32)
+            feeds |= {"maximum_length": length, "forced": np.array(True)}
+        inputs[f"s{number:02d}"] = feeds
+    return inputs
