@@ -15,7 +15,7 @@ from tocompress.runtimes.deployed import deployed
 from tocompress.runtimes.tensorflow.export import export
 from tocompress.runtimes.tensorflow.graph import write_graph
 from tocompress.runtimes.tensorflow.session import loaded
-from tocompress.schemas import data as schemas
+from tocompress.schemas import study as schemas
 from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.data import Glyphs, NumberPhrases, Wmt
 from tocompress.settings.evaluation import Prediction

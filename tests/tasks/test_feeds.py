@@ -9,7 +9,7 @@ from tocompress.data.sets import read_images
 from tocompress.data.subwords import END_ID, Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
 from tocompress.measurement.inputs import benchmark_inputs
-from tocompress.schemas import data as schemas
+from tocompress.schemas import study as schemas
 from tocompress.settings.data import Glyphs, NumberPhrases
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
 from tocompress.tables import write_table
