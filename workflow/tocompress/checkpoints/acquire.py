@@ -15,12 +15,12 @@ from tocompress.data.subwords import Vocabulary
 from tocompress.errors import StudyError, about
 from tocompress.files import check_digest
 from tocompress.models import registry
-from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
+from tocompress.settings.model import Checkpoint, ModelSettings, TranslationModel
 from tocompress.vocabulary.variants import BASELINE
 from tocompress.weights import ModelMetadata, Weights, check_numbers, write_weights
 
 if TYPE_CHECKING:
-    import keras
+    pass
 
 Files = Sequence[str | Path]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -49,10 +49,9 @@ def with_vocabularies(model: TranslationModel, source: str | Path, target: str |
 
 def initial(model: ModelSettings) -> Weights:
     """The random weights that `model.seed` gives."""
-    import keras
+    from tocompress.tasks.networks import initial_network
 
-    keras.utils.set_random_seed(model.seed)
-    return values(variables(model))
+    return values(initial_network(model, model.seed)[1])
 
 
 def imported(model: ModelSettings, files: Files, scratch: Path) -> Weights:
@@ -64,8 +63,10 @@ def imported(model: ModelSettings, files: Files, scratch: Path) -> Weights:
     """
     import keras
 
+    from tocompress.tasks.networks import initial_network
+
     with keras.StatelessScope(initialize_variables=False):
-        expected = {name: tuple(variable.shape) for name, variable in variables(model).items()}
+        expected = {name: tuple(variable.shape) for name, variable in initial_network(model, model.seed)[1].items()}
     try:
         return _read(model, [Path(file) for file in files], expected, scratch)
     except StudyError as error:
@@ -111,20 +112,6 @@ def _prefix(checkpoint: Checkpoint, files: Sequence[Path], scratch: Path) -> Pat
         return tensorflow_checkpoint.find(scratch, checkpoint.file)
     index = next((file for file in files if file.suffix == ".index"), first)
     return tensorflow_checkpoint.find(index, checkpoint.file)
-
-
-def variables(model: ModelSettings) -> dict[str, keras.Variable]:
-    """The variables of a newly built network in its training form, by their names in the checkpoint."""
-    if isinstance(model, ImageModel):
-        from tocompress.models.variables import named_variables
-
-        return named_variables(
-            registry.build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
-        )
-    gnmt = registry.module(model.network)
-    shapes = gnmt.shapes(model.source_vocabulary, model.target_vocabulary, gnmt.units(model.width))
-    named: dict[str, keras.Variable] = gnmt.named_variables(gnmt.GNMT(shapes, seed=model.seed))
-    return named
 
 
 def values(named: dict[str, Any]) -> Weights:

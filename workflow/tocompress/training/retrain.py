@@ -11,20 +11,13 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tocompress.errors import StudyError
-from tocompress.models import registry
-from tocompress.models.resize import resized
-from tocompress.models.variables import named_variables
-from tocompress.settings.model import ImageModel, ModelSettings
-from tocompress.settings.training import Optimization, Retraining
-from tocompress.tasks.classification import batches as images
-from tocompress.tasks.examples import Examples, drawn
-from tocompress.tasks.translation import batches as sentences
+from tocompress.settings.model import ModelSettings
+from tocompress.settings.training import Retraining
+from tocompress.tasks.examples import Examples, drawn, training_data
+from tocompress.tasks.networks import Arrays, network_of
 from tocompress.training.fake_quantization import FakeQuantized, Grid
 from tocompress.training.fit import Diverged, compile_for, fit
 from tocompress.training.reproducible import reproducible
-
-Arrays = dict[str, np.ndarray]  # float32, by variable name
 
 
 def retrain(
@@ -107,40 +100,9 @@ def _lowest_loss(history: pd.DataFrame) -> float:
     return float(losses.fillna(np.inf).min())
 
 
-def network_of(
-    model: ModelSettings, weights: Arrays, settings: Optimization | None = None
-) -> tuple[keras.Model, dict[str, keras.Variable]]:
-    """The network that has these weights, and its variables by name; `settings` where it is to learn.
-
-    StudyError where the weights are not the network's.
-    """
-    shapes = {name: tensor.shape for name, tensor in weights.items()}
-    if isinstance(model, ImageModel):
-        whole = registry.build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
-        network = resized(whole, shapes)
-        variables = named_variables(network)
-    else:
-        gnmt = registry.module(model.network)
-        network = gnmt.GNMT(shapes, *([settings.dropout, settings.guidance, settings.seed] if settings else []))
-        variables = gnmt.named_variables(network)
-    _load(variables, weights)
-    return network, variables
-
-
-def _load(variables: Mapping[str, keras.Variable], weights: Arrays) -> None:
-    if odd := variables.keys() ^ weights.keys():
-        raise StudyError(f"weights and network do not have the same variables: {', '.join(sorted(odd)[:3])}")
-    for name, variable in variables.items():
-        if tuple(variable.shape) != weights[name].shape:
-            raise StudyError(f"{name}: weights of shape {weights[name].shape} for a network's {tuple(variable.shape)}")
-        variable.assign(weights[name])
-
-
 def _training_data(
     model: ModelSettings, retraining: Retraining, examples: Any, validation: Any
 ) -> tuple[keras.utils.PyDataset, Any]:
     if retraining.examples is not None:
         examples = drawn(examples, model, retraining.examples, retraining.seed, section="retraining", split="training")
-    if isinstance(model, ImageModel):
-        return images.training_data(model, retraining, examples, validation)
-    return sentences.training_data(retraining, examples, validation)
+    return training_data(model, retraining, examples, validation)
