@@ -10,7 +10,7 @@ rule verify:
         "../envs/environment.yaml"
     params:
         folders=[PATHS.root, PATHS.downloads],
-        targets=[PATHS.report, PATHS.study, PATHS.claims, *STUDY.figures],
+        targets=[PATHS.report, PATHS.study, PATHS.claims, *STUDY.figures()],
         now=given_now(workflow, STUDY.study, PATHS.root, PATHS.downloads),
     message:
         "Verifying the results"
