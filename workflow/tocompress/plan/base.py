@@ -23,6 +23,9 @@ Wildcards = Any
 Parameter = str | Callable[[Wildcards], str]
 Parameters = dict[str, Parameter]
 
+#: The numbers of a dataset's examples, which a job's files tell.
+SPLITS: Any = {"data": {"train", "calibration", "test", "seed"}}
+
 _SUBWORD_FILES = ("codes", "source_vocabulary", "target_vocabulary")
 
 

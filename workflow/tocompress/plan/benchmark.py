@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from tocompress.plan.base import Parameters, Stage, Wildcards
-from tocompress.settings.benchmark import Inputs
+from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards
 from tocompress.settings.jobs import BenchmarkJob, InputsJob
 
 _ALL_CORES = 10_000
@@ -21,7 +20,7 @@ class Benchmark(Stage):
     def _inputs_job(self, wildcards: Wildcards) -> str:
         inputs, model = self.study.benchmark.inputs, self.run_model(wildcards)
         count = inputs.images if model.task == "classification" else inputs.sentences
-        return InputsJob(model=model, data=self.examples(wildcards), count=count).canonical()
+        return InputsJob(model=model, data=self.examples(wildcards), count=count).canonical(exclude=SPLITS)
 
     # Rule benchmark
 
@@ -45,6 +44,6 @@ class Benchmark(Stage):
         return BenchmarkJob(
             name=wildcards.device,
             device=self.study.devices[wildcards.device],
-            benchmark=self.study.benchmark.model_copy(update={"inputs": Inputs()}),  # they are a file
+            benchmark=self.study.benchmark,
             variants=self.study.variants(wildcards.model),
-        ).canonical()
+        ).canonical(exclude={"benchmark": {"inputs"}})  # they are a file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
-from tocompress.plan.base import Parameters, Stage, Wildcards
+from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards
 from tocompress.settings.jobs import PruneJob, RankJob
 from tocompress.settings.technique import Prune, Technique
 from tocompress.settings.training import Retraining
@@ -43,7 +43,7 @@ class Compress(Stage):
         return self.parameters("rank.py", self._rank_job, self.network_code("rank.py"))
 
     def _rank_job(self, wildcards: Wildcards) -> str:
-        return RankJob(model=self.architecture(wildcards), data=self.examples(wildcards)).canonical()
+        return RankJob(model=self.architecture(wildcards), data=self.examples(wildcards)).canonical(exclude=SPLITS)
 
     # Rule prune
 
@@ -73,7 +73,7 @@ class Compress(Stage):
             model=self.architecture(wildcards),
             data=self.training_examples(wildcards) if retraining else self.examples(wildcards),
             retraining=retraining,
-        ).canonical()
+        ).canonical(exclude={"data": {"test"}} if retraining else SPLITS)
 
     def _pruning(self, wildcards: Wildcards) -> Prune:
         return cast(Prune, self.technique(wildcards))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocompress.plan.base import Parameters, Stage, Wildcards, any_of
+from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards, any_of
 from tocompress.settings.data import Wmt
 from tocompress.settings.evaluation import Prediction
 from tocompress.settings.jobs import PredictJob, ScoreJob
@@ -32,7 +32,7 @@ class Evaluate(Stage):
         prediction = Prediction(**self.study.evaluation.prediction.model_dump(include={size}))
         return PredictJob(
             runtime=wildcards.runtime, model=model, data=self.examples(wildcards), prediction=prediction
-        ).canonical()
+        ).canonical(exclude=SPLITS)
 
     @property
     def gather(self) -> Parameters:

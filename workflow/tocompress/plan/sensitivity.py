@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tocompress.errors import StudyError
-from tocompress.plan.base import Parameters, Stage, Wildcards, stop
+from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards, stop
 from tocompress.settings.jobs import SensitivityFigureJob, SensitivityJob
 from tocompress.vocabulary.variants import BASELINE
 
@@ -27,7 +27,7 @@ class Sensitivity(Stage):
     def _sensitivity_job(self, wildcards: Wildcards) -> str:
         return SensitivityJob(
             model=self.architecture(wildcards), data=self.examples(wildcards), sensitivity=self.study.sensitivity
-        ).canonical()
+        ).canonical(exclude=SPLITS)
 
     # Rule sensitivity_figure
 

@@ -23,4 +23,4 @@ class Zoo(Stage):
             model=changed(self.architecture(wildcards), seed=self.model(wildcards).seed),
             training=self.study.zoo[wildcards.model],
             data=self.training_examples(wildcards),
-        ).canonical()
+        ).canonical(exclude={"data": {"test"}})
