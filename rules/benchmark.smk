@@ -38,8 +38,8 @@ rule benchmark:
         board=1,
     params:
         settings=STUDY.benchmark_settings,
-        code=code_digest("benchmark.py"),
-        environment=environment_digest("benchmark.py"),
+        code=code_digest("benchmark.py", *STUDY.agent_modules),
+        environment=environment_digest("benchmark.py", *STUDY.agent_modules),
     message:
         "Measuring {wildcards.model} on {wildcards.device}"
     script:

@@ -14,8 +14,8 @@ rule check_device:
         board=1,
     params:
         settings=STUDY.device_settings,
-        code=code_digest("check_device.py"),
-        environment=environment_digest("check_device.py"),
+        code=code_digest("check_device.py", *STUDY.agent_modules),
+        environment=environment_digest("check_device.py", *STUDY.agent_modules),
         asked=time.time(),
     message:
         "Checking {wildcards.device}"

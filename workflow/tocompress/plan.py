@@ -16,6 +16,7 @@ from urllib.parse import quote, urlsplit
 from urllib.request import url2pathname
 
 from tocompress.checkpoints.prefix import files_of, prefix_of
+from tocompress.devices.program import MODULES
 from tocompress.errors import StudyError, about
 from tocompress.files import check_digest
 from tocompress.models.registry import NETWORKS, Network
@@ -331,6 +332,11 @@ class Plan:
     @property
     def figure_modules(self) -> list[str]:
         return [f"tocompress.reporting.figures.{figure}" for figure in self.study.study.figures]
+
+    @property
+    def agent_modules(self) -> list[str]:
+        """Return the modules that a device runs: they are sent there as files."""
+        return MODULES
 
     def _network(self, wildcards: Wildcards) -> Network:
         return NETWORKS[self.study.models[wildcards.model].network]
