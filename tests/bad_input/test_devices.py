@@ -205,9 +205,16 @@ def test_a_sampler_that_fails_is_told_by_its_own_words(board: Path, monkeypatch:
     monkeypatch.setattr(Sampler, "stop", stop)
     monkeypatch.setattr(worker, "work", lambda runtime, command, send: send({"record": "settled"}))
     (board / "files" / DIGEST).write_bytes(CONTENT)
-    failed, has, _ = answers(board, line(BLOCK) + line(HAS))
-    assert failed == {"record": "error", "error": "the power sampler was ended by signal 9"}
-    assert has["record"] == "has"
+    reader, writer = os.pipe()  # a host that is there while the block runs
+    os.write(writer, line(BLOCK) + line({"command": "quit"}))
+    with tempfile.TemporaryFile("w+") as output:
+        server.Server(Host(reader, output, None), str(board), str(board), None).serve()
+        output.seek(0)
+        assert [json.loads(text) for text in output] == [
+            {"record": "error", "error": "the power sampler was ended by signal 9"}
+        ]
+    os.close(reader)
+    os.close(writer)
 
 
 def test_a_lock_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
