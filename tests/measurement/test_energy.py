@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import stats
 from simulated_ina3221 import CYCLE, Chip, SimulatedIna3221
 
-from tocompress.devices.agent import Sampler
+from tocompress.devices.agent.sampler import Sampler
 from tocompress.measurement.energy import Trace, block_figures, cumulative_energy, longest_gap, power_rows, widened
 from tocompress.measurement.power import Block
 from tocompress.measurement.statistics import Interval

@@ -168,7 +168,7 @@ class Acquire(Stage):
 
     @property
     def acquire(self) -> Parameters:
-        return self.parameters("acquire.py", self._uncompressed, self.network_code("acquire.py"))
+        return self.parameters("acquire.py", self._uncompressed, self.network)
 
     def _uncompressed(self, wildcards: Wildcards) -> str:
         """Return the settings that a model's uncompressed weights depend on."""

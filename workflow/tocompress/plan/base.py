@@ -22,6 +22,7 @@ Wildcards = Any
 #: A parameter of a job: a text, or a function of the job's wildcards that returns one.
 Parameter = str | Callable[[Wildcards], str]
 Parameters = dict[str, Parameter]
+Modules = Iterable[str] | Callable[[Wildcards], Iterable[str]]
 
 #: The numbers of a dataset's examples, which a job's files tell.
 SPLITS: Any = {"data": {"train", "calibration", "test", "seed"}}
@@ -36,22 +37,25 @@ class Stage:
     study: Study
     paths: Paths
 
-    def parameters(self, script: str, settings: Parameter | None = None, code: Parameter | None = None) -> Parameters:
+    def parameters(self, script: str, settings: Parameter | None = None, modules: Modules = ()) -> Parameters:
         """Return all that a job of a script depends on besides its files.
 
-        `settings` is the slice of the config, as one canonical text. `code` is the digest of the script, where it
-        reaches modules by name at run time.
+        `settings` is the slice of the config, as one canonical text. `modules` are those that the script reaches by
+        name at run time, or a function of the wildcards that returns them.
         """
+        always = () if callable(modules) else tuple(modules)
         given: dict[str, Parameter | None] = {
             "settings": settings,
-            "code": code or code_digest(script),
-            "environment": environment_digest(script),
+            "code": (lambda job: code_digest(script, *modules(job)))
+            if callable(modules)
+            else code_digest(script, *always),
+            "environment": environment_digest(script, *always),
         }
         return {name: value for name, value in given.items() if value is not None}
 
-    def network_code(self, script: str) -> Parameter:
-        """Return the digest of a script that builds the network of the wildcard `model`."""
-        return lambda wildcards: code_digest(script, NETWORKS[self.model(wildcards).network].module)
+    def network(self, wildcards: Wildcards) -> list[str]:
+        """Return the module of the network of the wildcard `model`."""
+        return [NETWORKS[self.model(wildcards).network].module]
 
     # The wildcards of a job
 

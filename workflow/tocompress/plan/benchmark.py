@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tocompress.devices.program import MODULES
 from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards
 from tocompress.settings.jobs import BenchmarkJob, InputsJob
 
@@ -38,7 +39,7 @@ class Benchmark(Stage):
 
     @property
     def benchmark(self) -> Parameters:
-        return self.parameters("benchmark.py", self._benchmark_job)
+        return self.parameters("benchmark.py", self._benchmark_job, MODULES)
 
     def _benchmark_job(self, wildcards: Wildcards) -> str:
         return BenchmarkJob(

@@ -40,7 +40,7 @@ class Compress(Stage):
 
     @property
     def rank(self) -> Parameters:
-        return self.parameters("rank.py", self._rank_job, self.network_code("rank.py"))
+        return self.parameters("rank.py", self._rank_job, self.network)
 
     def _rank_job(self, wildcards: Wildcards) -> str:
         return RankJob(model=self.architecture(wildcards), data=self.examples(wildcards)).canonical(exclude=SPLITS)
@@ -64,7 +64,7 @@ class Compress(Stage):
 
     @property
     def prune(self) -> Parameters:
-        return self.parameters("prune.py", self._prune_job, self.network_code("prune.py"))
+        return self.parameters("prune.py", self._prune_job, self.network)
 
     def _prune_job(self, wildcards: Wildcards) -> str:
         retraining = self._retraining(wildcards)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tocompress.devices.program import MODULES
 from tocompress.plan.base import Parameters, Stage, Wildcards, canonical
 
 
@@ -12,7 +13,7 @@ class Devices(Stage):
 
     @property
     def check_device(self) -> Parameters:
-        return self.parameters("check_device.py", self._device)
+        return self.parameters("check_device.py", self._device, MODULES)
 
     def _device(self, wildcards: Wildcards) -> str:
         return self.study.devices[wildcards.device].canonical()

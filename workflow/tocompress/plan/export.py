@@ -14,7 +14,7 @@ class Export(Stage):
 
     @property
     def trace(self) -> Parameters:
-        return self.parameters("trace.py", self._decoding, self.network_code("trace.py"))
+        return self.parameters("trace.py", self._decoding, self.network)
 
     def _decoding(self, wildcards: Wildcards) -> str:
         model = self.model(wildcards)

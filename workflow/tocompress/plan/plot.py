@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tocompress.paths import FIGURE_FORMATS
-from tocompress.plan.base import Parameter, Parameters, Stage
-from tocompress.provenance.digests import code_digest
+from tocompress.plan.base import Parameters, Stage
 from tocompress.settings.jobs import ReportJob
 from tocompress.vocabulary.variants import Variant
 
@@ -26,17 +25,14 @@ class Plot(Stage):
 
     @property
     def figure(self) -> Parameters:
-        return self.parameters("plot.py", self.study.plot.canonical(), self._figure_code())
-
-    def _figure_code(self) -> Parameter:
-        return lambda wildcards: code_digest("plot.py", _module(wildcards.figure))
+        return self.parameters("plot.py", self.study.plot.canonical(), lambda wildcards: [_module(wildcards.figure)])
 
     # Rule report
 
     @property
     def report(self) -> Parameters:
         modules = map(_module, self.study.study.figures)
-        return self.parameters("report.py", self._report_job(), code_digest("report.py", *modules))
+        return self.parameters("report.py", self._report_job(), list(modules))
 
     def _report_job(self) -> str:
         return ReportJob(

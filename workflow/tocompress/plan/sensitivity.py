@@ -22,7 +22,7 @@ class Sensitivity(Stage):
 
     @property
     def sensitivity(self) -> Parameters:
-        return self.parameters("sensitivity.py", self._sensitivity_job, self.network_code("sensitivity.py"))
+        return self.parameters("sensitivity.py", self._sensitivity_job, self.network)
 
     def _sensitivity_job(self, wildcards: Wildcards) -> str:
         return SensitivityJob(

@@ -16,7 +16,7 @@ class Zoo(Stage):
 
     @property
     def train(self) -> Parameters:
-        return self.parameters("train.py", self._train_job, self.network_code("train.py"))
+        return self.parameters("train.py", self._train_job, self.network)
 
     def _train_job(self, wildcards: Wildcards) -> str:
         return TrainJob(
