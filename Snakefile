@@ -13,7 +13,6 @@ surroundings.settle()
 
 from tocompress.plan import plan
 from tocompress.provenance.digests import code_digest, environment_digest
-from tocompress.provenance.verify import given_now
 
 
 configfile: "config.yaml"
