@@ -265,9 +265,7 @@ def greedy(
         unfinished,
         advance,
         (
-            ops.zeros((), "int32"),
-            ops.full((batch, limit), END, "int32"),
-            ops.full((batch,), START, "int32"),
+            *_no_steps(batch, limit),
             ops.zeros((batch,), "bool"),
             initial_state(encoded),
         ),
@@ -308,14 +306,17 @@ def beam_search(
         unfinished,
         advance,
         (
-            ops.zeros((), "int32"),
-            ops.full((batch * beam_width, limit), END, "int32"),
-            ops.full((batch * beam_width,), START, "int32"),
+            *_no_steps(batch * beam_width, limit),
             _first_beams(batch, beam_width),
             initial_state(encoded),
         ),
     )
     return ops.reshape(ids, (-1, beam_width, limit))[:, 0, :steps]
+
+
+def _no_steps(rows: Tensor | int, limit: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return what decoding begins with: no step taken, ids [rows, limit] of `</s>`, and `<s>` [rows] to go on from."""
+    return ops.zeros((), "int32"), ops.full((rows, limit), END, "int32"), ops.full((rows,), START, "int32")
 
 
 def _first_beams(batch: Tensor | int, beam_width: int) -> Beams:
