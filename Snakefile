@@ -12,7 +12,6 @@ from tocompress import paths, running, surroundings
 surroundings.settle()
 
 from tocompress.plan import plan
-from tocompress.provenance.verify import given_now
 from tocompress.vocabulary.variants import BASELINE
 
 

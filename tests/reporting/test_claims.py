@@ -10,7 +10,8 @@ import yaml
 
 from tocompress.measurement.statistics import Interval, ratio_interval
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.claims import DEVICE_METRICS, VERDICTS, by_statement, claims_table, verdict
+from tocompress.reporting.claims import VERDICTS, by_statement, claims_table, verdict
+from tocompress.reporting.quantities import DEVICE_METRICS
 from tocompress.reporting.study import Part, aggregate
 from tocompress.schemas.study import CLAIMS
 from tocompress.settings.claims import Claim, Claims, Margin, load

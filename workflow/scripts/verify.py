@@ -1,25 +1,25 @@
 """Tell whether a study's results are what their records say."""
 
-import json
+import os
 from typing import TYPE_CHECKING
 
 from tocompress.errors import StudyError
-from tocompress.job import job, terminal
+from tocompress.job import job
 from tocompress.provenance.verify import verify
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-tell = terminal()
+terminal = os.dup(2)
 with job(snakemake):
-    given = snakemake.params
-    findings = verify(*given.folders, json.loads(given.now), given.targets)
+    findings = verify(*snakemake.params.folders, snakemake.params.targets)
     if findings.problems:
         print(*findings.remarks, *findings.problems, sep="\n")
         raise StudyError(
-            f"{findings.doubtful} of {findings.results} results no longer match; delete those that were edited or"
-            " damaged, then `snakemake -n` tells what is due"
+            f"{findings.doubtful} of {findings.results} results no longer match their records; delete those that were"
+            " edited or damaged, then `snakemake -n` tells what is due"
         )
-    for remark in findings.remarks:
-        tell(remark)
-    tell(f"{findings.results} results of {findings.jobs} jobs: all as recorded, and as they would be made now")
+    found = f"{findings.results} results of {findings.jobs} jobs: all as recorded"
+    text = "\n".join([*findings.remarks, found])
+    print(text)
+    os.write(terminal, f"{text}\n".encode())

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -55,14 +55,3 @@ def _complain(problem: str, console: int) -> NoReturn:
     except OSError:  # the log is on the disk that is full
         os.write(console, f"Error: {problem}\n".encode())
     sys.exit(1)
-
-
-def terminal() -> Callable[[str], None]:
-    """What a person who waits is told, beside the log; to be asked for before the job begins."""
-    original = os.dup(2)
-
-    def tell(line: str) -> None:
-        os.write(original, f"{line}\n".encode())
-        print(line, flush=True)
-
-    return tell

@@ -304,18 +304,19 @@ def beam_search(
         ids, state = _each((ids, state), lambda rows: ops.take(rows, parent, axis=0))
         return step + 1, _write(ids, step, token), token, beams, state
 
-    steps, ids, *_ = ops.while_loop(
-        unfinished,
-        advance,
-        (
-            ops.zeros((), "int32"),
-            ops.full((batch * beam_width, limit), END, "int32"),
-            ops.full((batch * beam_width,), START, "int32"),
-            _first_beams(batch, beam_width),
-            initial_state(encoded),
-        ),
-    )
+    steps, ids, *_ = ops.while_loop(unfinished, advance, _before_first_step(batch, beam_width, limit, encoded))
     return ops.reshape(ids, (-1, beam_width, limit))[:, 0, :steps]
+
+
+def _before_first_step(batch: Tensor | int, beam_width: int, limit: Tensor, encoded: Encoded) -> tuple[Any, ...]:
+    """Return the step, ids [B * K, limit], last tokens [B * K], beams and state that the search begins with."""
+    return (
+        ops.zeros((), "int32"),
+        ops.full((batch * beam_width, limit), END, "int32"),
+        ops.full((batch * beam_width,), START, "int32"),
+        _first_beams(batch, beam_width),
+        initial_state(encoded),
+    )
 
 
 def _first_beams(batch: Tensor | int, beam_width: int) -> Beams:

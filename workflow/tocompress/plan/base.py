@@ -43,15 +43,13 @@ class Stage:
         `settings` is the slice of the config, as one canonical text. `modules` are those that the script reaches by
         name at run time, or a function of the wildcards that returns them.
         """
-        always = () if callable(modules) else tuple(modules)
-        given: dict[str, Parameter | None] = {
-            "settings": settings,
-            "code": (lambda job: code_digest(script, *modules(job)))
-            if callable(modules)
-            else code_digest(script, *always),
-            "environment": environment_digest(script, *always),
-        }
-        return {name: value for name, value in given.items() if value is not None}
+        if callable(modules):
+            code: Parameter = lambda wildcards: code_digest(script, *modules(wildcards))  # noqa: E731
+            environment = environment_digest(script)
+        else:
+            code, environment = code_digest(script, *modules), environment_digest(script, *modules)
+        given = {"code": code, "environment": environment}
+        return given if settings is None else {"settings": settings, **given}
 
     def network(self, wildcards: Wildcards) -> list[str]:
         """Return the module of the network of the wildcard `model`."""
