@@ -44,11 +44,12 @@ test-all: $(test_environment)
 
 # Tests are collected twice: where two workers disagree on their names, none runs.
 lint: $(test_environment)
-	@ruff check envs workflow tests
-	@ruff format --check envs workflow tests
+	@ruff check docs envs workflow tests
+	@ruff format --check docs envs workflow tests
 	@snakefmt --check Snakefile rules
 	@mypy workflow/tocompress workflow/snakemake_logger_plugin_progress
 	@snakemake --lint
+	@python docs/prose.py
 	@for seed in 1 2; do \
 	    PYTHONHASHSEED=$$seed pytest --collect-only -q > .venv/collected || { cat .venv/collected; exit 1; }; \
 	    grep :: .venv/collected > .venv/collected-$$seed; \

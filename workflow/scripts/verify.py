@@ -1,16 +1,15 @@
 """Tell whether a study's results are what their records say."""
 
-import os
 from typing import TYPE_CHECKING
 
 from tocompress.errors import StudyError
-from tocompress.job import job
+from tocompress.job import job, terminal
 from tocompress.provenance.verify import verify
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
-terminal = os.dup(2)
+tell = terminal()
 with job(snakemake):
     findings = verify(*snakemake.params.folders, snakemake.params.targets)
     if findings.problems:
@@ -19,7 +18,5 @@ with job(snakemake):
             f"{findings.doubtful} of {findings.results} results no longer match their records; delete those that were"
             " edited or damaged, then `snakemake -n` tells what is due"
         )
-    found = f"{findings.results} results of {findings.jobs} jobs: all as recorded"
-    text = "\n".join([*findings.remarks, found])
-    print(text)
-    os.write(terminal, f"{text}\n".encode())
+    for line in [*findings.remarks, f"{findings.results} results of {findings.jobs} jobs: all as recorded"]:
+        tell(line)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -55,3 +55,14 @@ def _complain(problem: str, console: int) -> NoReturn:
     except OSError:  # the log is on the disk that is full
         os.write(console, f"Error: {problem}\n".encode())
     sys.exit(1)
+
+
+def terminal() -> Callable[[str], None]:
+    """Return a function that tells a person who waits, beside the log. It is to be called before the job begins."""
+    original = os.dup(2)
+
+    def tell(line: str) -> None:
+        os.write(original, f"{line}\n".encode())
+        print(line, flush=True)
+
+    return tell

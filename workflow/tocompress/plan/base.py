@@ -43,12 +43,12 @@ class Stage:
         `settings` is the slice of the config, as one canonical text. `modules` are those that the script reaches by
         name at run time, or a function of the wildcards that returns them.
         """
-        if callable(modules):
-            code: Parameter = lambda wildcards: code_digest(script, *modules(wildcards))  # noqa: E731
-            environment = environment_digest(script)
-        else:
-            code, environment = code_digest(script, *modules), environment_digest(script, *modules)
-        given = {"code": code, "environment": environment}
+
+        def code(wildcards: Wildcards) -> str:
+            return code_digest(script, *(modules(wildcards) if callable(modules) else modules))
+
+        environment = environment_digest(script, *(() if callable(modules) else modules))
+        given: Parameters = {"code": code, "environment": environment}
         return given if settings is None else {"settings": settings, **given}
 
     def network(self, wildcards: Wildcards) -> list[str]:
