@@ -47,7 +47,7 @@ lint: $(test_environment)
 	@ruff check docs envs workflow tests
 	@ruff format --check docs envs workflow tests
 	@snakefmt --check Snakefile rules
-	@mypy workflow/tocompress workflow/snakemake_logger_plugin_progress
+	@mypy docs/reference.py workflow/tocompress workflow/snakemake_logger_plugin_progress
 	@snakemake --lint
 	@python docs/prose.py
 	@for seed in 1 2; do \
@@ -71,7 +71,7 @@ docs: $(test_environment)
 
 # What editors complete and check the config by.
 schema: $(environment)
-	@PYTHONPATH=workflow python -m tocompress.documentation config/schema.json
+	@PYTHONPATH=workflow python docs/reference.py config/schema.json
 
 # docs/invalidation.md: what a change of each key and file makes due.
 invalidation: $(test_environment)
