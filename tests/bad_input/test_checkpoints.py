@@ -1,14 +1,13 @@
-"""Checkpoints, archives of them and downloads that are wrong: one line says what, where, and what would be right."""
+"""Checkpoints and archives of them that are wrong: one line says what, where, and what would be right."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 import struct
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,13 +30,9 @@ from crafted import (
 )
 from mutations import Readers, check_damage, chosen_seed, mutated
 
-from tocompress import download as downloading
 from tocompress.archives import extract, is_archive, unpack
 from tocompress.checkpoints.tensorflow_checkpoint import find, read, shapes
-from tocompress.download import download
-from tocompress.errors import StudyError
 from tocompress.protobuf_wire import fields
-from tocompress.settings.download import Download
 
 READABLE = "; not a readable TensorFlow checkpoint, get all of it again"
 ROOM = "; a whole archive of files that stay in its folder is needed, and room for them"
@@ -283,61 +278,6 @@ def test_a_file_that_an_archive_does_not_hold_is_not_extracted(
     settings = json.dumps({"archive": None, "member": 32 * "0"})
     step = Step("extract.py", {"archive": ["a.tar.gz"]}, {"file": "new"}, settings, {"member": "w.index"})
     assert step.refusal(jobs, tmp_path).startswith(expected)
-
-
-# Downloads
-
-PAGE = b"<!DOCTYPE html><title>Log in</title>"
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A server on this machine, each of whose files is wrong in its own way."""
-
-    def answer(path: str) -> tuple[int, dict[str, str], bytes]:
-        what = path.strip("/")
-        status = int(what) if what.isdigit() else 302 if what == "round" else 200
-        content = PAGE if what == "page" else b"" if status != 200 else VALUES
-        length = {"cut": "1000", "short": "5", "nonsense": "many"}.get(what, str(len(content)))
-        return status, {"Location": path, "Content-Length": length}, content
-
-    with cases.serving(answer) as address:
-        yield address
-
-
-RIGHT, WRONG = hashlib.sha256(VALUES).hexdigest(), 64 * "0"
-#: Path at the server, the digest that the config says, and why it is not taken.
-DOWNLOADS = {
-    "another digest": ("file", WRONG, f"expected the sha256 {WRONG}, found {RIGHT}"),
-    "no such file": ("404", RIGHT, "HTTP Error 404: Not Found"),
-    "forbidden": ("403", RIGHT, "HTTP Error 403: Forbidden"),
-    "a broken server": ("500", RIGHT, "HTTP Error 500: Internal Server Error"),
-    "a redirect to itself": ("round", RIGHT, "HTTP Error 302: The HTTP server returned a redirect error that would"),
-    "a connection that is cut": ("cut", None, "the connection ended after 16 of 1000 bytes"),
-    "a length that is too short": ("short", RIGHT, f"expected the sha256 {RIGHT}, found "),
-    "a length that is no number, and a page": ("nonsense", WRONG, f"expected the sha256 {WRONG}, found {RIGHT}"),
-    "a page of a known digest": ("page", RIGHT, f"expected the sha256 {RIGHT}, found "),
-    "a page at first use": ("page", None, "expected a file of data, found "),
-    "no network": ("file", RIGHT, "not opened, as TOCOMPRESS_OFFLINE is set"),
-}
-
-
-@pytest.mark.parametrize("case", DOWNLOADS)
-def test_a_download_that_is_wrong_is_refused_in_one_line(
-    case: str, address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path, digest, reason = DOWNLOADS[case]
-    monkeypatch.setattr(downloading, "PAUSES_S", (0.0,))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("TOCOMPRESS_OFFLINE", "1" if case == "no network" else "0")
-    source = Download(url=f"{address}/{path}", sha256=digest)
-    file = tmp_path / "new/file"
-    with pytest.raises(StudyError) as raised:
-        download(source, file, lambda _: None)
-    message = str(raised.value)
-    assert message.startswith(f"{file} cannot be had: {address}/{path}: {reason}"), message
-    assert message.endswith("; put the file there by hand, or correct the config") and "\n" not in message
-    assert not file.exists() and ("page" not in path or "the answer is an HTML page" in message)
 
 
 # Damage by chance
