@@ -2,7 +2,7 @@
 
 
 rule download:
-    """Fetch a file; stopped, it goes on where it was. One that is there, also by hand, is only checked."""
+    """Fetch a file. Of a known digest, it goes on where it was. A file that is there, also by hand, is only checked."""
 
     # Without parameters: whatever fetched it and from which mirror, a file is the one with the digest.
     output:
