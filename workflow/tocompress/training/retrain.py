@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,19 +31,15 @@ def retrain(
     resume_folder: Path,
     report: Callable[[str], None] = print,
 ) -> tuple[Arrays, pd.DataFrame]:
-    """Return the weights of the lowest loss on the validation set, in the same order, and the history.
+    """Return the weights of the lowest loss on the validation set, and the history of all candidates.
 
-    The candidates are `weights` themselves and the best epoch at each of the learning rates, so retraining cannot do
-    harm by that measure. The history has a row of each metric of each: columns learning_rate, epoch, metric and value.
-
-    `weights` are those of `model`'s network, of as many channels as they have. Kernels that `grids` names are read
-    from their grids; the weights returned are float, to be put on the same grids. The same call gives the same bits on
-    one machine. Raises StudyError where the weights are not the network's.
+    The candidates are `weights` and the best epoch at each learning rate, so retraining cannot do harm by that
+    measure. The history has the columns learning_rate, epoch, metric and value. Kernels that `grids` names are read
+    from their grids. The weights returned are float, to be put on the same grids. The same call gives the same bits
+    on one machine. Raises StudyError where the weights are not the network's.
     """
     with reproducible(retraining.seed):
-        network, variables = network_of(model, weights, retraining)
-        _keep_statistics(network)
-        learner = FakeQuantized(network, variables, grids) if grids else network
+        learner, variables = _learner(model, weights, grids, retraining)
         data = partial(_training_data, model, retraining, examples, validation)
         batches, held_out = data()
         compile_for(retraining, learner, len(batches))
@@ -53,26 +49,32 @@ def retrain(
         for rate in retraining.learning_rates:
             report(f"learning rate {rate:g}")
             keras.utils.set_random_seed(retraining.seed)
-            for variable, value in zip(learner.variables, start, strict=True):
-                variable.assign(value)
+            _assign(learner.variables, start)
+            course: Any = {"resume_folder": resume_folder / f"{rate:g}", "patience": retraining.patience}
             try:
-                epochs = fit(
-                    learner,
-                    retraining,
-                    rate,
-                    *data(),
-                    resume_folder=resume_folder / f"{rate:g}",
-                    report=report,
-                    patience=retraining.patience,
-                )
+                epochs = fit(learner, retraining, rate, *data(), report=report, **course)
             except Diverged as error:
                 report(str(error))
                 continue
             history.append(epochs.assign(learning_rate=rate))
-            if _lowest_loss(epochs) < lowest:
-                lowest = _lowest_loss(epochs)
+            if (loss := _lowest_loss(epochs)) < lowest:
+                lowest = loss
                 best = {name: keras.ops.convert_to_numpy(variables[name]).copy() for name in weights}
     return best, pd.concat(history, ignore_index=True)
+
+
+def _learner(
+    model: ModelSettings, weights: Arrays, grids: Mapping[str, Grid], retraining: Retraining
+) -> tuple[keras.Model, dict[str, keras.Variable]]:
+    """Return the network as it learns, and its variables by name."""
+    network, variables = network_of(model, weights, retraining)
+    _keep_statistics(network)
+    return (FakeQuantized(network, variables, grids) if grids else network), variables
+
+
+def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _keep_statistics(network: keras.Model) -> None:
