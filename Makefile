@@ -48,6 +48,7 @@ lint: $(test_environment)
 	@ruff format --check docs envs workflow tests
 	@snakefmt --check Snakefile rules
 	@mypy docs/reference.py workflow/tocompress workflow/snakemake_logger_plugin_progress
+	@PYTHONPATH=workflow lint-imports --no-cache > .venv/imports || { cat .venv/imports; exit 1; }
 	@snakemake --lint
 	@python docs/prose.py
 	@for seed in 1 2; do \
