@@ -32,7 +32,7 @@ STUDY = {
     },
     "evaluation": {"scores": {"resamples": 100}},
 }
-SAME = ("data/glyphs/test.npz", "artifacts/mobilenet_v1/fp32.pb", "artifacts/mobilenet_v1/q8.pb")
+SAME = ("data/glyphs/test.npz", "artifacts/tensorflow/mobilenet_v1/fp32.pb", "artifacts/tensorflow/mobilenet_v1/q8.pb")
 FIGURES = ("table1_models.png", "table1_models.pdf", "pareto.png", "pareto.pdf")
 NAMELESS = ("unshare", "--user", "--map-user=12345", "--map-group=12345")
 
