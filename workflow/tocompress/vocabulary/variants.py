@@ -3,7 +3,48 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any
+
+BASELINE = "fp32"
+
+_BETWEEN = "-"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """What was done to a model: `techniques`, applied from left to right. The baseline has none."""
+
+    techniques: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, name: str) -> Variant:
+        """Return the variant that is called `name`. Whether its techniques exist is for the config to say."""
+        return cls() if name == BASELINE else cls(tuple(name.split(_BETWEEN)))
+
+    @property
+    def name(self) -> str:
+        return _BETWEEN.join(self.techniques) or BASELINE
+
+    @property
+    def is_chain(self) -> bool:
+        """Return whether several techniques follow one another."""
+        return len(self.techniques) > 1
+
+    @property
+    def last(self) -> str:
+        """Return the technique that is applied last. The baseline raises IndexError."""
+        return self.techniques[-1]
+
+    @property
+    def parent(self) -> Variant:
+        """Return the variant that the last technique is applied to."""
+        return Variant(self.techniques[:-1])
+
+    @property
+    def steps(self) -> tuple[Variant, ...]:
+        """Return the variant after each technique: the first technique alone first, this variant last."""
+        return tuple(Variant(self.techniques[:length]) for length in range(1, len(self.techniques) + 1))
 
 
 def named_as_pruning(technique: str) -> bool:
@@ -15,8 +56,6 @@ def named_as_control(technique: str) -> bool:
     """Return whether a technique is called as the ones that remove nothing and only retrain are: `p00`, `p00_...`."""
     return re.fullmatch(r"p0+(_\w+)?", technique) is not None
 
-
-BASELINE = "fp32"
 
 _FEW_BITS = 8  # fewer are few
 
