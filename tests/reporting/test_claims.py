@@ -10,7 +10,7 @@ import yaml
 
 from tocompress.measurement.statistics import Interval, ratio_interval
 from tocompress.models.registry import NETWORKS
-from tocompress.reporting.claims import DEVICE_METRICS, VERDICTS, by_statement, claims_table, verdict
+from tocompress.reporting.claims import COSTS, VERDICTS, by_statement, claims_table, verdict
 from tocompress.reporting.study import Part, aggregate
 from tocompress.schemas.study import CLAIMS
 from tocompress.settings.claims import Claim, Claims, Margin, load
@@ -367,7 +367,7 @@ def test_the_claims_of_the_paper_are_all_judged_on_a_whole_study(tmp_path, large
     assert read.loc[unjudged, "reason"].notna().all()
     assert read.loc[read["verdict"] != "not measured", "value"].notna().all()
     assert {"agrees", "same direction", "contradicts", "not comparable"} <= set(read["verdict"])
-    by_device = [claim.metric in DEVICE_METRICS for claim in claims.claims]
+    by_device = [claim.metric in COSTS for claim in claims.claims]
     on_host = claims_table(large_study, claims, settings)
     assert set(on_host.loc[by_device, "verdict"]) <= {"not comparable", "not measured"}
     assert {"agrees", "same direction"} <= set(read.loc[by_device, "verdict"])

@@ -23,9 +23,10 @@ from tocompress.paths import FIGURE_FORMATS, Paths
 from tocompress.provenance.digests import code_digest
 from tocompress.settings.base import Download, check_keys
 from tocompress.settings.data import DataSettings, Glyphs, ImageNet, Wmt
-from tocompress.settings.jobs import AggregateJob, SensitivityFigureJob, StudyDevice, StudyModel
+from tocompress.settings.jobs import AggregateJob, SensitivityFigureJob, StudyDevice, StudyModel, StudyVariant
 from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
 from tocompress.settings.study import Study, load
+from tocompress.settings.technique import Quantize
 from tocompress.settings.training import Retraining
 from tocompress.vocabulary.figures import FIGURES
 from tocompress.vocabulary.variants import BASELINE
@@ -295,12 +296,9 @@ class Plan:
 
     @property
     def pruning(self) -> list[str]:
-        """What pruning removed from each variant that has been pruned, itself or in a parent."""
-        return [
-            self.paths.compression.format(model=model, variant=self.study.pruned_parent(variant))
-            for model, variant in self._pairs()
-            if self.study.pruned_parent(variant)
-        ]
+        """What pruning removed, once for all variants of a model that are made of the same pruned one."""
+        cuts = dict.fromkeys((model, self.study.pruned_parent(variant)) for model, variant in self._pairs())
+        return [self.paths.compression.format(model=model, variant=cut) for model, cut in cuts if cut]
 
     def benchmarks(self, table: str) -> list[str]:
         pattern = self.paths.benchmark(table)
@@ -445,8 +443,7 @@ class Plan:
                     data=model.data,
                     trained=model.trained,
                     benchmarked=name in study.benchmarked,
-                    variants=study.variants(name),
-                    pruned=tuple(variant for variant in study.variants(name) if study.pruned_parent(variant)),
+                    variants=tuple(map(self._facts_of, study.variants(name))),
                 )
                 for name, model in models.items()
             ),
@@ -457,6 +454,17 @@ class Plan:
             level=study.benchmark.level,
             target=study.benchmark.target,
         ).canonical()
+
+    def _facts_of(self, variant: str) -> StudyVariant:
+        techniques = self.study.techniques_in(variant)
+        quantized = [technique for technique in techniques if isinstance(technique, Quantize)]
+        return StudyVariant(
+            name=variant,
+            methods=tuple(technique.method for technique in techniques),
+            bits=min((technique.bits for technique in quantized), default=None),
+            granularity=next((technique.granularity for technique in quantized), None),
+            pruned=self.study.pruned_parent(variant),
+        )
 
     @property
     def claims_settings(self) -> str:
