@@ -20,6 +20,7 @@ from tocompress.reporting.thresholds import largest_cuts
 from tocompress.schemas.study import STUDY
 from tocompress.settings.reporting import Plot
 from tocompress.tables import write_table
+from tocompress.vocabulary.titles import DEQUANTIZATION_NAMES
 
 PLOT = Plot(dpi=60)
 
@@ -232,7 +233,7 @@ def test_real_weights_with_as_few_bits_stand_beside_the_zoos(build, study):
 def test_both_modes_of_dequantization_are_shown(study):
     drawing = figures.draw("fig28_dequantization", study, PLOT)
     assert set(drawing.table["dequantization"]) == {"every_inference", "once"}
-    assert set(style.DEQUANTIZATION_NAMES.values()) <= set(texts(drawing.figure))
+    assert set(DEQUANTIZATION_NAMES.values()) <= set(texts(drawing.figure))
     assert "lower bound" in fig28_dequantization.caption(study, PLOT)
 
 
