@@ -20,6 +20,8 @@ CUTS = {"p05": 0.05, "p15": 0.15, "p30": 0.3, "p50": 0.5, "p50_random": 0.5, "p7
 CHAINS = ("q8-p05", "p05-q8")
 #: What a model of this name is pruned to: trained ones in full, others to see what it costs.
 PRUNED = {name: (*CUTS, *CHAINS) for name in ("resnet_v1_50", "vgg_16", "gnmt")} | {"resnet_v1_50_full": ("p05", "p50")}
+#: What the technique of docs/examples/technique.md adds; no model has it unless it is asked for.
+SPARSE = ("s50", "s50-q8")
 MODES = ("every_inference", "once")
 CLASSES = {
     "convolution": 0.62, "depthwise convolution": 0.14, "matrix multiplication": 0.05, "bias and addition": 0.07,
@@ -42,7 +44,7 @@ def make_study(
     variants that it would have."""
     parts = []
     for number, model in enumerate(models):
-        own = [variant for variant in variants if variant in ("fp32", *BITS, *PRUNED.get(model, ()))]
+        own = [variant for variant in variants if variant in ("fp32", *BITS, *SPARSE, *PRUNED.get(model, ()))]
         random = np.random.default_rng(number)
         network, full = network_of(model), model not in ZOO
         facts = {"model": model, "network": network, "build": "initial" if full else "zoo"}

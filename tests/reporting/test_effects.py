@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import SPARSE, make_study
 from scipy import special, stats
 
 from tocompress.measurement.statistics import Interval, mean_interval
@@ -138,6 +139,9 @@ def test_full_size_goes_by_the_published_parameters(study):
 def test_a_chain_is_quantized_where_one_of_its_techniques_is(study):
     modes = {variant: len(Effects(study).options("latency", variant)) for variant in ("q8", "p05", "p05-q8")}
     assert modes == {"q8": 2, "p05": 1, "p05-q8": 2}
+    sparse = Effects(make_study(("vgg_16",), ("fp32", *SPARSE)))
+    assert list(map(str, sparse.options("latency", "s50"))) == ["s50"]
+    assert len(sparse.options("latency", "s50-q8")) == 2
 
 
 @pytest.mark.parametrize(("ratio", "text"), [(0.2537, "−74.6 %"), (1.0001, "0.0 %"), (15.9, "+1,490.0 %")])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_up import CUTS, NO_SENSOR, make_unavailable
+from made_up import CUTS, NO_SENSOR, SPARSE, make_study, make_unavailable
 from matplotlib.text import Text
 from pypdf import PdfReader
 
@@ -159,6 +159,25 @@ def test_pruning_is_shown_for_the_models_it_was_applied_to(name, models, variant
     shown = figures.draw(name, study, PLOT).table
     assert set(shown["model"]) == models
     assert set(shown["variant"]) == variants | {"fp32"}
+
+
+@pytest.fixture(scope="module")
+def sparse_study():
+    return make_study(("vgg_16", "resnet_v1_50"), ("fp32", "q8", "p05", "q8-p05", *SPARSE))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_another_technique_is_drawn_neither_as_bits_nor_as_a_cut(name, sparse_study):
+    drawing = figures.draw(name, sparse_study, PLOT)
+    shown = {variant for variant in drawing.table.get("variant", ()) if variant in SPARSE}
+    assert shown == (set(SPARSE) if name in ("fig27_memory", "pareto") else set())
+
+
+def test_another_technique_has_a_marker_of_its_own(sparse_study):
+    caption = figures.caption("pareto", sparse_study, PLOT)
+    assert "diamonds several techniques, pluses another technique" in caption
+    with_cuts = sparse_study[~sparse_study["variant"].isin(SPARSE)]
+    assert "triangles pruned ones, diamonds both." in figures.caption("pareto", with_cuts, PLOT)
 
 
 def test_every_metric_is_shown_over_both_shares_removed(study):
