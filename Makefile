@@ -44,11 +44,13 @@ test-all: $(test_environment)
 
 # Tests are collected twice: where two workers disagree on their names, none runs.
 lint: $(test_environment)
-	@ruff check envs workflow tests
-	@ruff format --check envs workflow tests
+	@ruff check docs envs workflow tests
+	@ruff format --check docs envs workflow tests
 	@snakefmt --check Snakefile rules
-	@mypy workflow/tocompress workflow/snakemake_logger_plugin_progress
+	@mypy docs/reference.py workflow/tocompress workflow/snakemake_logger_plugin_progress
+	@PYTHONPATH=workflow lint-imports --no-cache > .venv/imports || { cat .venv/imports; exit 1; }
 	@snakemake --lint
+	@python docs/prose.py
 	@for seed in 1 2; do \
 	    PYTHONHASHSEED=$$seed pytest --collect-only -q > .venv/collected || { cat .venv/collected; exit 1; }; \
 	    grep :: .venv/collected > .venv/collected-$$seed; \
@@ -70,7 +72,7 @@ docs: $(test_environment)
 
 # What editors complete and check the config by.
 schema: $(environment)
-	@PYTHONPATH=workflow python -m tocompress.documentation config/schema.json
+	@PYTHONPATH=workflow python docs/reference.py config/schema.json
 
 # docs/invalidation.md: what a change of each key and file makes due.
 invalidation: $(test_environment)

@@ -12,8 +12,7 @@ from tocompress import paths, running, surroundings
 surroundings.settle()
 
 from tocompress.plan import plan
-from tocompress.provenance.digests import code_digest, environment_digest
-from tocompress.provenance.verify import given_now
+from tocompress.vocabulary.variants import BASELINE
 
 
 configfile: "config.yaml"
@@ -61,7 +60,7 @@ rule all:
         PATHS.report,
         PATHS.study,
         PATHS.claims,
-        STUDY.figures,
+        STUDY.figures(),
 
 
 rule zoo:

@@ -22,7 +22,8 @@ import numpy as np
 from tocompress.data.imagenet import photographs
 from tocompress.data.photographs import Photographs
 from tocompress.models.registry import find
-from tocompress.runtimes.tensorflow.session import Run, loaded
+from tocompress.runtimes.feeds import Run
+from tocompress.runtimes.tensorflow.session import loaded
 from tocompress.settings.data import ImageNet
 from tocompress.tasks.prefetch import ahead
 

@@ -7,8 +7,9 @@ from pygments.lexers.python import PythonLexer
 from sphinx.application import Sphinx
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "workflow"))
+sys.path.insert(0, str(Path(__file__).parent))
 
-from tocompress import documentation
+import reference
 
 project = "To compress, or not to compress"
 extensions = ["myst_parser"]
@@ -30,5 +31,5 @@ def setup(app: Sphinx) -> None:
 
 def complete(app: Sphinx, page: str, source: list[str]) -> None:
     """Append to a reference page what is made from the sources."""
-    if page in documentation.PAGES:
-        source[0] += "\n" + documentation.PAGES[page]()
+    if page in reference.PAGES:
+        source[0] += "\n" + reference.PAGES[page]()

@@ -2,7 +2,7 @@
 
 
 rule download:
-    """Fetch a file; stopped, it goes on where it was. One that is there, also by hand, is only checked."""
+    """Fetch a file. Of a known digest, it goes on where it was. A file that is there, also by hand, is only checked."""
 
     # Without parameters: whatever fetched it and from which mirror, a file is the one with the digest.
     output:
@@ -33,9 +33,7 @@ rule extract:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.member_settings,
-        code=code_digest("extract.py"),
-        environment=environment_digest("extract.py"),
+        **STUDY.extract,
     message:
         "Extracting {wildcards.member}"
     script:
@@ -53,9 +51,7 @@ rule images:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.data_settings,
-        code=code_digest("make_images.py"),
-        environment=environment_digest("make_images.py"),
+        **STUDY.images,
     message:
         "Making {wildcards.dataset}, {wildcards.split} images"
     script:
@@ -73,9 +69,7 @@ rule sentences:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.data_settings,
-        code=code_digest("make_sentences.py"),
-        environment=environment_digest("make_sentences.py"),
+        **STUDY.sentences,
     message:
         "Making {wildcards.dataset}, {wildcards.split} sentences"
     script:
@@ -85,8 +79,8 @@ rule sentences:
 rule photographs:
     """Find the photographs of a split, and their labels."""
     input:
-        photographs=ancient(STUDY.photographs),
-        labels=STUDY.labels,
+        photographs=ancient(STUDY.photograph_files),
+        labels=STUDY.label_files,
     output:
         PATHS.photographs,
     log:
@@ -96,9 +90,7 @@ rule photographs:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.data_settings,
-        code=code_digest("find_photographs.py"),
-        environment=environment_digest("find_photographs.py"),
+        **STUDY.photographs,
     message:
         "Finding {wildcards.dataset}, {wildcards.split} photographs"
     script:
@@ -119,9 +111,7 @@ rule corpus:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.data_settings,
-        code=code_digest("read_corpus.py"),
-        environment=environment_digest("read_corpus.py"),
+        **STUDY.corpus,
     message:
         "Reading {wildcards.dataset}, {wildcards.split} sentences"
     script:
@@ -136,15 +126,13 @@ rule acquire:
         digest=ancient(STUDY.checkpoint_digest),
         vocabularies=STUDY.vocabularies,
     output:
-        PATHS.weights.replace("{variant}", "fp32"),
+        PATHS.weights.replace("{variant}", BASELINE),
     log:
         PATHS.log("acquire", "model"),
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.model_settings,
-        code=STUDY.network_code("acquire.py"),
-        environment=environment_digest("acquire.py"),
+        **STUDY.acquire,
     message:
         "Acquiring {wildcards.model}"
     script:

@@ -18,9 +18,7 @@ rule aggregate:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.aggregate_settings,
-        code=code_digest("aggregate.py"),
-        environment=environment_digest("aggregate.py"),
+        **STUDY.aggregate,
     message:
         "Aggregating the study"
     script:
@@ -39,9 +37,7 @@ rule claims:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.claims_settings,
-        code=code_digest("claims.py"),
-        environment=environment_digest("claims.py"),
+        **STUDY.claims,
     message:
         "Checking the paper's claims"
     script:

@@ -13,9 +13,7 @@ rule inputs:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.inputs_settings,
-        code=code_digest("inputs.py"),
-        environment=environment_digest("inputs.py"),
+        **STUDY.inputs,
     message:
         "Choosing benchmark inputs of {wildcards.model}"
     script:
@@ -37,9 +35,7 @@ rule benchmark:
     resources:
         board=1,
     params:
-        settings=STUDY.benchmark_settings,
-        code=code_digest("benchmark.py"),
-        environment=environment_digest("benchmark.py"),
+        **STUDY.benchmark,
     message:
         "Measuring {wildcards.model} on {wildcards.device}"
     script:

@@ -11,13 +11,11 @@ rule quantize:
     log:
         PATHS.log("quantize", "model", "variant"),
     wildcard_constraints:
-        variant=STUDY.quantized,
+        variant=STUDY.by_method("quantize"),
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.technique_settings,
-        code=code_digest("quantize.py"),
-        environment=environment_digest("quantize.py"),
+        **STUDY.quantize,
     message:
         "Quantizing {wildcards.model} to {wildcards.variant}"
     script:
@@ -37,9 +35,7 @@ rule rank:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.ranking_settings,
-        code=STUDY.network_code("rank.py"),
-        environment=environment_digest("rank.py"),
+        **STUDY.rank,
     message:
         "Ranking the filters or units of {wildcards.model} {wildcards.variant}"
     script:
@@ -61,13 +57,11 @@ rule prune:
     log:
         PATHS.log("prune", "model", "variant"),
     wildcard_constraints:
-        variant=STUDY.pruned,
+        variant=STUDY.by_method("prune"),
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.pruning_settings,
-        code=STUDY.network_code("prune.py"),
-        environment=environment_digest("prune.py"),
+        **STUDY.prune,
     message:
         "Pruning {wildcards.model} to {wildcards.variant}"
     script:

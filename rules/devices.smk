@@ -13,9 +13,7 @@ rule check_device:
     resources:
         board=1,
     params:
-        settings=STUDY.device_settings,
-        code=code_digest("check_device.py"),
-        environment=environment_digest("check_device.py"),
+        **STUDY.check_device,
         asked=time.time(),
     message:
         "Checking {wildcards.device}"
@@ -32,7 +30,7 @@ rule clean_devices:
     resources:
         board=1,
     params:
-        settings=STUDY.boards_settings,
+        settings=STUDY.boards,
     message:
         "Cleaning the devices of this study"
     script:

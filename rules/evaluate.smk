@@ -10,15 +10,13 @@ rule predict:
     output:
         PATHS.predictions,
     log:
-        PATHS.log("predict", "model", "variant"),
+        PATHS.log("predict", "runtime", "model", "variant"),
     wildcard_constraints:
         model=STUDY.predicted(whole=True),
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.prediction_settings,
-        code=code_digest("predict.py"),
-        environment=environment_digest("predict.py"),
+        **STUDY.predict,
     message:
         "Running {wildcards.model} {wildcards.variant} on its test set"
     script:
@@ -34,15 +32,13 @@ rule predict_shard:
     output:
         PATHS.shard,
     log:
-        PATHS.log("predict_shard", "model", "variant", "scatteritem"),
+        PATHS.log("predict_shard", "runtime", "model", "variant", "scatteritem"),
     wildcard_constraints:
         model=STUDY.predicted(whole=False),
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.prediction_settings,
-        code=code_digest("predict.py"),
-        environment=environment_digest("predict.py"),
+        **STUDY.predict,
     message:
         "Running {wildcards.model} {wildcards.variant} on its test set, share {wildcards.scatteritem}"
     script:
@@ -52,18 +48,17 @@ rule predict_shard:
 rule gather:
     """Put the shares of a variant's predictions together."""
     input:
-        gather.shards(PATHS.shard, model="{model}", variant="{variant}"),
+        gather.shards(PATHS.shard, runtime="{runtime}", model="{model}", variant="{variant}"),
     output:
         PATHS.predictions,
     log:
-        PATHS.log("gather", "model", "variant"),
+        PATHS.log("gather", "runtime", "model", "variant"),
     wildcard_constraints:
         model=STUDY.predicted(whole=False),
     conda:
         "../envs/environment.yaml"
     params:
-        code=code_digest("gather.py"),
-        environment=environment_digest("gather.py"),
+        **STUDY.gather,
     message:
         "Gathering the predictions of {wildcards.model} {wildcards.variant}"
     script:
@@ -74,17 +69,15 @@ rule score:
     """Score predictions, alone and against those of the uncompressed model."""
     input:
         predictions=PATHS.predictions,
-        baseline=PATHS.predictions.replace("{variant}", "fp32"),
+        baseline=PATHS.predictions.replace("{variant}", BASELINE),
     output:
         PATHS.metrics,
     log:
-        PATHS.log("score", "model", "variant"),
+        PATHS.log("score", "runtime", "model", "variant"),
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.score_settings,
-        code=code_digest("score.py"),
-        environment=environment_digest("score.py"),
+        **STUDY.score,
     message:
         "Scoring {wildcards.model} {wildcards.variant}"
     script:

@@ -13,9 +13,7 @@ rule trace:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.decoding,
-        code=STUDY.network_code("trace.py"),
-        environment=environment_digest("trace.py"),
+        **STUDY.trace,
     message:
         "Tracing {wildcards.model} {wildcards.structure}"
     script:
@@ -31,12 +29,11 @@ rule export:
         artifact=PATHS.artifact,
         facts=PATHS.artifact_facts,
     log:
-        PATHS.log("export", "model", "variant"),
+        PATHS.log("export", "runtime", "model", "variant"),
     conda:
         "../envs/environment.yaml"
     params:
-        code=code_digest("export.py"),
-        environment=environment_digest("export.py"),
+        **STUDY.export,
     message:
         "Exporting {wildcards.model} {wildcards.variant}"
     script:

@@ -24,9 +24,7 @@ rule figure:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.plot_settings,
-        code=STUDY.figure_code("plot.py"),
-        environment=environment_digest("plot.py"),
+        **STUDY.figure,
     message:
         "Drawing {wildcards.figure}"
     script:
@@ -38,8 +36,8 @@ rule report:
     input:
         study=PATHS.study,
         claims=PATHS.claims,
-        figures=[figure for figure in STUDY.figures if figure.endswith(".png")],
-        tables=[figure for figure in STUDY.figures if figure.endswith(".csv")],
+        figures=STUDY.figures("png"),
+        tables=STUDY.figures("csv"),
         sessions=STUDY.benchmarks("session"),
     output:
         report(PATHS.report, caption="../workflow/report/summary.rst", category="Summary", labels={"page": "the study"}),
@@ -48,9 +46,7 @@ rule report:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.report_settings,
-        code=code_digest("report.py", *STUDY.figure_modules),
-        environment=environment_digest("report.py"),
+        **STUDY.report,
     message:
         "Writing the report"
     script:

@@ -14,9 +14,7 @@ rule sensitivity:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.sensitivity_settings,
-        code=STUDY.network_code("sensitivity.py"),
-        environment=environment_digest("sensitivity.py"),
+        **STUDY.sensitivity,
     message:
         "Scanning the layers of {wildcards.model}: {log} tells of each"
     script:
@@ -34,9 +32,7 @@ rule sensitivity_figure:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.sensitivity_figure_settings,
-        code=code_digest("plot_sensitivity.py"),
-        environment=environment_digest("plot_sensitivity.py"),
+        **STUDY.sensitivity_figure,
     message:
         "Drawing the sensitivity of {wildcards.model}"
     script:

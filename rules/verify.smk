@@ -2,7 +2,7 @@
 
 
 rule verify:
-    """Recompute all digests, and name what is not as its record, this code or this config says."""
+    """Recompute all digests, and name each file that is not as its record says."""
     log:
         PATHS.log("verify"),
     localrule: True
@@ -10,8 +10,7 @@ rule verify:
         "../envs/environment.yaml"
     params:
         folders=[PATHS.root, PATHS.downloads],
-        targets=[PATHS.report, PATHS.study, PATHS.claims, *STUDY.figures],
-        now=given_now(workflow, STUDY.study, PATHS.root, PATHS.downloads),
+        targets=[PATHS.report, PATHS.study, PATHS.claims, *STUDY.figures()],
     message:
         "Verifying the results"
     script:

@@ -15,9 +15,7 @@ rule train:
     conda:
         "../envs/environment.yaml"
     params:
-        settings=STUDY.training_settings,
-        code=STUDY.network_code("train.py"),
-        environment=environment_digest("train.py"),
+        **STUDY.train,
     message:
         "Training {wildcards.model}: {log} tells of every epoch"
     script:

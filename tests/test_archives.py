@@ -16,6 +16,8 @@ from tocompress.archives import extract, is_archive, unpack
 from tocompress.errors import StudyError
 
 FILES = {"a/model.ckpt": "first", "b/model.ckpt": "second", "b/other_model.ckpt": "third"}
+#: What compresses to more than the blocks that readers hold.
+LONG = {"model.ckpt": np.random.default_rng(0).bytes(100_000).hex()}
 
 
 def tar_of(path: Path, files: dict[str, str]) -> Path:
@@ -35,22 +37,21 @@ def zip_of(path: Path, files: dict[str, str]) -> Path:
     return path
 
 
-def special(path: Path, **fields: object) -> Path:
-    """A tar archive of one member with these fields."""
-    member = tarfile.TarInfo("member")
-    for name, value in fields.items():
-        setattr(member, name, value)
-    with tarfile.open(path, "w:gz") as tar:
-        tar.addfile(member)
-    return path
-
-
-#: What compresses to more than the blocks that readers hold.
-LONG = {"model.ckpt": np.random.default_rng(0).bytes(100_000).hex()}
-
 COMPRESSED = [(tar_of, "a.gz"), (tar_of, "a.bz2"), (tar_of, "a.xz"), (zip_of, "a.zip")]
 every_kind = pytest.mark.parametrize(("make", "name"), [(tar_of, "a.tar"), *COMPRESSED])
 Make = Callable[[Path, dict[str, str]], Path]
+
+
+def check_refused(archive: Path) -> None:
+    """Check that nothing comes of an archive but one line that names it."""
+    for action in (
+        lambda: unpack(archive, archive.with_name("folder")),
+        lambda: extract(archive, "model.ckpt", archive.with_name("file")),
+    ):
+        with pytest.raises(StudyError, match=f"^{archive}: ") as raised:
+            action()
+        assert "\n" not in str(raised.value)
+    assert list(archive.parent.iterdir()) in ([], [archive])
 
 
 @every_kind
@@ -63,43 +64,19 @@ def test_an_archive_is_unpacked(tmp_path: Path, make: Make, name: str) -> None:
     assert found == FILES
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"name": "../escaped"},
-        {"name": "/escaped"},
-        {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"},
-        {"type": tarfile.LNKTYPE, "linkname": "../escaped"},
-        {"type": tarfile.FIFOTYPE},
-    ],
-)
-def test_a_tar_that_reaches_out_of_its_folder_is_refused(tmp_path: Path, fields: dict[str, object]) -> None:
-    archive = special(tmp_path / "a.tgz", **fields)
-    with pytest.raises(StudyError, match=r"a\.tgz: cannot be unpacked.*(outside|link)"):
-        unpack(archive, tmp_path / "folder")
-    assert list(tmp_path.iterdir()) == [archive]
-
-
 @pytest.mark.parametrize("name", ["../escaped", "/escaped", "folder/../../escaped"])
-def test_a_zip_that_reaches_out_of_its_folder_is_refused(tmp_path: Path, name: str) -> None:
-    archive = zip_of(tmp_path / "a.zip", {name: "text"})
-    with pytest.raises(StudyError, match=r"a\.zip: cannot be unpacked.*outside"):
-        unpack(archive, tmp_path / "folder")
-    assert list(tmp_path.iterdir()) == [archive]
+def test_what_a_zip_puts_outside_lands_inside(tmp_path: Path, name: str) -> None:
+    unpack(zip_of(tmp_path / "a.zip", {name: "text"}), tmp_path / "folder")
+    assert (*tmp_path.rglob("escaped"),) == (*(tmp_path / "folder").rglob("escaped"),)
 
 
 @every_kind
 @pytest.mark.parametrize("length", [1000, 60_000])
-def test_an_archive_that_is_cut_short_is_named_and_leaves_nothing(
-    tmp_path: Path, make: Make, name: str, length: int
-) -> None:
+def test_an_archive_that_is_cut_short_is_refused(tmp_path: Path, make: Make, name: str, length: int) -> None:
     archive = make(tmp_path / name, LONG)
     archive.write_bytes(archive.read_bytes()[:length])
-    with pytest.raises(StudyError, match=f"{name}: cannot be unpacked: "):
-        unpack(archive, tmp_path / "folder")
-    with pytest.raises(StudyError, match=f"{name}: .*(cannot be unpacked|neither a whole tar archive)"):
-        extract(archive, "model.ckpt", tmp_path / "file")
-    assert list(tmp_path.iterdir()) == [archive]
+    assert is_archive(archive)
+    check_refused(archive)
 
 
 def damage(archive: Path, place: int) -> None:
@@ -109,14 +86,10 @@ def damage(archive: Path, place: int) -> None:
 
 
 @pytest.mark.parametrize(("make", "name"), COMPRESSED)
-def test_a_checksum_that_is_wrong_leaves_nothing(tmp_path: Path, make: Make, name: str) -> None:
+def test_a_checksum_that_is_wrong_is_found(tmp_path: Path, make: Make, name: str) -> None:
     archive = make(tmp_path / name, LONG)
     damage(archive, -8 if name == "a.gz" else 50_000)
-    with pytest.raises(StudyError, match=f"{name}: cannot be unpacked"):
-        unpack(archive, tmp_path / "folder")
-    with pytest.raises(StudyError, match=f"{name}: .*(cannot be unpacked|neither a whole tar)"):
-        extract(archive, "model.ckpt", tmp_path / "file")
-    assert list(tmp_path.iterdir()) == [archive]
+    check_refused(archive)
 
 
 @pytest.mark.parametrize("change", ["damaged", "cut short"])
@@ -126,11 +99,20 @@ def test_a_tar_that_ends_without_its_end_mark_is_refused(tmp_path: Path, change:
         damage(archive, 1024 + 150)
     else:
         archive.write_bytes(archive.read_bytes()[:1024])
-    with pytest.raises(StudyError, match=r"a\.tar: cannot be unpacked.* damaged after member 1"):
-        unpack(archive, tmp_path / "folder")
-    with pytest.raises(StudyError, match=r"a\.tar: .* damaged after member 1"):
-        extract(archive, "a/model.ckpt", tmp_path / "file")
-    assert list(tmp_path.iterdir()) == [archive]
+    check_refused(archive)
+
+
+def test_what_is_no_archive_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_text("text")
+    assert not is_archive(tmp_path / "plain")
+    check_refused(tmp_path / "plain")
+    (tmp_path / "plain").unlink()
+    check_refused(tmp_path / "absent")
+
+
+def test_a_python_without_the_filter_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(tarfile, "data_filter")
+    check_refused(tar_of(tmp_path / "a.tar", {"model.ckpt": ""}))
 
 
 @every_kind
@@ -141,59 +123,19 @@ def test_one_file_is_found_by_whole_components_of_its_path(tmp_path: Path, make:
         assert (tmp_path / "new" / "file").read_text() == text
 
 
-@every_kind
-@pytest.mark.parametrize(
-    ("wanted", "told"),
-    [
-        ("model.ckpt", "2 do.* a/model.ckpt, b/model.ckpt$"),
-        ("c/model.ckpt", "none does.* a/model.ckpt, b/model.ckpt$"),
-        ("model", "none does.* a/model.ckpt, b/model.ckpt, b/other_model.ckpt$"),
-        ("", "none does"),
-    ],
-)
-def test_what_is_not_one_file_is_refused_with_what_there_is(
-    tmp_path: Path, make: Make, name: str, wanted: str, told: str
-) -> None:
-    archive = make(tmp_path / name, FILES)
-    with pytest.raises(StudyError, match=f"{name}: .*'{wanted}'.*{told}"):
+@pytest.mark.parametrize("wanted", ["model.ckpt", "c/model.ckpt", "A/model.ckpt", "model", ""])
+def test_what_is_not_one_file_is_refused_with_what_there_is(tmp_path: Path, wanted: str) -> None:
+    archive = tar_of(tmp_path / "a.tar", FILES)
+    with pytest.raises(StudyError, match=rf"a\.tar: .*'{wanted}'.* a/model\.ckpt, b/model\.ckpt"):
         extract(archive, wanted, tmp_path / "file")
     assert list(tmp_path.iterdir()) == [archive]
-
-
-def test_a_long_list_of_what_there_is_is_cut(tmp_path: Path) -> None:
-    archive = tar_of(tmp_path / "a.tar", {f"{number}.txt": "" for number in range(12)})
-    with pytest.raises(StudyError, match=r" 8\.txt, 9\.txt and 2 more$"):
-        extract(archive, "file", tmp_path / "file")
-
-
-@pytest.mark.parametrize("again", ["a/model.ckpt", "./a/model.ckpt"])
-def test_a_file_that_is_there_twice_is_refused(tmp_path: Path, again: str) -> None:
-    with tarfile.open(tmp_path / "a.tar", "w") as archive:
-        for name in ("a/model.ckpt", again):
-            archive.addfile(tarfile.TarInfo(name))
-    with pytest.raises(StudyError, match=rf"a\.tar: .*2 do; there is a/model.ckpt, {again}$"):
-        extract(tmp_path / "a.tar", "model.ckpt", tmp_path / "file")
-
-
-def test_a_link_is_not_a_file(tmp_path: Path) -> None:
-    archive = special(tmp_path / "a.tgz", type=tarfile.SYMTYPE, linkname="/etc/passwd")
-    with pytest.raises(StudyError, match="none does"):
-        extract(archive, "member", tmp_path / "file")
 
 
 def test_a_file_with_another_digest_leaves_the_earlier_one(tmp_path: Path) -> None:
     archive = tar_of(tmp_path / "a.tar", FILES)
     right, wrong = (hashlib.md5(text).hexdigest() for text in (b"third", b""))
     extract(archive, "other_model.ckpt", tmp_path / "file", md5=right)
-    with pytest.raises(StudyError, match=rf"a\.tar: expected the md5 {wrong} of 'other_model.ckpt', found {right}"):
+    with pytest.raises(StudyError, match=rf"a\.tar: .*{wrong}.*{right}"):
         extract(archive, "other_model.ckpt", tmp_path / "file", md5=wrong)
     assert (tmp_path / "file").read_text() == "third"
     assert len(list(tmp_path.iterdir())) == 2
-
-
-def test_nothing_is_taken_out_of_what_is_no_archive(tmp_path: Path) -> None:
-    (tmp_path / "plain").write_text("text")
-    with pytest.raises(StudyError, match="plain: neither a whole tar archive nor a whole zip file"):
-        extract(tmp_path / "plain", "model.ckpt", tmp_path / "file")
-    with pytest.raises(StudyError, match=r"absent: .*No such file"):
-        extract(tmp_path / "absent", "model.ckpt", tmp_path / "file")

@@ -1,23 +1,22 @@
-"""A fetched file is whole and the right one, or is not there; what has arrived is not fetched again."""
+"""A fetched file is whole and the right one, or is not there. What has arrived of a known file is not fetched again."""
 
 from __future__ import annotations
 
 import hashlib
 import multiprocessing
-import re
 import resource
+import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.request import HTTPSHandler
 
 import numpy as np
 import pytest
+from requests.adapters import HTTPAdapter
 
 from tocompress import download as module
 from tocompress.download import download
@@ -36,23 +35,21 @@ def sha256(content: bytes) -> str:
 
 @dataclass
 class Server:
-    """A server on this machine; `plan` says what it does with the requests to come, before it serves them well."""
+    """A server on this machine. `plan` says what it does with the next requests, before it serves them well."""
 
     address: str = ""
     content: bytes = CONTENT
-    headers: dict[str, str] = field(default_factory=lambda: {"ETag": '"one"'})
     plan: list[str] = field(default_factory=list)
-    asked: list[tuple[str | None, str | None]] = field(default_factory=list)
+    asked: list[str | None] = field(default_factory=list)
     go_on: threading.Event = field(default_factory=threading.Event)
 
     def source(self, content: bytes | None = CONTENT, path: str = "/file", mirrors: tuple[str, ...] = ()) -> Download:
-        digest = None if content is None else sha256(content)
-        return Download(url=self.address + path, sha256=digest, mirrors=mirrors)
+        return Download(url=self.address + path, sha256=content and sha256(content), mirrors=mirrors)
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(module, "PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr(module, "RETRIES", module.RETRIES.new(total=2, backoff_factor=0))
     monkeypatch.setattr(module, "TIMEOUT_S", 1.0)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     monkeypatch.delenv("TOCOMPRESS_OFFLINE", raising=False)
@@ -60,24 +57,19 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            ranged, condition = self.headers["Range"], self.headers["If-Range"]
-            state.asked.append((ranged, condition))
-            step = "404" if self.path == "/missing" else state.plan.pop(0) if state.plan else "well"
+            ranged = self.headers["Range"]
+            state.asked.append(ranged)
+            step = self.path[1:] if self.path[1:].isdigit() else state.plan.pop(0) if state.plan else "well"
             if self.path == "/moved":
                 return self.answer(302, {"Location": f"{state.address}/file"})
             if step.isdigit():
-                return self.answer(int(step), {"Retry-After": "1000"} if step == "503" else {})
+                return self.answer(int(step), {"Retry-After": "0"} if step == "503" else {})
             if step == "page":
-                return self.answer(200, {"Content-Type": "text/html; charset=utf-8"}, PAGE)
-            goes_on = ranged and (condition in (None, state.headers.get("ETag")) or step == "any condition")
-            start = int(ranged[6:-1]) if goes_on and step != "no ranges" else 0
-            shift = 10 if step == "shifted" else 0
-            span = f"bytes {start - shift}-{len(state.content) - 1}/{len(state.content)}"
+                return self.answer(200, {"Content-Type": "text/html"}, PAGE)
+            start = int(ranged[6:-1]) if ranged and step != "no ranges" else 0
             end = {"cut": HALF, "stall": HALF, "cut late": HALF + 1}.get(step, len(state.content))
-            if start:
-                self.answer(206, {**state.headers, "Content-Range": span}, state.content[start - shift :], end - start)
-            else:
-                self.answer(200, state.headers, state.content, end)
+            headers = {"Content-Encoding": "gzip"} if step == "encoded" else {}
+            self.answer(206 if start else 200, headers, state.content[start:], end - start)
             if step == "stall":
                 state.go_on.wait(10)
 
@@ -112,7 +104,7 @@ def left(file: Path) -> list[str]:
 
 
 def leave_half(server: Server, file: Path, source: Download) -> None:
-    """A call that gets half of the file and then nothing more."""
+    """Leave half of the file, after which the server has no more."""
     server.plan[:] = ["cut", "404"]
     with pytest.raises(StudyError):
         download(source, file)
@@ -120,48 +112,42 @@ def leave_half(server: Server, file: Path, source: Download) -> None:
     server.asked.clear()
 
 
-def test_the_file_arrives(server: Server, file: Path) -> None:
-    assert download(server.source(), file) == sha256(CONTENT)
+@pytest.mark.parametrize("content", [CONTENT, None])
+@pytest.mark.parametrize("step", ["well", "encoded", "503", "cut", "stall", "no ranges"])
+def test_the_file_arrives(server: Server, file: Path, content: bytes | None, step: str) -> None:
+    server.plan = [step]
+    assert download(server.source(content), file) == sha256(CONTENT)
     assert file.read_bytes() == CONTENT
     assert left(file) == ["file", "file.sha256"]
+    assert server.asked[1:] in ([], [None]) if content is None or step == "503" else None not in server.asked[1:]
 
 
 @pytest.mark.parametrize("content", [CONTENT, None])
-def test_a_file_that_is_there_needs_neither_network_nor_lock(
-    server: Server, file: Path, content: bytes | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_is_there_is_only_checked(server: Server, file: Path, content: bytes | None) -> None:
     download(server.source(content), file)
-    monkeypatch.setattr(module, "_alone", None)
+    server.asked.clear()
+    file.parent.chmod(0o500)
     assert download(server.source(content), file) == sha256(CONTENT)
-    assert server.asked == [(None, None)]
+    file.parent.chmod(0o700)
+    assert server.asked == []
 
 
-def test_a_wrong_digest_leaves_nothing_and_spares_an_earlier_file(server: Server, file: Path) -> None:
-    expected = f"/file: expected the sha256 {sha256(OTHER)}, found {sha256(CONTENT)};"
-    with pytest.raises(StudyError, match=expected):
+def test_a_wrong_file_leaves_nothing_and_spares_an_earlier_file(server: Server, file: Path) -> None:
+    with pytest.raises(StudyError, match=f"/file: .*{sha256(OTHER)}.*{sha256(CONTENT)}"):
         download(server.source(OTHER), file)
     assert left(file) == []
     file.write_text("earlier")
-    with pytest.raises(StudyError, match=expected):
+    with pytest.raises(StudyError, match=f"{file}: .*/file: "):
         download(server.source(OTHER), file)
-    assert file.read_text() == "earlier"
-    assert left(file) == ["file"]
+    assert file.read_text() == "earlier" and left(file) == ["file"]
 
 
 @pytest.mark.parametrize("content", [CONTENT, None])
-def test_a_page_in_place_of_the_file_is_called_one(server: Server, file: Path, content: bytes | None) -> None:
+def test_a_page_is_not_taken_for_the_file(server: Server, file: Path, content: bytes | None) -> None:
     server.plan = ["page"]
-    with pytest.raises(StudyError, match=f"found {sha256(PAGE)}, the answer is an HTML page"):
+    with pytest.raises(StudyError, match="HTML"):
         download(server.source(content), file)
     assert left(file) == []
-
-
-@pytest.mark.parametrize("step", ["cut", "stall"])
-@pytest.mark.parametrize("content", [CONTENT, None])
-def test_a_broken_download_goes_on_where_it_ended(server: Server, file: Path, step: str, content: bytes | None) -> None:
-    server.plan = [step]
-    assert download(server.source(content), file) == sha256(CONTENT)
-    assert server.asked == [(None, None), (REST, '"one"')]
 
 
 def test_a_killed_download_is_gone_on_with_by_the_next_process(server: Server, file: Path) -> None:
@@ -175,135 +161,61 @@ def test_a_killed_download_is_gone_on_with_by_the_next_process(server: Server, f
     first.join()
     arrived = part.stat().st_size
     assert download(server.source(), file) == sha256(CONTENT)
-    assert server.asked == [(None, None), (f"bytes={arrived}-", '"one"')]
+    assert server.asked == [None, f"bytes={arrived}-"]
     assert left(file) == ["file", "file.sha256"]
 
 
-def test_a_known_digest_lets_another_server_go_on(server: Server, file: Path) -> None:
-    server.headers = {}
+def test_a_known_digest_lets_a_mirror_go_on(server: Server, file: Path) -> None:
     leave_half(server, file, server.source())
-    source = server.source(path="/missing", mirrors=(f"{server.address}/mirror",))
-    assert download(source, file) == sha256(CONTENT)
-    assert server.asked == [(REST, None), (REST, None)]
+    assert download(server.source(path="/404", mirrors=(f"{server.address}/mirror",)), file) == sha256(CONTENT)
+    assert server.asked == [REST, REST]
 
 
-@pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"one"'}, {"Last-Modified": "Wed, 01 Jan 3020 00:00:00 GMT"}])
-def test_without_a_digest_only_what_the_server_vouches_for_is_gone_on_with(
-    server: Server, file: Path, headers: dict[str, str]
-) -> None:
-    server.headers = headers
+def test_without_a_digest_a_later_run_starts_over(server: Server, file: Path) -> None:
     leave_half(server, file, server.source(None))
-    assert download(server.source(None), file) == sha256(CONTENT)
-    assert server.asked == [(None, None)]
+    server.content = OTHER
+    assert download(server.source(None), file) == sha256(OTHER)
+    assert server.asked == [None]
 
 
-def test_without_a_digest_another_address_starts_over(server: Server, file: Path) -> None:
-    leave_half(server, file, server.source(None))
-    download(server.source(None, path="/mirror"), file)
-    assert server.asked == [(None, None)]
-
-
-def test_a_date_vouches_for_a_file_that_is_older_than_the_answer(server: Server, file: Path) -> None:
-    server.headers = {"Last-Modified": "Wed, 01 Jan 2020 00:00:00 GMT"}
-    leave_half(server, file, server.source(None))
-    download(server.source(None), file)
-    assert server.asked[0] == (REST, "Wed, 01 Jan 2020 00:00:00 GMT")
-
-
-@pytest.mark.parametrize("step", ["no ranges", "416", "shifted"])
-def test_what_does_not_fit_starts_over(server: Server, file: Path, step: str) -> None:
-    leave_half(server, file, server.source(None))
-    server.plan[:] = [step]
-    assert download(server.source(None), file) == sha256(CONTENT)
-    assert left(file) == ["file", "file.sha256"]
-
-
-@pytest.mark.parametrize("step", ["well", "any condition"])
-@pytest.mark.parametrize("change", [OTHER, OTHER[:200_000]])
-def test_a_file_that_changed_in_between_comes_whole(server: Server, file: Path, step: str, change: bytes) -> None:
-    leave_half(server, file, server.source(None))
-    server.content, server.headers, server.plan[:] = change, {"ETag": '"two"'}, [step]
-    assert download(server.source(None), file) == sha256(change)
-
-
-def test_a_file_of_another_length_has_changed_even_if_the_server_does_not_say_so(server: Server, file: Path) -> None:
-    leave_half(server, file, server.source(None))
-    server.content, server.headers, server.plan[:] = OTHER[:200_000], {}, ["any condition"]
-    assert download(server.source(None), file) == sha256(OTHER[:200_000])
-
-
-def test_pieces_that_make_a_wrong_file_are_replaced_once(server: Server, file: Path) -> None:
-    server.headers = {}
+def test_a_part_of_another_file_is_replaced_once(server: Server, file: Path) -> None:
+    part = file.with_name("file.part")
     leave_half(server, file, server.source())
-    file.with_name("file.part").write_bytes(bytes(HALF))
+    part.write_bytes(bytes(HALF))
     assert download(server.source(), file) == sha256(CONTENT)
-    assert server.asked == [(REST, None), (None, None)]
-
-    file.unlink()
-    leave_half(server, file, server.source(OTHER))
-    server.plan[:] = ["well", "cut", "well"]
-    with pytest.raises(StudyError, match=f"found {sha256(CONTENT)}"):
+    assert server.asked == [REST, None]
+    server.asked.clear()
+    part.write_bytes(bytes(HALF))
+    with pytest.raises(StudyError, match=sha256(OTHER)):
         download(server.source(OTHER), file)
-    assert server.asked == [(REST, None), (None, None), (REST, None)]
-    assert left(file) == ["file.sha256"]  # of the file before
+    assert server.asked == [REST, None]
+    assert left(file) == ["file", "file.sha256"]
 
 
-def test_a_whole_part_is_only_checked(server: Server, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(module, "_verified", lambda *_: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            download(server.source(), file)
-    assert left(file) == ["file.part", "file.part.json"]
-    download(server.source(), file)
-    assert server.asked == [(None, None)]
-
-
-def test_a_page_does_not_cost_what_has_arrived(server: Server, file: Path) -> None:
+def test_a_whole_part_is_taken(server: Server, file: Path) -> None:
     leave_half(server, file, server.source())
-    server.plan[:] = ["page"]
-    with pytest.raises(StudyError, match="the answer is an HTML page"):
-        download(server.source(), file)
-    download(server.source(), file)
-    assert server.asked[-1] == (REST, '"one"')
-
-
-def test_a_busy_server_is_asked_again_when_it_says_but_not_too_late(
-    server: Server, file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", pauses.append)
-    server.plan = ["429", "503"]
+    file.with_name("file.part").write_bytes(CONTENT)
+    server.plan = ["416"]
     assert download(server.source(), file) == sha256(CONTENT)
-    assert pauses == [0, module.LONGEST_PAUSE_S]
 
 
 def test_a_download_that_brings_nothing_new_ends_but_one_that_does_goes_on(server: Server, file: Path) -> None:
-    server.headers, server.plan = {}, ["cut"] * 3
-    with pytest.raises(StudyError, match="/file: the connection ended after 150000 of 300000 bytes"):
+    server.plan = ["cut"] * 9
+    with pytest.raises(StudyError, match=r"/file: .*150000"):
         download(server.source(None), file)
     assert len(server.asked) == 3
-    server.plan = ["500", "500", "cut late", "500"]
+    server.plan = ["cut", "cut", "500", "500", "cut late", "cut late", "500"]
     assert download(server.source(), file) == sha256(CONTENT)
 
 
-def test_a_mirror_is_used_at_once_when_an_address_has_no_such_file(server: Server, file: Path, tmp_path: Path) -> None:
-    (tmp_path / "wrong").write_text("another file")
-    mirrors = (str(tmp_path / "wrong"), f"{server.address}/file")
-    assert download(server.source(path="/missing", mirrors=mirrors), file) == sha256(CONTENT)
-    assert len(server.asked) == 2
-
-
-def test_every_address_that_failed_is_named_in_one_line(server: Server, file: Path) -> None:
+def test_mirrors_are_tried_in_order_and_each_failure_is_named_in_one_line(server: Server, file: Path) -> None:
     mirrors = ("nowhere", "ftp:file", "http://127.0.0.1:x/", "http://127.0.0.1:1/")
-    expected = (
-        f"^{file} cannot be had: .*/missing: HTTP Error 404.*nowhere: .*No such file.*'ftp:' is not.*:x/: .*"
-        ":1/: .*refused.*put the file there by hand, or correct the config$"
-    )
     told: list[str] = []
-    with pytest.raises(StudyError, match=expected) as raised:
-        download(server.source(path="/missing", mirrors=mirrors), file, told.append)
+    with pytest.raises(StudyError, match=rf"^{file} .*/404: .*404.*nowhere: .*refused") as raised:
+        download(server.source(path="/404", mirrors=mirrors), file, told.append)
     assert "\n" not in str(raised.value)
-    assert [line.partition(": ")[0] for line in told] == [server.address + "/missing", *mirrors, mirrors[-1]]
+    assert [line.partition(": ")[0] for line in told] == [server.address + "/404", *mirrors]
+    assert download(server.source(path="/404", mirrors=(*mirrors, f"{server.address}/file")), file) == sha256(CONTENT)
 
 
 def test_a_redirect_is_followed_but_not_from_https_to_http(
@@ -311,16 +223,37 @@ def test_a_redirect_is_followed_but_not_from_https_to_http(
 ) -> None:
     assert download(server.source(path="/moved"), file) == sha256(CONTENT)
     file.unlink()
+    send = HTTPAdapter.send
 
-    def unencrypted(handler: Any, request: Any) -> Any:
-        return handler.do_open(HTTPConnection, request)
+    def unencrypted(adapter: HTTPAdapter, request: Any, **options: Any) -> Any:
+        url, request.url = request.url, request.url.replace("https:", "http:")
+        response = send(adapter, request, **options)
+        request.url = response.url = url
+        return response
 
-    monkeypatch.setattr(HTTPSHandler, "https_open", unencrypted)
+    monkeypatch.setattr(HTTPAdapter, "send", unencrypted)
     server.asked.clear()
     source = Download(url=server.address.replace("http", "https") + "/moved", sha256=sha256(CONTENT))
-    with pytest.raises(StudyError, match=f"https.*/moved: redirects to {server.address}/file"):
+    with pytest.raises(StudyError, match=f"https.*/moved: .*{server.address}/file"):
         download(source, file)
     assert len(server.asked) == 1
+
+
+def test_what_is_no_tls_is_told(server: Server, file: Path) -> None:
+    address = server.address.replace("http", "https")
+    with pytest.raises(StudyError, match=f"{address}: .*SSL"):
+        download(Download(url=address), file)
+
+
+def test_a_proxy_is_used(server: Server, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", server.address)
+    source = Download(url="http://files.invalid/file", sha256=sha256(CONTENT))
+    assert download(source, file) == sha256(CONTENT)
+    file.unlink()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{free.getsockname()[1]}")
+    with pytest.raises(StudyError, match="Proxy"):
+        download(source, file)
 
 
 def test_the_first_use_of_a_file_is_binding(server: Server, file: Path) -> None:
@@ -329,13 +262,13 @@ def test_the_first_use_of_a_file_is_binding(server: Server, file: Path) -> None:
     assert record.read_text() == f"{sha256(CONTENT)}  file\n"
     file.unlink()
     server.content = OTHER
-    with pytest.raises(StudyError, match=f"found {sha256(OTHER)}.*or delete {record} if a change is meant$"):
+    with pytest.raises(StudyError, match=f"delete {record}"):
         download(server.source(None), file)
     assert left(file) == ["file.sha256"]
     record.unlink()
     assert download(server.source(None), file) == sha256(OTHER)
     record.write_text("not a digest")
-    with pytest.raises(StudyError, match=r"file\.sha256: does not start with a sha256; delete it"):
+    with pytest.raises(StudyError, match=r"file\.sha256: .*delete"):
         download(server.source(None), file)
 
 
@@ -345,13 +278,12 @@ def test_offline_a_file_is_accepted_only_where_it_is(
 ) -> None:
     monkeypatch.setenv("TOCOMPRESS_OFFLINE", "1")
     source = server.source(content, mirrors=(f"{server.address}/mirror",))
-    expected = f"{file} cannot be had: {server.address}/file: not opened.*/mirror.*TOCOMPRESS_OFFLINE.*by hand"
-    with pytest.raises(StudyError, match=expected):
+    with pytest.raises(StudyError, match=r"/file: .*/mirror: .*TOCOMPRESS_OFFLINE"):
         download(source, file)
     file.write_bytes(CONTENT)
     assert download(source, file) == sha256(CONTENT)
     file.write_bytes(OTHER)
-    with pytest.raises(StudyError, match=f"{file}: expected the sha256 {sha256(CONTENT)}, found {sha256(OTHER)}"):
+    with pytest.raises(StudyError, match=f"{file}: .*{sha256(CONTENT)}.*{sha256(OTHER)}"):
         download(source, file)
     assert server.asked == []
     monkeypatch.setenv("TOCOMPRESS_OFFLINE", "0")
@@ -362,59 +294,19 @@ def test_a_full_disk_is_told_in_one_line_and_then_gone_on_with(server: Server, f
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (HALF, limits[1]))
     try:
-        with pytest.raises(StudyError, match=r"file\.part: File too large; .*room.*goes on$"):
+        with pytest.raises(StudyError, match=r"^\S*file\.part: File too large; .*room"):
             download(server.source(mirrors=("nowhere",)), file)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert download(server.source(), file) == sha256(CONTENT)
-    assert server.asked == [(None, None), (REST, '"one"')]
+    assert server.asked == [None, REST]
 
 
 def test_a_place_that_cannot_be_written_is_told_before_anything_is_fetched(server: Server, tmp_path: Path) -> None:
     (tmp_path / "no folder").touch()
-    with pytest.raises(StudyError, match=r"no folder.*; a folder that can be written to"):
+    with pytest.raises(StudyError, match="no folder"):
         download(server.source(), tmp_path / "no folder" / "file")
     assert server.asked == []
-
-
-def test_whoever_comes_second_waits_and_finds_the_file(server: Server, file: Path) -> None:
-    server.plan = ["stall"]
-    digests: list[str] = []
-    told: list[str] = []
-
-    def fetch(report: Callable[[str], None]) -> None:
-        digests.append(download(server.source(), file, report))
-
-    def wait(line: str) -> None:
-        told.append(line)
-        server.go_on.set()
-
-    first = threading.Thread(target=fetch, args=(lambda line: None,))
-    first.start()
-    while not server.asked:
-        time.sleep(0.001)
-    fetch(wait)
-    first.join()
-    assert told == ["file: another process is fetching it; waiting for that"]
-    assert digests == [sha256(CONTENT)] * 2
-    assert server.asked == [(None, None), (REST, '"one"')]
-    assert left(file) == ["file", "file.sha256"]
-
-
-def test_who_has_waited_holds_a_lock_that_others_see(tmp_path: Path) -> None:
-    lock, waiting, seen = tmp_path / "file.lock", threading.Event(), []
-
-    def wait() -> None:
-        with module._alone(lock, lambda line: waiting.set()):
-            seen.append(lock.exists())
-
-    second = threading.Thread(target=wait)
-    with module._alone(lock, print):
-        second.start()
-        assert waiting.wait(10)
-    second.join()
-    assert seen == [True]
-    assert not lock.exists()
 
 
 def test_progress_is_told(server: Server, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -422,7 +314,7 @@ def test_progress_is_told(server: Server, file: Path, monkeypatch: pytest.Monkey
     server.content = bytes(20_000_000)
     told: list[str] = []
     download(server.source(None), file, told.append)
-    assert re.fullmatch(r"file: \d+ of 20 MB, \d+\.\d MB/s, 0:00:0\d left", told[0])
+    assert told[-1] == "file: 20 of 20 MB"
 
 
 def test_a_path_and_a_file_url_are_addresses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

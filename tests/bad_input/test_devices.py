@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import os
+import signal
 import stat
 import sys
 import tempfile
@@ -22,8 +23,13 @@ from mutations import check_reader
 from pydantic import ValidationError
 from stand_in import executable, interpreter
 
-from tocompress.devices import Record, agent, connection, reach
-from tocompress.devices.local import AGENT, LocalAgent
+from tocompress.devices import Record, connection, reach
+from tocompress.devices.agent import server, worker
+from tocompress.devices.agent.host import AgentError, Host, HostGone
+from tocompress.devices.agent.sampler import Sampler
+from tocompress.devices.agent.sensors import find_rails
+from tocompress.devices.local import LocalAgent
+from tocompress.devices.program import AGENT
 from tocompress.devices.ssh import SshAgent, _Shell
 from tocompress.errors import StudyError
 from tocompress.measurement.check import check
@@ -66,7 +72,7 @@ def paths(folder: Path) -> dict[str, tuple[int, bytes]]:
 @pytest.fixture(autouse=True)
 def _no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers here run no network, but do all else."""
-    monkeypatch.setattr(agent, "_work", lambda command, send: send({"record": "outputs", "digests": {}}))
+    monkeypatch.setattr(worker, "work", lambda runtime, command, send: send({"record": "outputs", "digests": {}}))
 
 
 @pytest.fixture
@@ -83,8 +89,8 @@ def answers(board: Path, said: bytes) -> list[Record]:
     with tempfile.TemporaryFile() as commands, tempfile.TemporaryFile("w+") as output:
         commands.write(said)
         commands.seek(0)
-        with suppress(agent.HostGone, agent.AgentError):
-            agent.Server(agent.Host(commands.fileno(), output, None), str(board), str(board)).serve()
+        with suppress(HostGone, AgentError):
+            server.Server(Host(commands.fileno(), output, None), str(board), str(board), None).serve()
         output.seek(0)
         return [json.loads(text) for text in output]
 
@@ -186,8 +192,29 @@ def test_a_command_without_an_end_ends_the_agent(board: Path) -> None:
     with tempfile.TemporaryFile() as commands, tempfile.TemporaryFile("w") as output:
         commands.write(b"x" * (5 << 20))
         commands.seek(0)
-        with pytest.raises(agent.AgentError, match="malformed command: of more than 4194304 bytes"):
-            agent.Server(agent.Host(commands.fileno(), output, None), str(board), "/").serve()
+        with pytest.raises(AgentError, match="malformed command: of more than 4194304 bytes"):
+            server.Server(Host(commands.fileno(), output, None), str(board), "/", None).serve()
+
+
+def test_a_sampler_that_fails_is_told_by_its_own_words(board: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(sampler: Sampler) -> Record:
+        os.kill(sampler._process, signal.SIGKILL)
+        return original(sampler)
+
+    original = Sampler.stop
+    monkeypatch.setattr(Sampler, "stop", stop)
+    monkeypatch.setattr(worker, "work", lambda runtime, command, send: send({"record": "settled"}))
+    (board / "files" / DIGEST).write_bytes(CONTENT)
+    reader, writer = os.pipe()  # a host that is there while the block runs
+    os.write(writer, line(BLOCK) + line({"command": "quit"}))
+    with tempfile.TemporaryFile("w+") as output:
+        server.Server(Host(reader, output, None), str(board), str(board), None).serve()
+        output.seek(0)
+        assert [json.loads(text) for text in output] == [
+            {"record": "error", "error": "the power sampler was ended by signal 9"}
+        ]
+    os.close(reader)
+    os.close(writer)
 
 
 def test_a_lock_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
@@ -270,7 +297,7 @@ def test_every_path_that_the_settings_accept_is_one_argument_and_no_option(
             assert (isolated, option) == ("-I", "--folder")
             assert not installed.startswith("-") and not told.startswith("-")
             assert Path(home, told) == kept and Path(home, installed).parent == kept
-            assert Path(home, installed).read_bytes() == AGENT.read_bytes()
+            assert Path(home, installed).read_bytes() == AGENT
             there.clean()
         Path(home, "arguments").unlink()
         assert not kept.exists()
@@ -315,7 +342,7 @@ def test_a_sensor_tells_a_number_or_nothing(tmp_path: Path, content: bytes, watt
     chip.mkdir(parents=True)
     (chip / "rail_name_0").write_text("VDD_IN\n")
     (chip / "in_power0_input").write_bytes(content)
-    (rail,) = agent.find_rails(str(tmp_path))
+    (rail,) = find_rails(str(tmp_path))
     assert rail.watt() == watt
 
 
@@ -331,7 +358,7 @@ def test_a_chip_tells_what_its_registers_can_hold_or_nothing(
     values = {"name": "ina3221", "in1_label": "VDD_IN", "in1_input": millivolt, "curr1_input": milliampere}
     for name, value in values.items():
         (chip / name).write_text(f"{value}\n")
-    (rail,) = agent.find_rails(str(tmp_path))
+    (rail,) = find_rails(str(tmp_path))
     assert rail.watt() == (None if watt is None else pytest.approx(watt))
 
 
@@ -343,7 +370,7 @@ def test_a_counter_that_does_not_say_where_it_wraps_tells_nothing(
     zone.mkdir(parents=True)
     for name, content in {"name": "package-0", "energy_uj": "5", "max_energy_range_uj": wrap}.items():
         (zone / name).write_text(content)
-    assert [rail.watt() for rail in agent.find_rails(str(tmp_path))] == watts
+    assert [rail.watt() for rail in find_rails(str(tmp_path))] == watts
 
 
 def test_a_sensor_whose_name_or_file_cannot_be_read_is_no_rail_or_has_a_name(tmp_path: Path) -> None:
@@ -354,7 +381,7 @@ def test_a_sensor_whose_name_or_file_cannot_be_read_is_no_rail_or_has_a_name(tmp
     (chip / "rail_name_1").write_text("VDD_GONE\n")
     (chip / "rail_name_2").write_text("VDD_FOLDER\n")
     (chip / "in_power2_input").mkdir()
-    assert [rail.name for rail in agent.find_rails(str(tmp_path))] == ["0-0041/VDD\N{REPLACEMENT CHARACTER}"]
+    assert [rail.name for rail in find_rails(str(tmp_path))] == ["0-0041/VDD\N{REPLACEMENT CHARACTER}"]
 
 
 @pytest.mark.parametrize(

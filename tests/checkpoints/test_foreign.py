@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from crafted import checkpoint_v2, entry, tar, write, zipped
-from safetensors.numpy import save
+from crafted import CHECKPOINT, INDEX, tar, write, zipped
+from safetensors.numpy import save as save_tensors
 
-from tocompress.checkpoints.acquire import acquire
+from tocompress.checkpoints.acquire import imported
+from tocompress.checkpoints.tensorflow_checkpoint import write as save
 from tocompress.errors import StudyError
 from tocompress.settings.model import Checkpoint, ImageModel
 
@@ -20,16 +21,10 @@ MODEL = ImageModel(
 )
 HDF5 = b"\x89HDF\r\n\x1a\n" + bytes(100)
 KERAS, PYTORCH = zipped([("metadata.json", b"{}"), ("model.weights.h5", HDF5)]), zipped([("x/data.pkl", b"")])
-TENSORS = save({"w": np.ones(3, np.float32)})
+TENSORS = save_tensors({"w": np.ones(3, np.float32)})
 TFLITE = b"\x1c\0\0\0TFL3" + bytes(100)
 ARRAYS = io.BytesIO()
 np.savez(ARRAYS, w=np.ones(3))
-OBJECTS = checkpoint_v2({"_CHECKPOINTABLE_OBJECT_GRAPH": entry(kind=7), "v/.ATTRIBUTES/VARIABLE_VALUE": entry()})
-SAVED = {
-    "saved_model.pb": b"\x08\x01",
-    "fingerprint.pb": b"",
-    **{f"variables/{name.replace('model.ckpt', 'variables')}": content for name, content in OBJECTS.items()},
-}
 
 #: Name, content (of a file, or of those in a folder), and its format.
 FOREIGN: dict[str, tuple[str, bytes | dict[str, bytes], str]] = {
@@ -48,35 +43,36 @@ FOREIGN: dict[str, tuple[str, bytes | dict[str, bytes], str]] = {
     "safetensors under another name": ("model.ckpt", TENSORS, "a safetensors file"),
     "npz": ("model.npz", ARRAYS.getvalue(), "a file of NumPy arrays"),
     "archive of h5": ("model.tar.gz", tar(("a/model.h5", HDF5)), "an HDF5 file"),
-    "SavedModel": ("saved", SAVED, "a SavedModel"),
     "SavedModel without variables": ("saved", {"saved_model.pb": b"\x08\x01"}, "a SavedModel"),
-    "weights of Keras 2": ("folder", OBJECTS, "a SavedModel or a checkpoint of Keras objects"),
 }
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(StudyError) as raised:
+        imported(MODEL, [path], path.with_name(".unpacked"))
+    return str(raised.value)
 
 
 @pytest.mark.parametrize("case", FOREIGN)
 def test_another_format_is_called_by_its_name(case: str, tmp_path: Path) -> None:
     name, content, kind = FOREIGN[case]
-    files = content if isinstance(content, dict) else {"": content}
-    for file, data in files.items():
-        path = tmp_path / name / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    with pytest.raises(StudyError) as raised:
-        acquire("mine", MODEL, tmp_path / "w.safetensors", checkpoint=[tmp_path / name])
-    message = str(raised.value)
-    assert (
-        message.startswith(f"{tmp_path / name}")
-        and f": is {kind}" in message
-        and "not a TensorFlow checkpoint" in message
-    )
-    assert not (tmp_path / "w.safetensors").exists()
+    if isinstance(content, dict):
+        write(tmp_path / name, content)
+    else:
+        (tmp_path / name).write_bytes(content)
+    message = refusal(tmp_path / name)
+    assert message.startswith(f"{tmp_path / name}") and f": is {kind}" in message
+
+
+def test_a_checkpoint_of_objects_is_called_by_its_name(tmp_path: Path) -> None:
+    """SavedModels and weights of Keras 2 are in TensorFlow's format, but under names of Keras."""
+    objects = {"_CHECKPOINTABLE_OBJECT_GRAPH": np.array(b""), "v/.ATTRIBUTES/VARIABLE_VALUE": np.ones(3, np.float32)}
+    save(tmp_path / "saved/variables/variables", objects)
+    write(tmp_path / "saved", {"saved_model.pb": b"\x08\x01", "fingerprint.pb": b""})
+    assert ": is a SavedModel or a checkpoint of Keras objects" in refusal(tmp_path / "saved")
 
 
 def test_damage_to_a_checkpoint_is_not_taken_for_another_format(tmp_path: Path) -> None:
-    files = checkpoint_v2({"w": entry()})
-    write(tmp_path / "folder", files | {"model.ckpt.index": files["model.ckpt.index"][:-20], "frozen.pb": b"graph"})
-    with pytest.raises(
-        StudyError, match=r"model\.ckpt\.index: no table of TensorFlow's ends here: .*get all of it again$"
-    ):
-        acquire("mine", MODEL, tmp_path / "w.safetensors", checkpoint=[tmp_path / "folder"])
+    write(tmp_path / "folder", CHECKPOINT | {INDEX: CHECKPOINT[INDEX][:-20], "frozen.pb": b"graph"})
+    message = refusal(tmp_path / "folder")
+    assert message.startswith(f"{tmp_path}/folder/model.ckpt: ") and ": is " not in message

@@ -120,7 +120,6 @@ UNREAD = {
     "tocompress/errors.py": "no result depends on it",
     "tocompress/running.py": "no result depends on it",
     "tocompress/surroundings.py": "they are the same for every job",
-    "tocompress/documentation.py": "run by `make docs` and `make schema`",
     "snakemake_logger_plugin_progress/__init__.py": "shows progress",
 }
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
 
 import pytest
+import reference
 from invalidation import FIXED, PAGE, SHOWN, UNREAD, UNUSED, WITHOUT_JOB, Everything, classes, held, library, names
 
-from tocompress import documentation
 from tocompress.settings.study import Study
 
 
@@ -34,7 +34,7 @@ def test_the_study_has_an_entry_of_every_class_of_settings(everything: Everythin
 
 
 def test_a_test_set_that_is_one_job_is_predicted_from_what_one_shared_out_is() -> None:
-    with documentation._workflow() as workflow:
+    with reference._workflow() as workflow:
         whole, share = (workflow.get_rule(name) for name in ("predict", "predict_shard"))
         assert (whole.params, whole.script) == (share.params, share.script)
         assert [getattr(file, "callable", file) for file in whole.input] == [

@@ -32,22 +32,20 @@ def test_splits_are_given_what_makes_or_reads_them(study: Plan) -> None:
     adapter = TypeAdapter(DataSettings)
     for name, data in study.study.data.items():
         for split in ("train", "calibration", "test"):
-            given = study.data_settings(SimpleNamespace(dataset=name, split=split))
+            given = study.images["settings"](SimpleNamespace(dataset=name, split=split))
             assert adapter.validate_json(given).kind == data.kind
 
 
 def test_models_are_given_what_they_are_made_and_used_with(study: Plan) -> None:
+    jobs = {InputsJob: study.inputs, PredictJob: study.predict, ScoreJob: study.score, RankJob: study.rank}
     for name in study.study.study.models:
-        wildcards = SimpleNamespace(model=name)
-        made = TypeAdapter(ModelSettings).validate_json(study.model_settings(wildcards))
+        wildcards = SimpleNamespace(model=name, runtime="tensorflow")
+        made = TypeAdapter(ModelSettings).validate_json(study.acquire["settings"](wildcards))
         assert made.trained == study.study.models[name].trained
-        InputsJob.model_validate_json(study.inputs_settings(wildcards))
-        PredictJob.model_validate_json(study.prediction_settings(wildcards))
-        ScoreJob.model_validate_json(study.score_settings(wildcards))
-        RankJob.model_validate_json(study.ranking_settings(wildcards))
-        SensitivityJob.model_validate_json(study.sensitivity_settings(wildcards))
+        for job, given in {**jobs, SensitivityJob: study.sensitivity}.items():
+            job.model_validate_json(given["settings"](wildcards))
         if name in study.study.zoo:
-            TrainJob.model_validate_json(study.training_settings(wildcards))
+            TrainJob.model_validate_json(study.train["settings"](wildcards))
         for variant in filter(study.study.pruned_parent, study.study.variants(name)):
             if variant == study.study.pruned_parent(variant):
-                PruneJob.model_validate_json(study.pruning_settings(SimpleNamespace(model=name, variant=variant)))
+                PruneJob.model_validate_json(study.prune["settings"](SimpleNamespace(model=name, variant=variant)))

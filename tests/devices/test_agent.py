@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import ast
 import fcntl
 import hashlib
 import io
 import os
 import pwd
-import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from processes import children, end
 
-from tocompress.devices import agent as agent_module
-from tocompress.devices.local import AGENT, LocalAgent
+from tocompress.devices.agent import worker
+from tocompress.devices.agent.host import Host
+from tocompress.devices.agent.lock import take_lock
+from tocompress.devices.local import LocalAgent
+from tocompress.devices.program import AGENT
 from tocompress.errors import StudyError
 from tocompress.measurement.verification import values
 from tocompress.runtimes.tensorflow.operations import base_type
@@ -101,7 +102,7 @@ def test_hello_says_what_machine_and_runtime_it_is(agent: LocalAgent) -> None:
     assert agent.hello["cores"] == os.cpu_count()
     assert agent.hello["tensorflow"].startswith(("1.", "2."))
     assert {"python", "numpy", "kernel", "machine", "processor_name", "boot_id", "rails"} <= agent.hello.keys()
-    assert agent.hello["agent_sha256"] == sha256(AGENT)
+    assert agent.hello["agent_sha256"] == hashlib.sha256(AGENT).hexdigest()
     assert agent.hello["process"] == agent.process
 
 
@@ -161,14 +162,14 @@ def test_profiled_runs_are_spread_over_the_inputs(runs: int, expected: str, monk
     class Network:
         def __init__(self, command: Any, feeds: Any) -> None: ...
 
-        def run(self, input_id: str, **options: Any) -> None:
+        def profile(self, input_id: str) -> dict[str, Any]:
             seen.append(input_id)
+            return {}
 
-    monkeypatch.setattr(agent_module, "Network", Network)
-    monkeypatch.setattr(agent_module, "_feeds", lambda command: {})
+    monkeypatch.setattr(worker, "_feeds", lambda command: {})
     command = {"input_ids": list("0123456789"), "profiled_runs": runs, "warmup_runs": 0, "warmup_seconds": 0.0}
     sent: list[dict[str, Any]] = []
-    agent_module._operations(command, sent.append)
+    worker._operations(SimpleNamespace(Network=Network), command, sent.append)
     assert "".join(seen[1:]) == expected
     assert [record["run"] for record in sent] == list(range(1, runs + 1))
 
@@ -298,7 +299,7 @@ def test_an_agent_whose_user_has_no_name_takes_the_lock(tmp_path: Path, monkeypa
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
-    os.close(agent_module.take_lock(str(tmp_path / "lock"), 0.0, agent_module.Host(0, io.StringIO(), None)))
+    os.close(take_lock(str(tmp_path / "lock"), 0.0, Host(0, io.StringIO(), None)))
     assert (tmp_path / "lock").read_text().startswith(f"user {os.getuid()} (process {os.getpid()}")
 
 
@@ -315,32 +316,3 @@ def test_an_agent_and_its_worker_end_with_their_host(agent: LocalAgent, folder: 
     assert end(*left)
     agent.reconnect()
     assert list(agent.run(block(folder)))[-1]["record"] == "end"
-
-
-def test_the_agent_keeps_to_python_3_6_and_to_itself() -> None:
-    tree = ast.parse(AGENT.read_text(), feature_version=(3, 6))
-    modules = {name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names}
-    modules |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    roots = {name.partition(".")[0] for name in modules}
-    assert roots <= set(sys.stdlib_module_names) - {"dataclasses", "__future__"} | {"numpy", "tensorflow"}
-
-
-def test_no_call_of_the_agent_needs_more_than_python_3_6() -> None:
-    vermin = "from vermin import main; main()"
-    command = [sys.executable, "-c", vermin, "-t=3.6-", "--no-tips", "--violations", str(AGENT)]
-    finished = subprocess.run(command, capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-
-
-def test_python_3_6_runs_the_agent() -> None:
-    finished = subprocess.run([python_3_6(), str(AGENT), "--help"], capture_output=True, text=True)
-    assert finished.returncode == 0, finished.stderr
-
-
-def python_3_6() -> str:
-    """An interpreter, or the test is skipped; on the path, pyenv may have one that only says where others are."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    for python in (shutil.which("python3.6"), *pyenv.glob("versions/3.6.*/bin/python")):
-        if python and subprocess.run([python, "-c", ""], capture_output=True).returncode == 0:
-            return str(python)
-    pytest.skip("needs a Python 3.6")

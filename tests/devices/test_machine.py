@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tocompress.devices.agent import _executions, machine, nvmap, state
+from tocompress.devices.agent.machine import machine, nvmap, state
+from tocompress.devices.agent.tensorflow import _executions
 
 FILES = {
     "etc/nv_tegra_release": "# R32 (release), REVISION: 7.6, GCID: 38171779, BOARD: t186ref\n# more",

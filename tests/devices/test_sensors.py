@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 from simulated_ina3221 import STEP_W, Chip, SimulatedIna3221
 
-from tocompress.devices.agent import AgentError, Rail, Sampler, find_rails, sensor_state
+from tocompress.devices.agent.host import AgentError
+from tocompress.devices.agent.sampler import Sampler
+from tocompress.devices.agent.sensors import Rail, find_rails, sensor_state
 from tocompress.measurement.power import possible_watts
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="sysfs is Linux's")

@@ -22,7 +22,7 @@ from sshd import Server, server
 from stand_in import executable, interpreter
 
 from tocompress.devices import ConnectionLost, Record, connection, ssh
-from tocompress.devices.local import AGENT
+from tocompress.devices.program import AGENT, FOLDER, program
 from tocompress.devices.ssh import SshAgent
 from tocompress.errors import StudyError
 from tocompress.measurement.verification import values
@@ -132,12 +132,13 @@ def free(lock: Path) -> bool:
     return True
 
 
-def altered_agent(folder: Path, silence: float) -> Path:
+def altered_agent(folder: Path, silence: float) -> bytes:
     """An agent that misses its host sooner."""
-    path = folder / "agent.py"
-    path.write_text(AGENT.read_text().replace("_SILENCE = 120.0", f"_SILENCE = {silence}"))
-    assert path.read_text() != AGENT.read_text()
-    return path
+    path = shutil.copytree(FOLDER, folder / "agent") / "host.py"
+    path.write_text(path.read_text().replace("SILENCE = 120.0", f"SILENCE = {silence}"))
+    altered = program(path.parent)
+    assert altered != AGENT
+    return altered
 
 
 def test_blocks_run_in_the_runtime_of_the_board(
@@ -173,7 +174,7 @@ def test_files_are_sent_once_and_again_when_they_are_damaged(device: SshDevice, 
 
     first = stored()
     assert stored() == first
-    assert {*first} == {sha256(inputs), f"agent-{sha256(AGENT)[:16]}.py"}
+    assert {*first} == {sha256(inputs), f"agent-{hashlib.sha256(AGENT).hexdigest()[:16]}.zip"}
     for path in folder.rglob("*"):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:-1])

@@ -1,9 +1,11 @@
 import os
+from pathlib import Path
 from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from small_models import small_model
 
 from tocompress.data.preprocessing import preprocess
@@ -12,19 +14,20 @@ from tocompress.errors import StudyError
 from tocompress.evaluation.predict import predict
 from tocompress.models.gnmt import PROJECTION_KERNEL
 from tocompress.runtimes.deployed import deployed
+from tocompress.runtimes.session import loaded
 from tocompress.runtimes.tensorflow.export import export
 from tocompress.runtimes.tensorflow.graph import write_graph
-from tocompress.runtimes.tensorflow.session import loaded
-from tocompress.schemas import data as schemas
+from tocompress.schemas import study as schemas
 from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.data import Glyphs, NumberPhrases, Wmt
 from tocompress.settings.evaluation import Prediction
 from tocompress.settings.jobs import PredictJob
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
 from tocompress.tables import read_table, write_table
-from tocompress.tasks.classification.predictions import best_classes, predict_images
+from tocompress.tasks.classification import predictions as classification
+from tocompress.tasks.classification.predictions import best_classes
+from tocompress.tasks.translation import predictions as translation
 from tocompress.tasks.translation.inputs import read_subwords
-from tocompress.tasks.translation.predictions import predict_sentences
 
 CHECKPOINT = Checkpoint(url="file:x", sha256="0" * 64)
 SENTENCES = ["at ten", "ten", "at ten past ten", "past ten at ten past ten", "nine past"]
@@ -34,6 +37,24 @@ def image_model(classes):
     return ImageModel(
         build="own", network="mobilenet_v1", data="glyphs", input_size=32, classes=classes, checkpoint=CHECKPOINT
     )
+
+
+def predict_images(artifact, images, labels, model, batch_size, shard="1-of-1"):
+    test = Path(artifact).with_name("test.npz")
+    np.savez(test, images=images, labels=labels)
+    return run_over(classification, artifact, test, model, Glyphs(kind="glyphs"), shard, batch_size=batch_size)
+
+
+def predict_sentences(artifact, sentences, model, data, batch_size, shard="1-of-1"):
+    test = Path(artifact).with_name("test.parquet")
+    write_table(test, schemas.SENTENCES, sentences)
+    return run_over(translation, artifact, test, model, data, shard, sentences=batch_size)
+
+
+def run_over(task, artifact, test, model, data, shard, **sizes):
+    job = PredictJob(runtime="tensorflow", model=model, data=data, prediction=Prediction(**sizes))
+    with loaded(job.runtime, artifact, 1) as run:
+        return task.predict(run, artifact, test, job, 1, shard)
 
 
 @pytest.fixture(scope="module")
@@ -116,9 +137,10 @@ def test_an_artifact_that_gives_nan_is_named(dense, examples):
         predict_images(artifact, images, labels, image_model(7), batch_size=4)
 
 
-def test_a_label_beyond_the_models_classes_is_an_error(examples):
+def test_a_label_beyond_the_models_classes_is_an_error(dense, examples):
+    artifact = dense(np.zeros((32 * 32 * 3, 5), np.float32), np.zeros(5, np.float32))
     with pytest.raises(StudyError, match="label 6, the model 5 classes"):
-        predict_images("artifact.pb", *examples, image_model(5), batch_size=4)
+        predict_images(artifact, *examples, image_model(5), batch_size=4)
 
 
 def test_a_file_that_is_no_artifact_is_named(tensorflow, freeze, examples, tmp_path):
@@ -215,17 +237,17 @@ def test_a_translator_whose_logits_are_not_finite_is_named(beam_width, tensorflo
     enormous[PROJECTION_KERNEL] = np.full_like(enormous[PROJECTION_KERNEL], 3e38)
     for name, weights in {"right": model.weights, "wrong": enormous}.items():
         write_graph(tmp_path / f"{name}.pb", export(body, deployed(weights, None)))
-    with loaded(tmp_path / "right.pb", threads=1) as run:
+    with loaded("tensorflow", tmp_path / "right.pb", 1) as run:
         assert run(model.feeds).shape[0] == 2
     with (
-        loaded(tmp_path / "wrong.pb", threads=1) as run,
+        loaded("tensorflow", tmp_path / "wrong.pb", 1) as run,
         pytest.raises(StudyError, match=r"wrong\.pb: gives logits that are not finite; export and compress it again$"),
     ):
         run(model.feeds)
 
 
 def asked(model, data):
-    return PredictJob(model=model, data=data, prediction=Prediction(batch_size=4, sentences=2))
+    return PredictJob(runtime="tensorflow", model=model, data=data, prediction=Prediction(batch_size=4, sentences=2))
 
 
 def test_a_file_of_images_is_predicted_by_its_share(dense, examples, tmp_path):
@@ -233,7 +255,7 @@ def test_a_file_of_images_is_predicted_by_its_share(dense, examples, tmp_path):
     np.savez(tmp_path / "test.npz", images=images, labels=labels)
     artifact = dense(np.random.default_rng(1).normal(0, 0.05, (32 * 32 * 3, 7)).astype(np.float32), np.zeros(7, "f4"))
     settings = asked(image_model(7), Glyphs(kind="glyphs"))
-    predict(tmp_path / "predictions.parquet", artifact, tmp_path / "test.npz", settings, threads=1, share="2-of-2")
+    predict(tmp_path / "predictions.parquet", artifact, tmp_path / "test.npz", settings, threads=1, shard="2-of-2")
     table = read_table(tmp_path / "predictions.parquet", IMAGE_PREDICTIONS)
     whole = predict_images(artifact, images, labels, image_model(7), batch_size=4)
     last = table["example"].min()
@@ -250,17 +272,17 @@ def test_a_file_of_sentences_is_translated(echo, subwords, tmp_path):
     assert table["hypothesis"].tolist() == SENTENCES
 
 
-def test_a_model_is_not_run_over_data_of_another_kind(subwords):
+def test_a_model_is_not_run_over_data_of_another_task(subwords):
     phrases = NumberPhrases(kind="number_phrases", **subwords)
     for model, data in ((TRANSLATOR, Glyphs(kind="glyphs")), (image_model(7), phrases)):
-        with pytest.raises(StudyError, match=rf"test\.npz: .*{model.network}.*'{data.kind}'"):
-            predict("predictions.parquet", "artifact.pb", "test.npz", asked(model, data), threads=1)
+        with pytest.raises(ValidationError, match=rf"{model.network}.*'{data.kind}'"):
+            asked(model, data)
 
 
 def test_shares_of_translations_make_the_whole(echo, subwords):
     data, sentences = NumberPhrases(kind="number_phrases", **subwords), pairs(SENTENCES, "Referenz")
     shares = [
-        predict_sentences(echo, sentences, TRANSLATOR, data, batch_size=2, share=f"{number}-of-2") for number in (1, 2)
+        predict_sentences(echo, sentences, TRANSLATOR, data, batch_size=2, shard=f"{number}-of-2") for number in (1, 2)
     ]
     assert [len(share) for share in shares] == [2, 3]
     whole = predict_sentences(echo, sentences, TRANSLATOR, data, batch_size=2)

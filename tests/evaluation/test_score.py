@@ -10,7 +10,9 @@ from tocompress.settings.evaluation import Scores
 from tocompress.settings.jobs import ScoreJob
 from tocompress.tables import write_table
 
-INPUTS = ScoreJob(scores=Scores(resamples=100), language=None)
+IMAGES, SENTENCES = (
+    ScoreJob(task=task, scores=Scores(resamples=100), language=None) for task in ("classification", "translation")
+)
 
 
 def images(path, *best):
@@ -27,7 +29,7 @@ def sentences(path, *hypotheses):
 
 
 def test_images_are_judged_by_their_classes(tmp_path):
-    table = score(images(tmp_path / "q8", 0, 1, 0, 1), images(tmp_path / "fp32", 0, 0, 0, 1), INPUTS)
+    table = score(images(tmp_path / "q8", 0, 1, 0, 1), images(tmp_path / "fp32", 0, 0, 0, 1), IMAGES)
     top1 = table.set_index("metric").loc["top1"]
     assert (top1["value"], top1["n"]) == (0.5, 4)
     assert top1["ratio"] == pytest.approx(0.5 / 0.75)
@@ -35,7 +37,7 @@ def test_images_are_judged_by_their_classes(tmp_path):
 
 def test_translations_are_judged_by_their_words(tmp_path):
     right = "ten past nine at night"
-    table = score(sentences(tmp_path / "q8", right, right), sentences(tmp_path / "fp32", right, right), INPUTS)
+    table = score(sentences(tmp_path / "q8", right, right), sentences(tmp_path / "fp32", right, right), SENTENCES)
     bleu = table.set_index("metric").loc["bleu"]
     assert bleu["value"] == pytest.approx(100)
     assert bleu["unit"] == "score"
@@ -44,4 +46,4 @@ def test_translations_are_judged_by_their_words(tmp_path):
 def test_what_is_no_predictions_is_refused_by_name(tmp_path):
     write_table(tmp_path / "fp32", SENTENCE_PREDICTIONS, pd.DataFrame(columns=SENTENCE_PREDICTIONS.names))
     with pytest.raises(StudyError, match="fp32: a table of image_predictions lacks"):
-        score(images(tmp_path / "q8", 0), tmp_path / "fp32", INPUTS)
+        score(images(tmp_path / "q8", 0), tmp_path / "fp32", IMAGES)

@@ -17,7 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import stats
 from simulated_ina3221 import CYCLE, Chip, SimulatedIna3221
 
-from tocompress.devices.agent import Sampler
+from tocompress.devices.agent.sampler import Sampler
 from tocompress.measurement.energy import Trace, block_figures, cumulative_energy, longest_gap, power_rows, widened
 from tocompress.measurement.power import Block
 from tocompress.measurement.statistics import Interval
@@ -195,7 +195,11 @@ def test_values_are_means_over_processes_and_ratios_are_paired(tmp_path: Path) -
     write_table(tmp_path / "power.parquet", RECORDED["power"], power)
     write_table(tmp_path / "windows.parquet", RECORDED["windows"], windows)
     rows = power_rows(power, windows, ["total"])
-    write_table(tmp_path / "metrics.parquet", METRICS, rows.drop(columns="dequantization").assign(model="vgg"))
+    write_table(
+        tmp_path / "metrics.parquet",
+        METRICS,
+        rows.drop(columns="dequantization").assign(model="vgg", runtime="tensorflow"),
+    )
     energy = row(rows, "q8", "energy")
     assert energy["value"] == pytest.approx(8.0 * 5 / 100, rel=0.01)
     assert (energy["unit"], energy["n"], energy["processes"], energy["basis"]) == ("J", 3, 3, "measured")

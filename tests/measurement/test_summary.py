@@ -168,4 +168,8 @@ def test_all_rows_fit_the_study(latency: pd.DataFrame, tmp_path: Path) -> None:
     rows = pd.concat([latency_rows(latency), power, memory_rows(memory_table([3, 3], [2, 2], [1, 1]))])
     study = rows.reindex(columns=STUDY.names)
     write_table(tmp_path / "study.parquet", STUDY, study)
-    write_table(tmp_path / "metrics.parquet", METRICS, rows.drop(columns="dequantization").assign(model="vgg"))
+    write_table(
+        tmp_path / "metrics.parquet",
+        METRICS,
+        rows.drop(columns="dequantization").assign(model="vgg", runtime="tensorflow"),
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -12,12 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-import yaml
 
 from tocompress.errors import StudyError
 from tocompress.provenance import record, verify
 from tocompress.provenance.digests import versions
-from tocompress.settings.study import load
 
 REPOSITORY = Path(__file__).parents[2]
 SETTINGS = {"technique": {"method": "quantize", "bits": 8}}
@@ -30,9 +27,7 @@ class Parameters(dict[str, str]):
         return iter(self.values())
 
 
-def made(
-    output: str, *inputs: str, rule: str = "quantize", settings: Any = SETTINGS, content: str | None = None
-) -> Path:
+def made(output: str, *inputs: str, rule: str = "quantize", content: str | None = None) -> Path:
     """Make a file of a study, and the record of the job that did."""
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     Path(output).write_text(content or output)
@@ -40,7 +35,7 @@ def made(
     job = SimpleNamespace(
         rule=rule,
         wildcards={"variant": Path(output).stem},
-        params=Parameters(settings=json.dumps(settings), code="code", environment="environment"),
+        params=Parameters(settings=json.dumps(SETTINGS), code="code", environment="environment"),
         input=list(inputs),
         output=[output],
         log=[log],
@@ -62,23 +57,19 @@ def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     ]
 
 
-def found(**changed: Any) -> verify.Findings:
-    """The findings where all jobs would be made as they were, but for what `changed` says."""
-    parameters = {"settings": json.dumps(SETTINGS), "code": "code", "environment": "environment"} | changed
-    rules = dict.fromkeys(("acquire", "quantize", "prune", "export"), parameters)
-    now = verify.current(rules, lambda wildcards: wildcards["variant"] != "unselected", "results/study")
-    return verify.verify("results/study", "results/downloads", now)
+def found(*targets: str) -> verify.Findings:
+    return verify.verify("results/study", "results/downloads", targets)
 
 
-def problems(**changed: Any) -> list[str]:
-    return list(map(str, found(**changed).problems))
+def problems(*targets: str) -> list[str]:
+    return list(map(str, found(*targets).problems))
 
 
 def test_a_record_says_what_the_job_was_given_and_made(chain: list[Path]) -> None:
     told = json.loads(chain[1].read_text())
     assert (told["rule"], told["script"], told["wildcards"]) == ("quantize", "quantize.py", {"variant": "q8"})
     assert told["settings"] == SETTINGS
-    assert (told["code"], told["environment"]) == ("code", "environment")
+    assert told["code"] == "code"
     assert told["versions"] == versions("quantize.py") and told["versions"]["numpy"]
     assert set(told["inputs"]) == {"results/study/weights/fp32"}
     path = "results/study/weights/q8"
@@ -181,48 +172,8 @@ def test_a_file_from_elsewhere_that_is_gone_is_told(chain: list[Path]) -> None:
 def test_what_nothing_was_made_of_and_what_the_study_is_for_is_missed(chain: list[Path]) -> None:
     for result, targets in (("artifacts/q8", ()), ("weights/q8", ("results/study/weights/q8",))):
         Path("results/study", result).rename("kept")
-        findings = verify.verify("results/study", "results/downloads", {}, targets)
-        assert list(map(str, findings.problems)) == [f"results/study/{result}: is gone"]
+        assert problems(*targets) == [f"results/study/{result}: is gone"]
         Path("kept").rename(Path("results/study", result))
-
-
-def test_another_setting_is_named_with_both_values(chain: list[Path]) -> None:
-    other = json.dumps({"technique": {"method": "quantize", "bits": 6}})
-    named = problems(settings=lambda wildcards: other if wildcards.variant == "q8" else json.dumps(SETTINGS))
-    assert named == [
-        f"results/study/{folder}/q8: technique.bits: made with 8, the config says 6"
-        for folder in ("artifacts", "weights")
-    ]
-
-
-def test_settings_that_differ_throughout_are_one_line_that_can_be_read(chain: list[Path]) -> None:
-    now = json.dumps({"technique": {"a": 1, "b": "long" * 100, "method": "prune"}})
-    line = problems(settings=now)[0]
-    assert line.endswith("; and 1 more") and len(line) < 400
-
-
-def test_other_code_is_named(chain: list[Path]) -> None:
-    assert "was made by other code of workflow/scripts/quantize.py" in problems(code="other")[0]
-
-
-def test_another_version_of_a_library_is_named(chain: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
-    then = versions("quantize.py")
-    monkeypatch.setattr(verify, "versions", lambda script: {**then, "numpy": "9.9", "scipy": "1.0"})
-    expected = f"was made with numpy {then['numpy']}, now 9.9; scipy absent, now 1.0"
-    assert problems(environment="other")[0].endswith(expected)
-
-
-def test_what_the_config_does_not_define_or_select_any_more_is_told_apart(chain: list[Path]) -> None:
-    def unknown(wildcards: Any) -> str:
-        return {"q8": "code"}[wildcards.variant]
-
-    made("results/study/weights/unselected", settings="other")
-    findings = found(code=unknown)
-    assert findings.problems == []
-    assert findings.remarks == [
-        f"results/study/weights/{variant}: this study does not select it; only its files were compared"
-        for variant in ("fp32", "unselected")
-    ]
 
 
 def test_a_file_that_another_rule_has_made_again_is_compared_with_its_last_record(chain: list[Path]) -> None:
@@ -231,38 +182,6 @@ def test_a_file_that_another_rule_has_made_again_is_compared_with_its_last_recor
     assert problem.startswith("results/study/artifacts/q8: was made from another")
     made("results/study/artifacts/q8", "results/study/weights/q8", rule="export")
     assert problems() == []
-
-
-@pytest.mark.parametrize(
-    ("wildcards", "selected"),
-    [
-        ({}, True),
-        ({"model": "mobilenet_v1"}, True),
-        ({"model": "vgg_16"}, False),
-        ({"model": "mobilenet_v1", "variant": "fp32"}, True),
-        ({"model": "mobilenet_v1", "variant": "p50-q8"}, True),
-        ({"model": "mobilenet_v1", "structure": "p50"}, True),
-        ({"model": "mobilenet_v1", "variant": "q8"}, False),
-        ({"model": "gnmt", "device": "host"}, False),
-        ({"model": "mobilenet_v1", "device": "host"}, True),
-        ({"dataset": "number_phrases", "split": "test"}, True),
-        ({"dataset": "imagenet", "split": "test"}, False),
-        ({"figure": "fig13_quantization"}, False),
-        ({"address": "host/file.tar.gz"}, True),
-    ],
-)
-def test_a_study_asks_for_what_it_selects_and_for_what_that_is_made_of(
-    wildcards: dict[str, str], selected: bool
-) -> None:
-    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
-    config["study"] |= {
-        "models": ["mobilenet_v1", "gnmt"],
-        "variants": {"default": ["p50-q8"]},
-        "benchmarked": ["mobilenet_v1"],
-        "devices": ["host"],
-        "figures": [],
-    }
-    assert verify.selects(load(config), wildcards) == selected
 
 
 def test_a_result_without_a_record_is_named(chain: list[Path]) -> None:
@@ -290,13 +209,7 @@ def test_a_study_without_results_is_not_called_intact(tmp_path: Path, monkeypatc
 
 def test_snakemake_verifies_what_it_has_made(tmp_path: Path) -> None:
     for name in ("Snakefile", "config.yaml", "rules", "workflow", "profiles", "config", "zoo", "envs"):
-        source, target = REPOSITORY / name, tmp_path / name
-        if name in ("config", "zoo", "envs"):
-            target.symlink_to(source)
-        elif source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
+        (tmp_path / name).symlink_to(REPOSITORY / name)
 
     def snakemake(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "snakemake", "--cores", "1"]
@@ -306,21 +219,14 @@ def test_snakemake_verifies_what_it_has_made(tmp_path: Path) -> None:
     assert snakemake(str(folder / "q8.safetensors")).returncode == 0
     verified = snakemake("verify")
     assert verified.returncode == 0
-    assert "3 results of 2 jobs: all as recorded, and as they would be made now" in verified.stderr
+    assert "3 results of 2 jobs: all as recorded" in verified.stderr
 
     weights = tmp_path / folder / "q8.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1])
     (tmp_path / folder / "fp32.safetensors").unlink()
-    module = tmp_path / "workflow/tocompress/checkpoints/acquire.py"
-    module.write_text(module.read_text() + "\nCHANGED = True\n")
-    tampered = snakemake("verify", "--config", 'techniques={"q8": {"method": "quantize", "bits": 7}}')
+    tampered = snakemake("verify")
     assert tampered.returncode != 0
-    assert f"{folder}/q8.safetensors: is not what 'quantize' made (" in tampered.stderr
-    for line in (
-        f"{folder}/fp32.safetensors: gone; its recorded digest stands in for it",
-        f"{folder}/fp32.safetensors: was made by other code of workflow/scripts/acquire.py, or of what that imports",
-        "results/default/compression/vgg_16/q8.parquet and 1 more: bits: made with 8, the config says 7",
-        "Error: 3 of 3 results no longer match; delete those that were edited or damaged, then `snakemake -n` tells"
-        " what is due",
-    ):
-        assert line in tampered.stderr.splitlines()
+    lines = tampered.stderr.splitlines()
+    assert f"{folder}/fp32.safetensors: gone; its recorded digest stands in for it" in lines
+    assert any(line.startswith(f"{folder}/q8.safetensors: is not what 'quantize' made (") for line in lines)
+    assert any(line.startswith("Error: 1 of 3 results no longer match their records") for line in lines)

@@ -40,5 +40,6 @@ def draw_figures(study: pd.DataFrame, folder: Path, *names: str) -> list[Figure]
         drawing = figures.draw(name, study, SETTINGS.plot)
         paths = [folder / f"{name}.{kind}" for kind in ("png", "pdf", "csv")]
         figures.save(drawing, *paths, SETTINGS.plot)
-        found.append(Figure(name, paths[0].read_bytes(), drawing.caption, pd.read_csv(paths[2])))
+        caption = figures.caption(name, study, SETTINGS.plot)
+        found.append(Figure(name, paths[0].read_bytes(), caption, pd.read_csv(paths[2])))
     return found

@@ -49,7 +49,7 @@ def files(tmp_path):
         files[table].append(path)
 
     for size, (model, variant) in enumerate((one, variant) for one in MODELS for variant in one.variants):
-        of = {"model": model.name, "variant": variant.name}
+        of = {"runtime": "tensorflow", "model": model.name, "variant": variant.name}
         numbers = {name: [1000 + size] for name in ("size", "size_deflated", "parameters", "macs")}
         add("artifacts", ARTIFACT, pd.DataFrame({"sha256": ["0"], **numbers}), **of)
         if model.trained:

@@ -117,19 +117,19 @@ def test_every_figure_draws_from_any_selection_legibly_and_within_its_page(name,
         assert text.get_fontsize() >= 7
         assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()
     if case == "nothing":
-        assert "the device did not answer" in drawing.caption
+        assert "the device did not answer" in figures.caption(name, table, PLOT)
 
 
 def test_an_empty_panel_and_the_caption_say_why(study):
     drawing = figures.draw("fig13_quantization", study, PLOT)
     shown = " ".join(" ".join(texts(drawing.figure)).split())
     assert shown.count(f"not measured: {NO_SENSOR}") == 2
-    assert f"peak power and energy ({NO_SENSOR})" in drawing.caption
+    assert f"peak power and energy ({NO_SENSOR})" in figures.caption("fig13_quantization", study, PLOT)
 
 
 def test_captions_state_device_mode_intervals_and_observations(study):
     for name in ("fig13_quantization", "fig24_thresholds", "fig27_memory", "fig36_pruning_sizes", "fig41_combination"):
-        caption = figures.draw(name, study, Plot(dequantization="once")).caption
+        caption = figures.caption(name, study, Plot(dequantization="once"))
         for part in ("Device: host (cpu, tensorflow)", "dequantized once", "95 % intervals", "n = "):
             assert part in caption
 
@@ -142,7 +142,7 @@ def test_a_study_without_pruning_says_so(name, small_study):
     drawing = figures.draw(name, small_study, PLOT)
     for axes in drawing.figure.axes:
         assert " ".join(text.get_text() for text in axes.texts) == "not part of this study"
-    assert "not part of this study" in drawing.caption
+    assert "not part of this study" in figures.caption(name, small_study, PLOT)
 
 
 @pytest.mark.parametrize(

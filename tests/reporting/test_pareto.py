@@ -65,7 +65,8 @@ def test_the_overview_names_the_front_and_each_model_has_panels_of_its_own(study
 
 
 def test_where_nothing_can_be_placed_panels_and_caption_say_why(study):
-    drawing = figures.draw("pareto", make_unavailable(study), PLOT)
-    assert "No model has both" in drawing.caption
+    nothing = make_unavailable(study)
+    drawing = figures.draw("pareto", nothing, PLOT)
+    assert "No model has both" in figures.caption("pareto", nothing, PLOT)
     for axes in drawing.figure.axes:
         assert "the device did not answer" in " ".join(text.get_text() for text in axes.texts)

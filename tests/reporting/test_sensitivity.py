@@ -6,7 +6,7 @@ from matplotlib.text import Text
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import save
-from tocompress.reporting.figures.sensitivity import drawing, short_names
+from tocompress.reporting.figures.sensitivity import caption, drawing, short_names
 from tocompress.settings.jobs import SensitivityFigureJob
 from tocompress.settings.reporting import Plot
 
@@ -72,6 +72,6 @@ def test_names_leave_out_the_network_and_what_all_have_in_common():
 
 
 def test_the_caption_states_criterion_basis_observations_and_interval():
-    caption = drawing(scan(GNMT, "next_token", "units"), settings("gnmt")).caption
+    text = caption(scan(GNMT, "next_token", "units"), settings("gnmt"))
     for part in ("by l1", "Measured on the calibration set of glyphs", "n = 1,000 tokens", "95 % intervals", "±2.0"):
-        assert part in caption
+        assert part in text

@@ -55,6 +55,16 @@ def test_the_numbers_of_the_paper_are_counted_once_whatever_their_readings(shipp
     assert all(len(set(own)) == len(own) and (own == [None] or None not in own) for own in readings.values())
 
 
+def test_each_number_of_table_1_is_a_claim_on_the_network_of_its_row(shipped: Claims) -> None:
+    claims = {claim.id: claim for claim in shipped.claims if claim.figure == "Table I"}
+    assert len(claims) == 32
+    assert all(claim.variants == ("fp32",) and claim.id.endswith(claim.networks[0]) for claim in claims.values())
+    assert (claims["table1_parameters_resnet_v1_50"].paper, claims["table1_top5_resnet_v1_50"].paper) == (25.5, 90.2)
+    inconsistent = {claim.id: claim.inconsistent_with for claim in claims.values() if claim.inconsistent_with}
+    vgg_16, vgg_19 = "table1_parameters_vgg_16", "table1_parameters_vgg_19"
+    assert inconsistent == {vgg_16: (vgg_19,), vgg_19: (vgg_16,)}
+
+
 def test_each_number_about_a_threshold_is_read_as_filters_and_as_an_accuracy_budget(shipped: Claims) -> None:
     read: dict[str, set[str]] = {}
     for claim in shipped.claims:

@@ -8,9 +8,10 @@ from tocompress.data.make_images import write_images
 from tocompress.data.sets import read_images
 from tocompress.data.subwords import END_ID, Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError
-from tocompress.measurement.inputs import benchmark_inputs
-from tocompress.schemas import data as schemas
+from tocompress.measurement.inputs import write_inputs
+from tocompress.schemas import study as schemas
 from tocompress.settings.data import Glyphs, NumberPhrases
+from tocompress.settings.jobs import InputsJob
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
 from tocompress.tables import write_table
 from tocompress.tasks.classification.inputs import image_feeds
@@ -122,7 +123,7 @@ def test_a_missing_file_of_subwords_is_named(data):
 
 def test_benchmark_images_are_spread_over_the_set(tmp_path):
     write_images(tmp_path / "test.npz", GLYPHS, "test")
-    benchmark_inputs(tmp_path / "inputs.npz", IMAGE_MODEL, GLYPHS, tmp_path / "test.npz", 3)
+    write_inputs(tmp_path / "inputs.npz", InputsJob(model=IMAGE_MODEL, data=GLYPHS, count=3), tmp_path / "test.npz")
     inputs = read(tmp_path / "inputs.npz")
     assert list(inputs) == ["i00", "i01", "i02"]
     images, _ = read_images(tmp_path / "test.npz")
@@ -132,7 +133,7 @@ def test_benchmark_images_are_spread_over_the_set(tmp_path):
 
 def test_benchmark_sentences_are_spread_over_lengths_and_run_freely(tmp_path, data, split):
     model = translation_model(data, **TRAINED)
-    benchmark_inputs(tmp_path / "inputs.npz", model, data, split, 3)
+    write_inputs(tmp_path / "inputs.npz", InputsJob(model=model, data=data, count=3), split)
     inputs = read(tmp_path / "inputs.npz")
     lengths = [feeds["source_length"].item() for feeds in inputs.values()]
     every = sorted(len(read_subwords(model, data).source_ids(sentence)) for sentence in SENTENCES)
@@ -146,7 +147,7 @@ def test_benchmark_sentences_are_spread_over_lengths_and_run_freely(tmp_path, da
 
 def test_an_untrained_model_is_forced_to_the_references_length(tmp_path, data, split):
     model = translation_model(data, build="initial")
-    benchmark_inputs(tmp_path / "inputs.npz", model, data, split, 5)
+    write_inputs(tmp_path / "inputs.npz", InputsJob(model=model, data=data, count=5), split)
     subwords = read_subwords(model, data)
     expected = sorted(len(subwords.target_ids(reference)) for reference in REFERENCES)
     inputs = read(tmp_path / "inputs.npz").values()
@@ -156,10 +157,9 @@ def test_an_untrained_model_is_forced_to_the_references_length(tmp_path, data, s
 
 def test_more_inputs_than_examples_are_an_error(tmp_path, data, split):
     with pytest.raises(StudyError, match=r"test\.parquet: holds 5 examples, the benchmark wants 6"):
-        benchmark_inputs(tmp_path / "inputs.npz", translation_model(data, build="initial"), data, split, 6)
+        write_inputs(
+            tmp_path / "inputs.npz",
+            InputsJob(model=translation_model(data, build="initial"), data=data, count=6),
+            split,
+        )
     assert not (tmp_path / "inputs.npz").exists()
-
-
-def test_a_model_takes_no_inputs_of_another_kind_of_data(tmp_path, data, split):
-    with pytest.raises(StudyError, match="number_phrases"):
-        benchmark_inputs(tmp_path / "inputs.npz", IMAGE_MODEL, data, split, 1)

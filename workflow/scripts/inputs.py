@@ -3,12 +3,11 @@
 from typing import TYPE_CHECKING
 
 from tocompress.job import job
-from tocompress.measurement.inputs import benchmark_inputs
+from tocompress.measurement.inputs import write_inputs
 from tocompress.settings.jobs import InputsJob
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    settings = InputsJob.model_validate_json(snakemake.params.settings)
-    benchmark_inputs(snakemake.output[0], settings.model, settings.data, snakemake.input.test, settings.count)
+    write_inputs(snakemake.output[0], InputsJob.model_validate_json(snakemake.params.settings), snakemake.input.test)

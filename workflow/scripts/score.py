@@ -14,5 +14,5 @@ if TYPE_CHECKING:
 with job(snakemake):
     inputs = ScoreJob.model_validate_json(snakemake.params.settings)
     scores = score(snakemake.input.predictions, snakemake.input.baseline, inputs)
-    of = {"model": snakemake.wildcards.model, "variant": snakemake.wildcards.variant}
-    write_table(snakemake.output[0], METRICS, scores.assign(**of))
+    of = snakemake.wildcards
+    write_table(snakemake.output[0], METRICS, scores.assign(runtime=of.runtime, model=of.model, variant=of.variant))

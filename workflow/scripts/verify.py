@@ -1,6 +1,5 @@
 """Tell whether a study's results are what their records say."""
 
-import json
 from typing import TYPE_CHECKING
 
 from tocompress.errors import StudyError
@@ -12,14 +11,12 @@ if TYPE_CHECKING:
 
 tell = terminal()
 with job(snakemake):
-    given = snakemake.params
-    findings = verify(*given.folders, json.loads(given.now), given.targets)
+    findings = verify(*snakemake.params.folders, snakemake.params.targets)
     if findings.problems:
         print(*findings.remarks, *findings.problems, sep="\n")
         raise StudyError(
-            f"{findings.doubtful} of {findings.results} results no longer match; delete those that were edited or"
-            " damaged, then `snakemake -n` tells what is due"
+            f"{findings.doubtful} of {findings.results} results no longer match their records; delete those that were"
+            " edited or damaged, then `snakemake -n` tells what is due"
         )
-    for remark in findings.remarks:
-        tell(remark)
-    tell(f"{findings.results} results of {findings.jobs} jobs: all as recorded, and as they would be made now")
+    for line in [*findings.remarks, f"{findings.results} results of {findings.jobs} jobs: all as recorded"]:
+        tell(line)

@@ -58,7 +58,7 @@ def _complain(problem: str, console: int) -> NoReturn:
 
 
 def terminal() -> Callable[[str], None]:
-    """What a person who waits is told, beside the log; to be asked for before the job begins."""
+    """Return a function that tells a person who waits, beside the log. It is to be called before the job begins."""
     original = os.dup(2)
 
     def tell(line: str) -> None:

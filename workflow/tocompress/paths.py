@@ -62,19 +62,19 @@ class Paths:
     @property
     def body(self) -> str:
         """The graph without its weights, one for all variants of a structure."""
-        return f"{self.root}/artifacts/{{model}}/{{structure}}.body.pb"
+        return f"{self.root}/artifacts/tensorflow/{{model}}/{{structure}}.body.pb"
 
     @property
     def structure(self) -> str:
-        return f"{self.root}/artifacts/{{model}}/{{structure}}.body.parquet"
+        return f"{self.root}/artifacts/tensorflow/{{model}}/{{structure}}.body.parquet"
 
     @property
     def artifact(self) -> str:
-        return f"{self.root}/artifacts/{{model}}/{{variant}}.pb"
+        return f"{self.root}/artifacts/{{runtime}}/{{model}}/{{variant}}.pb"
 
     @property
     def artifact_facts(self) -> str:
-        return f"{self.root}/artifacts/{{model}}/{{variant}}.parquet"
+        return f"{self.root}/artifacts/{{runtime}}/{{model}}/{{variant}}.parquet"
 
     @property
     def inputs(self) -> str:
@@ -90,15 +90,15 @@ class Paths:
 
     @property
     def predictions(self) -> str:
-        return f"{self.root}/predictions/{{model}}/{{variant}}.parquet"
+        return f"{self.root}/predictions/{{runtime}}/{{model}}/{{variant}}.parquet"
 
     @property
     def shard(self) -> str:
-        return f"{self.root}/predictions/{{model}}/{{variant}}.{{scatteritem}}.parquet"
+        return f"{self.root}/predictions/{{runtime}}/{{model}}/{{variant}}.{{scatteritem}}.parquet"
 
     @property
     def metrics(self) -> str:
-        return f"{self.root}/metrics/{{model}}/{{variant}}.parquet"
+        return f"{self.root}/metrics/{{runtime}}/{{model}}/{{variant}}.parquet"
 
     @property
     def study(self) -> str:

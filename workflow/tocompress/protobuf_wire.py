@@ -1,4 +1,8 @@
-"""Protocol buffers in place: where the fields of a message lie, so that large ones need not be copied to be read."""
+"""Protocol buffers in place: where the fields of a message lie, so that large ones need not be copied to be read.
+
+For the photographs in TFRecords, whose places are wanted and not their bytes. TensorFlow's reader tells no places.
+Parsing a record whole and looking for the photograph in it takes three times as long (0.13 ms for 110 kB).
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,8 @@ _VARINT, _SIZED = 0, 2
 _LONGEST_VARINT = 10  # bytes
 _WIDTHS = {1: 8, 5: 4}  # bytes of the other kinds
 
-Data = bytes | mmap.mmap
 
-
-def fields(data: Data, start: int, end: int) -> Iterator[tuple[int, int, int]]:
+def fields(data: mmap.mmap, start: int, end: int) -> Iterator[tuple[int, int, int]]:
     """Number, start and end of each field in the message at data[start:end].
 
     ValueError where a field ends outside it, IndexError where the data end, KeyError for an unknown kind of field.
@@ -33,7 +35,7 @@ def fields(data: Data, start: int, end: int) -> Iterator[tuple[int, int, int]]:
         start = stop
 
 
-def varint(data: Data, start: int) -> tuple[int, int]:
+def varint(data: mmap.mmap, start: int) -> tuple[int, int]:
     """A number of 7 bits a byte, and where it ends; ValueError for one of more than 64 bits."""
     value = 0
     for place in range(_LONGEST_VARINT):

@@ -10,7 +10,7 @@ from tocompress.compression.pruning.prune import prune
 from tocompress.compression.pruning.ranking import channels_of
 from tocompress.compression.quantization.grid import quantize_weights
 from tocompress.errors import StudyError
-from tocompress.settings.data import Glyphs
+from tocompress.settings.data import Glyphs, NumberPhrases
 from tocompress.settings.jobs import PruneJob
 from tocompress.settings.model import ImageModel, TranslationModel
 from tocompress.settings.technique import Prune
@@ -21,12 +21,21 @@ CNN = ImageModel(network="mobilenet_v1", build="initial", width=0.1, input_size=
 GNMT = TranslationModel(
     network="gnmt", build="initial", width=8 / 1024, source_vocabulary=20, target_vocabulary=20, data="phrases"
 )
-DATA = Glyphs(kind="glyphs")
+GLYPHS = Glyphs(kind="glyphs")
+PHRASES = NumberPhrases(kind="number_phrases", codes="", source_vocabulary="", target_vocabulary="")
+
+
+def data_of(model):
+    return GLYPHS if model.task == "classification" else PHRASES
+
+
 RETRAINING = Retraining(epochs=1, batch_size=16, learning_rates=(1e-3,))
 
 
 def inputs(model, retraining=None, **technique):
-    return PruneJob(technique=Prune(method="prune", **technique), model=model, data=DATA, retraining=retraining)
+    return PruneJob(
+        technique=Prune(method="prune", **technique), model=model, data=data_of(model), retraining=retraining
+    )
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from tocompress.tasks.examples import Examples, read_examples, shuffled_batches
 from tocompress.training.retrain import Arrays, network_of
 from tocompress.weights import read_weights
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 
 
 def test_scores_come_back_in_the_order_of_channels(tmp_path):

@@ -11,7 +11,7 @@ from tocompress.compression.pruning.sensitivity import SHARES, scan
 from tocompress.compression.pruning.surgery import cut
 from tocompress.errors import StudyError
 from tocompress.schemas.study import SENSITIVITY
-from tocompress.settings.data import Glyphs
+from tocompress.settings.data import Glyphs, NumberPhrases
 from tocompress.settings.evaluation import Sensitivity
 from tocompress.settings.jobs import SensitivityJob
 from tocompress.settings.model import ImageModel, TranslationModel
@@ -29,13 +29,21 @@ GNMT = TranslationModel(
 SOME = Optimization(epochs=1)
 
 
+GLYPHS = Glyphs(kind="glyphs")
+PHRASES = NumberPhrases(kind="number_phrases", codes="", source_vocabulary="", target_vocabulary="")
+
+
+def data_of(model):
+    return GLYPHS if model.task == "classification" else PHRASES
+
+
 def quiet(_):
     pass
 
 
 def inputs(model, **settings):
     sensitivity = Sensitivity(**{"examples": EXAMPLES, **settings})
-    return SensitivityJob(model=model, data=Glyphs(kind="glyphs"), sensitivity=sensitivity)
+    return SensitivityJob(model=model, data=data_of(model), sensitivity=sensitivity)
 
 
 def classes(weights, pictures):

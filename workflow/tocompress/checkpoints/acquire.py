@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from signal import Signals
+from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from tocompress.archives import is_archive, unpack
 from tocompress.checkpoints import tensorflow_checkpoint
 from tocompress.data.subwords import Vocabulary
 from tocompress.errors import StudyError, about
-from tocompress.files import check_digest
+from tocompress.files import check_digest, unmet
 from tocompress.models import registry
-from tocompress.settings.model import Checkpoint, ImageModel, ModelSettings, TranslationModel
+from tocompress.settings.model import Checkpoint, ModelSettings, TranslationModel
 from tocompress.vocabulary.variants import BASELINE
 from tocompress.weights import ModelMetadata, Weights, check_numbers, write_weights
 
-if TYPE_CHECKING:
-    import keras
-
 Files = Sequence[str | Path]
 Shapes = Mapping[str, tuple[int, ...]]
+
+_LIBRARY = Path(__file__).parents[2]
 
 
 def acquire(name: str, model: ModelSettings, path: Path, *, checkpoint: Files = (), vocabularies: Files = ()) -> None:
@@ -34,8 +38,48 @@ def acquire(name: str, model: ModelSettings, path: Path, *, checkpoint: Files = 
     """
     if isinstance(model, TranslationModel) and vocabularies:
         model = with_vocabularies(model, *vocabularies)
-    weights = imported(model, checkpoint, path.with_name(f".{path.stem}.unpacked")) if checkpoint else initial(model)
-    write_weights(path, weights, metadata(name, model))
+    if not checkpoint:
+        write_weights(path, initial(model), metadata(name, model))
+        return
+    try:
+        _convert_alone(name, model, path, checkpoint)
+    finally:
+        for folder in path.parent.glob(f"{_scratch(path).name}*"):
+            shutil.rmtree(folder)
+
+
+def _convert_alone(name: str, model: ModelSettings, path: Path, files: Files) -> None:
+    """Have `convert` run in a process of its own, which TensorFlow aborts on some damage to a checkpoint."""
+    program = f"from {convert.__module__} import {convert.__name__}; {convert.__name__}()"
+    command = [sys.executable, "-P", "-c", program, name, model.model_dump_json(), path, *files]
+    environment = os.environ | {"PYTHONPATH": str(_LIBRARY)}
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
+    if done.stdout:
+        raise StudyError(done.stdout)
+    if done.returncode < 0:
+        raise StudyError(
+            f"{files[0]}: reading it ended TensorFlow with {Signals(-done.returncode).name}; not a readable TensorFlow"
+            " checkpoint, or too large for the memory: get all of it again"
+        )
+    done.check_returncode()
+
+
+def convert() -> None:
+    """Write the weights of the checkpoint that the arguments name. What is wrong with it goes to standard output."""
+    name, settings, path, *files = sys.argv[1:]
+    model: ModelSettings = TypeAdapter(ModelSettings).validate_json(settings)
+    try:
+        weights = imported(model, files, _scratch(Path(path)))
+        write_weights(path, weights, metadata(name, model))
+    except StudyError as error:
+        print(error)
+    except OSError as error:
+        print(f"{error.filename or path}: {unmet(error)}")
+
+
+def _scratch(path: Path) -> Path:
+    """Return where an archive is unpacked: beside the weights, where there is room for them."""
+    return path.with_name(f".{path.stem}.unpacked")
 
 
 def with_vocabularies(model: TranslationModel, source: str | Path, target: str | Path) -> TranslationModel:
@@ -49,41 +93,38 @@ def with_vocabularies(model: TranslationModel, source: str | Path, target: str |
 
 def initial(model: ModelSettings) -> Weights:
     """The random weights that `model.seed` gives."""
-    import keras
+    from tocompress.tasks.networks import initial_network
 
-    keras.utils.set_random_seed(model.seed)
-    return values(variables(model))
+    return values(initial_network(model, model.seed)[1])
 
 
 def imported(model: ModelSettings, files: Files, scratch: Path) -> Weights:
-    """The weights of a TensorFlow checkpoint, by exact name; its other variables are ignored.
+    """Return the weights of a TensorFlow checkpoint, by exact name. Its other variables are ignored.
 
-    `files`: those of the checkpoint, or an archive, which is unpacked as the new folder `scratch`, or a folder that
-    holds it. Raises StudyError where it has another digest than the config says, lacks a variable, has it in another
-    shape, or has values that no network can have.
+    `files`: the checkpoint's own, an archive, which is unpacked as the new folder `scratch`, or a folder that holds it.
+    StudyError where it has another digest than the config says, lacks a variable, has it in another shape, or has
+    values that no network can have.
     """
-    import keras
-
-    with keras.StatelessScope(initialize_variables=False):
-        expected = {name: tuple(variable.shape) for name, variable in variables(model).items()}
+    assert model.checkpoint is not None  # else there were no files
     try:
-        return _read(model, [Path(file) for file in files], expected, scratch)
+        return _read(model, _prefix(model.checkpoint, [Path(file) for file in files], scratch))
     except StudyError as error:
         # The place where an archive was unpacked says nothing, and is gone.
         raise StudyError(str(error).replace(str(scratch), str(files[0]))) from error
-    finally:
-        for folder in scratch.parent.glob(f"{scratch.name}*"):  # and what a killed process has left
-            shutil.rmtree(folder)
 
 
-def _read(model: ModelSettings, files: Sequence[Path], expected: Shapes, scratch: Path) -> Weights:
-    assert model.checkpoint is not None  # else there were no files
-    prefix = _prefix(model.checkpoint, files, scratch)
+def _read(model: ModelSettings, prefix: Path) -> Weights:
+    import keras
+
+    from tocompress.tasks.networks import initial_network
+
     shapes = tensorflow_checkpoint.shapes(prefix)
+    with keras.StatelessScope(initialize_variables=False):
+        expected = {name: tuple(variable.shape) for name, variable in initial_network(model, model.seed)[1].items()}
     if isinstance(model, TranslationModel):
         _check_vocabularies(prefix, expected, shapes)
     ignored = sorted(shapes.keys() - expected.keys())
-    print(f"{prefix.name}: {len(expected)} variables; ignored: {', '.join(ignored) or 'none'}")
+    print(f"{prefix.name}: {len(expected)} variables; ignored: {', '.join(ignored) or 'none'}", file=sys.stderr)
     weights = values(tensorflow_checkpoint.read(prefix, expected))
     with about(prefix):
         check_numbers(weights)
@@ -107,24 +148,11 @@ def _prefix(checkpoint: Checkpoint, files: Sequence[Path], scratch: Path) -> Pat
     if len(files) == 1 and first.is_file():
         check_digest(first, checkpoint.sha256)
     if len(files) == 1 and first.is_file() and is_archive(first):
+        shutil.rmtree(scratch, ignore_errors=True)  # a killed process may have left it
         unpack(first, scratch)
         return tensorflow_checkpoint.find(scratch, checkpoint.file)
     index = next((file for file in files if file.suffix == ".index"), first)
     return tensorflow_checkpoint.find(index, checkpoint.file)
-
-
-def variables(model: ModelSettings) -> dict[str, keras.Variable]:
-    """The variables of a newly built network in its training form, by their names in the checkpoint."""
-    if isinstance(model, ImageModel):
-        from tocompress.models.variables import named_variables
-
-        return named_variables(
-            registry.build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
-        )
-    gnmt = registry.module(model.network)
-    shapes = gnmt.shapes(model.source_vocabulary, model.target_vocabulary, gnmt.units(model.width))
-    named: dict[str, keras.Variable] = gnmt.named_variables(gnmt.GNMT(shapes, seed=model.seed))
-    return named
 
 
 def values(named: dict[str, Any]) -> Weights:

@@ -5,23 +5,22 @@ from __future__ import annotations
 import gzip
 import re
 import tarfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager
 from difflib import get_close_matches
+from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tocompress.checkpoints import checkpoint_v1, checkpoint_v2
 from tocompress.checkpoints.foreign import refuse_foreign, refuse_objects
 from tocompress.checkpoints.prefix import files_of, index_of, prefix_of
-from tocompress.checkpoints.stored import Stored
-from tocompress.checkpoints.table import DAMAGE
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 
 #: V1 files, as they are published and as a training writes them.
 _V1 = re.compile(r".*\.ckpt(-\d+)?(-\d{5}-of-\d{5})?")
-_NOT_READABLE = "not a readable TensorFlow checkpoint, get all of it again"
 
 
 def find(path: Path, name: str | None = None) -> Path:
@@ -48,51 +47,49 @@ def find(path: Path, name: str | None = None) -> Path:
 
 
 def shapes(prefix: Path) -> dict[str, tuple[int, ...]]:
-    """The shape of every variable; a StudyError where the files are damaged."""
-    return {name: variable.shape for name, variable in _stored(prefix).items()}
+    """Return the shape of every variable. StudyError names a checkpoint that is damaged or is none."""
+    with _reader(prefix) as reader:
+        return _shapes(reader)
 
 
 def read(prefix: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
-    """The variables named in `expected`, in its order and with the stored dtype, mapped from the file; no others.
+    """Return the variables named in `expected`, in its order and with the stored dtype, and no others.
 
-    StudyError names a variable that is missing or has another shape than `expected` says, or a damaged file.
+    StudyError names a variable that is missing, has another shape than `expected` says or holds no real numbers, or a
+    damaged checkpoint. TensorFlow aborts the process on some damage: `acquire` calls this in a process of its own.
     """
-    stored = _stored(prefix)
-    _check(prefix, expected, {name: variable.shape for name, variable in stored.items()})
-    return {name: _values(name, stored[name]) for name in expected}
+    with _reader(prefix) as reader:
+        stored, types = _shapes(reader), reader.get_variable_to_dtype_map()
+    _check(prefix, expected, stored)
+    for name in expected:
+        if not (types[name].is_floating or types[name].is_integer):
+            raise StudyError(f"{prefix}: '{name}' is of the type {types[name].name}, expected real numbers")
+    with _reader(prefix) as reader:
+        # TensorFlow holds a tensor of the format V1 three times while it reads it: first while nothing else is held.
+        largest_first = sorted(expected, key=lambda name: prod(expected[name]), reverse=True)
+        tensors = {name: np.asarray(reader.get_tensor(name)) for name in largest_first}
+    return {name: tensors[name] for name in expected}
 
 
-def _stored(prefix: Path) -> dict[str, Stored]:
-    if (index := index_of(prefix)).is_file():
-        return _variables(index, lambda _: checkpoint_v2.variables(prefix))
-    files = files_of(prefix)
-    return {name: stored for file in files for name, stored in _variables(file, checkpoint_v1.variables).items()}
+@contextmanager
+def _reader(prefix: Path) -> Iterator[Any]:
+    """Yield TensorFlow's reader of a checkpoint. Whatever it raises becomes a StudyError that names the checkpoint."""
+    import tensorflow as tf
 
-
-def _variables(file: Path, read: Callable[[Path], dict[str, Stored]]) -> dict[str, Stored]:
+    # A checkpoint of V1 may be several files, which TensorFlow finds by a pattern.
+    sharded = not (prefix.is_file() or index_of(prefix).is_file())
     try:
-        return read(file)
-    except (*DAMAGE, OSError) as error:
-        if not isinstance(error, OSError):
+        # TensorFlow takes brackets in the name of a folder for a pattern too.
+        with chdir(prefix.parent):
+            yield tf.train.load_checkpoint(f"{prefix.name}-?????-of-?????" if sharded else prefix.name)
+    except Exception as error:
+        for file in files_of(prefix)[:1]:  # the index, where there is one
             refuse_foreign(file)
-        raise StudyError(f"{file}: {_reason(error)}; {_NOT_READABLE}") from error
+        raise StudyError(f"{prefix}: {error}; not a readable TensorFlow checkpoint, get all of it again") from error
 
 
-def _values(name: str, variable: Stored) -> np.ndarray:
-    try:
-        return variable.read()
-    except (*DAMAGE, OSError) as error:
-        raise StudyError(f"{variable.file}: '{name}': {_reason(error)}; {_NOT_READABLE}") from error
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case OSError():
-            return f"{error.strerror}"
-        case ValueError():
-            return str(error)
-        case _:
-            return "damaged"
+def _shapes(reader: Any) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(shape) for name, shape in reader.get_variable_to_shape_map().items()}
 
 
 def write(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:

@@ -10,10 +10,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tocompress.devices import SHARED, Record, agent
+from tocompress.devices import SHARED, Record
 from tocompress.devices.connection import Connection
-
-AGENT = Path(agent.__file__)
+from tocompress.devices.program import AGENT
 
 #: What agents of this machine hold while they measure.
 LOCK = SHARED / "tocompress.lock"
@@ -41,14 +40,15 @@ class LocalAgent:
     ) -> None:
         self._log = log
         self._name = name
-        # -I: neither this folder nor PYTHONPATH may shadow a module of the runtime.
-        self._command = [str(interpreter), "-I", str(AGENT), "--root", str(root)]
+        self._interpreter = str(interpreter)
+        self._arguments = ["--root", str(root)]
         if lock:
-            self._command += ["--lock", str(lock), "--patience", str(patience)]
+            self._arguments += ["--lock", str(lock), "--patience", str(patience)]
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="tocompress-")
         try:
+            self._program.write_bytes(AGENT)
             self._connect()
         except BaseException:
             self._folder.cleanup()
@@ -80,6 +80,12 @@ class LocalAgent:
         """The agent's process."""
         return self._connection.process.pid
 
+    @property
+    def _program(self) -> Path:
+        return Path(self._folder.name, "agent.zip")
+
     def _connect(self) -> None:
-        self._connection = Connection(self._name, [*self._command, "--folder", self._folder.name], self._log)
+        # -I: neither this folder nor PYTHONPATH may shadow a module of the runtime.
+        command = [self._interpreter, "-I", str(self._program), "--folder", self._folder.name, *self._arguments]
+        self._connection = Connection(self._name, command, self._log)
         self.hello = self._connection.hello

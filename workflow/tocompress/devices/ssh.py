@@ -17,7 +17,7 @@ from typing import Self
 
 from tocompress.devices import SHARED, ConnectionLost, Record, answered, understood
 from tocompress.devices.connection import Connection
-from tocompress.devices.local import AGENT
+from tocompress.devices.program import AGENT
 from tocompress.errors import StudyError
 from tocompress.settings.device import SshDevice
 
@@ -89,8 +89,8 @@ class SshAgent:
         self._patience = patience
         self._folder = _at_home(device.folder)
         self._interpreter = _at_home(device.interpreter)
-        self._digest = hashlib.sha256(AGENT.read_bytes()).hexdigest()
-        self._agent = f"{self._folder}/agent-{self._digest[:16]}.py"
+        self._digest = hashlib.sha256(AGENT).hexdigest()
+        self._agent = f"{self._folder}/agent-{self._digest[:16]}.zip"
 
     def __enter__(self) -> Self:
         self._shell = _Shell(self._name, self._device)
@@ -136,7 +136,7 @@ class SshAgent:
         """Remove from the machine all that was sent there."""
         self._answer({"command": "clean"})
         folder = shlex.quote(self._folder)
-        self._shell.run(f"rm -f -- {folder}/agent-*.py; rmdir -- {folder}/files {folder} 2>/dev/null || true")
+        self._shell.run(f"rm -f -- {folder}/agent-*.zip; rmdir -- {folder}/files {folder} 2>/dev/null || true")
 
     def _connect(self) -> None:
         self._check_python()
@@ -232,7 +232,7 @@ class _Shell:
         """The command here that runs a script of sh there, whatever shell the user has there."""
         return [*self._ssh, "--", self._host, f"exec sh -c {shlex.quote(script)}"]
 
-    def run(self, script: str, stdin: Path = Path("/dev/null")) -> str:
+    def run(self, script: str, stdin: bytes = b"") -> str:
         """What a script prints; raises _ScriptFailed when it fails, StudyError or ConnectionLost when ssh does."""
         status, output, complaint = self._finished(self.command(script), stdin)
         if status == 255:
@@ -241,14 +241,14 @@ class _Shell:
             raise _ScriptFailed(_last_line(complaint) or f"exit code {status}")
         return output
 
-    def _finished(self, command: list[str], stdin: Path = Path("/dev/null")) -> tuple[int, str, str]:
+    def _finished(self, command: list[str], stdin: bytes = b"") -> tuple[int, str, str]:
         """The exit status of a command, its stdout and its stderr."""
         # A file: the process that holds the connection may keep the end of a pipe open.
-        with stdin.open("rb") as source, tempfile.TemporaryFile() as errors:
+        with tempfile.TemporaryFile() as errors:
             try:
                 finished = subprocess.run(
                     command,
-                    stdin=source,
+                    input=stdin,
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     timeout=_SECONDS_OF_A_SCRIPT,

@@ -1,4 +1,4 @@
-"""Score the predictions of a variant, whatever they are of."""
+"""Score the predictions of a variant, whatever its task."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pandas as pd
 from tocompress.errors import about
 from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.jobs import ScoreJob
-from tocompress.tables import columns, read_table
+from tocompress.tables import read_table
 
 
-def score(predictions: str | Path, baseline: str | Path, inputs: ScoreJob) -> pd.DataFrame:
-    """The table 'metrics' of the predictions in a file, against those of the uncompressed model in another."""
-    how = inputs.scores.model_dump()
-    # Each imported where it is needed: importing what the other kind is scored by takes as long as scoring.
-    if "hypothesis" in columns(predictions):
+def score(predictions: str | Path, baseline: str | Path, job: ScoreJob) -> pd.DataFrame:
+    """Return the table `metrics` of the predictions in a file, against those of the uncompressed model in another."""
+    how = job.scores.model_dump()
+    # Each task's scores are imported where they are needed: the libraries of the other take as long as scoring.
+    if job.task == "translation":
         from tocompress.tasks.translation import scores as translation
 
         translations = [read_table(file, SENTENCE_PREDICTIONS) for file in (predictions, baseline)]
         with about(predictions):
-            return translation.scores(*translations, language=inputs.language, **how)
+            return translation.scores(*translations, language=job.language, **how)
     from tocompress.tasks.classification import scores as classification
 
     images = [read_table(file, IMAGE_PREDICTIONS) for file in (predictions, baseline)]

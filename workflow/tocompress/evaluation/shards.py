@@ -1,4 +1,4 @@
-"""A test set shared out among several jobs, and their predictions put together again."""
+"""Put the predictions of the shards of a test set together."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.tables import columns, read_table, write_table
 
 
-def gather(predictions: str | Path, shares: Sequence[str | Path]) -> None:
-    """Write the predictions of all shares as one table, in the order of the examples."""
-    schema = SENTENCE_PREDICTIONS if "hypothesis" in columns(shares[0]) else IMAGE_PREDICTIONS
-    table = pd.concat([read_table(share, schema) for share in shares], ignore_index=True)
+def gather(predictions: str | Path, shards: Sequence[str | Path]) -> None:
+    """Write the predictions of all shards as one table, in the order of the examples."""
+    schema = SENTENCE_PREDICTIONS if "hypothesis" in columns(shards[0]) else IMAGE_PREDICTIONS
+    table = pd.concat([read_table(shard, schema) for shard in shards], ignore_index=True)
     write_table(predictions, schema, table.sort_values("example", kind="stable", ignore_index=True))

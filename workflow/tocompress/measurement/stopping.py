@@ -214,13 +214,19 @@ def _diagnosis(
         "drift": drift.size,
         "drift_p": drift.p,
         "drift_within": shared_change(blocks["growth"].dropna().to_numpy()).size,
+        **_of_session(machine),
+        "stationary": unsteady is None,
+        "converged": reason is None,
+        "reason": reason,
+    }
+
+
+def _of_session(machine: Machine) -> dict[str, float | None]:
+    return {
         "session_drift": machine.drift.size,
         "session_drift_p": machine.drift.p,
         "session_drift_within": machine.drift_within.size,
         "session_drift_within_p": machine.drift_within.p,
-        "stationary": unsteady is None,
-        "converged": reason is None,
-        "reason": reason,
     }
 
 

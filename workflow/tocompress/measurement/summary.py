@@ -78,7 +78,7 @@ def _verdicts(samples: pd.DataFrame, level: float, target: float) -> dict[tuple[
 def memory_rows(
     memory: pd.DataFrame, processor: str = "cpu", level: float = LEVEL, target: float = TARGET
 ) -> pd.DataFrame:
-    """`memory` (byte): the peak of a worker less that of the same round's control worker.
+    """Return the rows of `memory` (byte): the peak of a worker less the peak of the same round's control worker.
 
     Without a label it is the peak while inferring: the runs after the first, once the memory freed by loading has been
     given back. The label `loading` is the peak from reading the artifact to the end of the first inference, in which
@@ -90,17 +90,11 @@ def memory_rows(
         index=["variant", "dequantization", "process"], columns="phase", values="peak"
     )
     if peaks.isna().to_numpy().any():
-        reason = (
-            "the device's kernel does not tell a process's peak memory by phase"
-            if memory["vm_hwm"].isna().any()
-            else "the device does not tell how much graphics memory a process has (a Jetson does, to root)"
-        )
+        reason = _why_no_peaks(memory)
         return frame(unavailable(condition, "memory", reason) for condition in conditions(peaks["last"]))
     rows: list[dict[str, Any]] = []
     for label, peak in ((None, peaks["last"]), ("loading", peaks[["loaded", "first"]].max(axis=1))):
-        control = peak[peak.index.get_level_values("variant") == CONTROL].droplevel(["variant", "dequantization"])
-        models = peak[peak.index.get_level_values("variant") != CONTROL].astype(float)
-        over_control = models - control.reindex(models.index.get_level_values("process")).to_numpy(dtype=float)
+        over_control = _over_control(peak)
         rows += [
             measured(
                 condition,
@@ -116,6 +110,20 @@ def memory_rows(
             for condition in conditions(over_control)
         ]
     return frame(rows)
+
+
+def _why_no_peaks(memory: pd.DataFrame) -> str:
+    if memory["vm_hwm"].isna().any():
+        return "the device's kernel does not tell a process's peak memory by phase"
+    return "the device does not tell how much graphics memory a process has (a Jetson does, to root)"
+
+
+def _over_control(peak: pd.Series[float]) -> pd.Series[float]:
+    """Return how far each model's peak is over the peak of the control worker of the same process number."""
+    of_control = peak.index.get_level_values("variant") == CONTROL
+    control = peak[of_control].droplevel(["variant", "dequantization"])
+    models = peak[~of_control].astype(float)
+    return models - control.reindex(models.index.get_level_values("process")).to_numpy(dtype=float)
 
 
 def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:

@@ -9,14 +9,17 @@ B sentences, S source tokens, T target tokens, K beams, L decoded tokens, V targ
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from math import prod
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
-UNKNOWN, START, END = 0, 1, 2
+from tocompress.models.beams import END, Beams, each, extend, first_beams, write_token
+from tocompress.models.lstm import CellState, Tensor, Weights, at, backwards, gate, lstm, run_cell, split_kernel
+
+UNKNOWN, START = 0, 1
 
 GUIDE_WIDTH = 0.2  # of the pace that guided attention allows for, as a share of the sentence
 UNITS = 1024  # LSTM units of a layer of the published network
@@ -37,16 +40,7 @@ ATTENTION_B = f"{_ATTENTION}/bahdanau_attention/attention_b"
 DECODER_CELLS = tuple(f"{_DECODER}/multi_rnn_cell/cell_{index}/basic_lstm_cell" for index in range(1, 4))
 PROJECTION_KERNEL = f"{_DECODER}/output_projection/kernel"
 
-Tensor = Any
-Weights = Mapping[str, Tensor]
 Shapes = Mapping[str, tuple[int, ...]]
-
-
-class CellState(NamedTuple):
-    """State of one LSTM cell: both [B, units], or [T, B, units] where stacked over time."""
-
-    cell: Tensor
-    output: Tensor
 
 
 class Encoded(NamedTuple):
@@ -70,14 +64,6 @@ class DecoderState(NamedTuple):
 
     cells: tuple[CellState, ...]
     context: Tensor
-
-
-class Beams(NamedTuple):
-    """The hypotheses of a beam search, best first, each [B, K]; a length counts a finished one's `</s>`."""
-
-    log_probability: Tensor
-    length: Tensor
-    finished: Tensor
 
 
 def units(width: float) -> int:
@@ -131,16 +117,16 @@ def encode(
     """Encode source [B, S] of the true lengths [B], at least 1; what stands in the padding has no effect."""
     embedded = ops.take(weights[SOURCE_EMBEDDING], ops.transpose(source), axis=0)
     last = ops.cast(source_length, "int32") - 1
-    backwards = _backwards(embedded, last)
+    reading_backwards = backwards(embedded, last)
 
     def layer(scope: str, inputs: Tensor) -> tuple[Tensor, CellState]:
-        states = _run_cell(weights, scope, keras.random.dropout(inputs, dropout, seed=seed))
-        return states.output, CellState(*(_at(values, last) for values in states))
+        states = run_cell(weights, scope, keras.random.dropout(inputs, dropout, seed=seed))
+        return states.output, CellState(*(at(values, last) for values in states))
 
     forward, _ = layer(FORWARD, embedded)
-    backward, backward_state = layer(BACKWARD, _at(embedded, backwards))
+    backward, backward_state = layer(BACKWARD, at(embedded, reading_backwards))
     first, *upper = ENCODER_CELLS
-    hidden, state = layer(first, ops.concatenate([forward, _at(backward, backwards)], axis=-1))
+    hidden, state = layer(first, ops.concatenate([forward, at(backward, reading_backwards)], axis=-1))
     states = [backward_state, state]
     for scope in upper:
         output, state = layer(scope, hidden)
@@ -171,11 +157,11 @@ def decode_step(
     """Logits [B, V] of the token after `token` [B], and the next state."""
     embedded = ops.take(weights[TARGET_EMBEDDING], token, axis=0)
     first, *upper = state.cells
-    first = _lstm(weights, ATTENTION_CELL, ops.concatenate([embedded, state.context], axis=-1), first)
+    first = lstm(weights, ATTENTION_CELL, ops.concatenate([embedded, state.context], axis=-1), first)
     context = _attend(weights, attention, first.output)
     hidden, cells = first.output, [first]
     for index, (scope, cell) in enumerate(zip(DECODER_CELLS, upper, strict=True)):
-        cell = _lstm(weights, scope, ops.concatenate([hidden, context], axis=-1), cell)
+        cell = lstm(weights, scope, ops.concatenate([hidden, context], axis=-1), cell)
         hidden = hidden + cell.output if index else cell.output
         cells.append(cell)
     return ops.matmul(hidden, weights[PROJECTION_KERNEL]), DecoderState(tuple(cells), context)
@@ -212,7 +198,7 @@ def _decode_given(
     hidden = queries
     for index, (scope, state) in enumerate(zip(DECODER_CELLS, encoded.states[1:], strict=True)):
         inputs = keras.random.dropout(ops.concatenate([hidden, context], axis=-1), dropout, seed=seed)
-        output = _run_cell(weights, scope, inputs, state).output
+        output = run_cell(weights, scope, inputs, state).output
         hidden = hidden + output if index else output
     return ops.matmul(ops.transpose(hidden, (1, 0, 2)), weights[PROJECTION_KERNEL]), encoded, queries
 
@@ -259,7 +245,7 @@ def greedy(
         logits, state = decode_step(weights, attention, token, state)
         token = ops.where(finished, END, ops.cast(ops.argmax(logits, axis=-1), "int32"))
         finished = ops.logical_and(ops.equal(token, END), ops.logical_not(forced))
-        return step + 1, _write(ids, step, token), token, finished, state
+        return step + 1, write_token(ids, step, token), token, finished, state
 
     steps, ids, *_ = ops.while_loop(
         unfinished,
@@ -290,7 +276,7 @@ def beam_search(
     without its `</s>` at the step that ends it, and with it from then on.
     """
     encoded = encode(weights, source, source_length)
-    encoded, source_length = _each((encoded, source_length), lambda rows: ops.repeat(rows, beam_width, axis=0))
+    encoded, source_length = each((encoded, source_length), lambda rows: ops.repeat(rows, beam_width, axis=0))
     attention = attention_over(weights, encoded.memory, source_length)
     limit, forced = ops.convert_to_tensor(maximum_length, "int32"), ops.convert_to_tensor(forced, "bool")
     batch = ops.shape(source)[0]
@@ -300,115 +286,23 @@ def beam_search(
 
     def advance(step: Tensor, ids: Tensor, token: Tensor, beams: Beams, state: DecoderState) -> tuple[Any, ...]:
         logits, state = decode_step(weights, attention, token, state)
-        beams, parent, token = _extend(beams, logits, length_penalty, forced)
-        ids, state = _each((ids, state), lambda rows: ops.take(rows, parent, axis=0))
-        return step + 1, _write(ids, step, token), token, beams, state
+        beams, parent, token = extend(beams, logits, length_penalty, forced)
+        ids, state = each((ids, state), lambda rows: ops.take(rows, parent, axis=0))
+        return step + 1, write_token(ids, step, token), token, beams, state
 
-    steps, ids, *_ = ops.while_loop(
-        unfinished,
-        advance,
-        (
-            ops.zeros((), "int32"),
-            ops.full((batch * beam_width, limit), END, "int32"),
-            ops.full((batch * beam_width,), START, "int32"),
-            _first_beams(batch, beam_width),
-            initial_state(encoded),
-        ),
-    )
+    steps, ids, *_ = ops.while_loop(unfinished, advance, _before_first_step(batch, beam_width, limit, encoded))
     return ops.reshape(ids, (-1, beam_width, limit))[:, 0, :steps]
 
 
-def _first_beams(batch: Tensor | int, beam_width: int) -> Beams:
-    """Empty hypotheses, of which only the first can be extended: the others are its copies."""
-    log_probability = ops.where(ops.equal(ops.arange(beam_width), 0), 0.0, -float("inf"))
-    return Beams(
-        log_probability=ops.broadcast_to(log_probability, (batch, beam_width)),
-        length=ops.zeros((batch, beam_width), "int32"),
-        finished=ops.zeros((batch, beam_width), "bool"),
+def _before_first_step(batch: Tensor | int, beam_width: int, limit: Tensor, encoded: Encoded) -> tuple[Any, ...]:
+    """Return the step, ids [B * K, limit], last tokens [B * K], beams and state that the search begins with."""
+    return (
+        ops.zeros((), "int32"),
+        ops.full((batch * beam_width, limit), END, "int32"),
+        ops.full((batch * beam_width,), START, "int32"),
+        first_beams(batch, beam_width),
+        initial_state(encoded),
     )
-
-
-def _extend(beams: Beams, logits: Tensor, length_penalty: float, forced: Tensor) -> tuple[Beams, Tensor, Tensor]:
-    """The K best continuations by logits [B * K, V]; the row [B * K] each one continues; its token [B * K]."""
-    beam_width, vocabulary = beams.length.shape[1], logits.shape[1]
-    is_end = ops.equal(ops.arange(vocabulary, dtype="int32"), END)
-    running = ops.logical_not(beams.finished)[:, :, None]
-    log_probability = ops.reshape(ops.log_softmax(logits, axis=-1), (-1, beam_width, vocabulary))
-    log_probability = ops.where(running, log_probability, ops.where(is_end, 0.0, -float("inf")))
-    log_probability = log_probability + beams.log_probability[:, :, None]
-    longer = ops.logical_and(running, ops.logical_or(forced, ops.logical_not(is_end)))
-    length = ops.cast(beams.length[:, :, None] + ops.cast(longer, "int32"), log_probability.dtype)
-    scores = log_probability / ((5.0 + length) / 6.0) ** length_penalty
-
-    _, best = ops.top_k(ops.reshape(scores, (-1, beam_width * vocabulary)), beam_width)
-    first_row = beam_width * ops.arange(ops.shape(best)[0], dtype="int32")[:, None]
-    parent, token = first_row + best // vocabulary, best % vocabulary
-    length, finished = (ops.take(ops.reshape(values, (-1,)), parent) for values in (beams.length, beams.finished))
-    extended = Beams(
-        log_probability=ops.take(ops.reshape(log_probability, (-1,)), parent * vocabulary + token),
-        length=length + ops.cast(ops.logical_not(finished), "int32"),
-        finished=ops.logical_and(ops.logical_or(finished, ops.equal(token, END)), ops.logical_not(forced)),
-    )
-    return extended, ops.reshape(parent, (-1,)), ops.reshape(token, (-1,))
-
-
-def _each(structure: Any, change: Callable[[Tensor], Tensor]) -> Any:
-    return keras.tree.map_structure(change, structure)
-
-
-def _write(ids: Tensor, step: Tensor, token: Tensor) -> Tensor:
-    """`ids` [B, L] with column `step` set to `token` [B]."""
-    column = ops.arange(ops.shape(ids)[1], dtype="int32")[None, :]
-    return ops.where(ops.equal(column, step), token[:, None], ids)
-
-
-def _lstm(weights: Weights, scope: str, inputs: Tensor, state: CellState) -> CellState:
-    """One step of a cell on inputs [B, features]."""
-    joined = ops.concatenate([inputs, state.output], axis=-1)
-    return _gate(ops.matmul(joined, weights[f"{scope}/kernel"]) + weights[f"{scope}/bias"], state.cell)
-
-
-def _gate(gates: Tensor, cell: Tensor) -> CellState:
-    """TensorFlow's BasicLSTMCell (gates in its order i, j, f, o; forget bias 1) after its matrix product."""
-    write, candidate, keep, expose = ops.split(gates, 4, axis=-1)
-    cell = cell * ops.sigmoid(keep + 1.0) + ops.sigmoid(write) * ops.tanh(candidate)
-    return CellState(cell, ops.tanh(cell) * ops.sigmoid(expose))
-
-
-def _split_kernel(weights: Weights, scope: str, inputs: int) -> tuple[Tensor, Tensor]:
-    """A cell's kernel, for the first `inputs` features and for what depends on the previous step."""
-    kernel = weights[f"{scope}/kernel"]
-    return kernel[:inputs], kernel[inputs:]
-
-
-def _run_cell(weights: Weights, scope: str, inputs: Tensor, initial: CellState | None = None) -> CellState:
-    """Run a cell over inputs [T, B, features], from zeros unless `initial`: its states after each step, stacked."""
-    input_kernel, recurrent_kernel = _split_kernel(weights, scope, inputs.shape[-1])
-    projected = ops.matmul(inputs, input_kernel) + weights[f"{scope}/bias"]
-    if initial is None:
-        nothing = ops.zeros((ops.shape(inputs)[1], recurrent_kernel.shape[0]), projected.dtype)
-        initial = CellState(nothing, nothing)
-
-    def step(state: CellState, current: Tensor) -> tuple[CellState, CellState]:
-        state = _gate(current + ops.matmul(state.output, recurrent_kernel), state.cell)
-        return state, state
-
-    states: CellState
-    _, states = ops.scan(step, initial, projected)
-    return states
-
-
-def _backwards(sequence: Tensor, last: Tensor) -> Tensor:
-    """Positions [T, B] that read `sequence` [T, B, features] from position `last` [B] down to 0, then its padding."""
-    position = ops.arange(ops.shape(sequence)[0], dtype="int32")[:, None]
-    return ops.where(position <= last, last - position, position)
-
-
-def _at(sequence: Tensor, position: Tensor) -> Tensor:
-    """`sequence` [T, B, features] at each sentence's own position(s) [..., B]."""
-    _, batch, features = ops.shape(sequence)
-    rows = position * batch + ops.arange(batch, dtype="int32")
-    return ops.take(ops.reshape(sequence, (-1, features)), rows, axis=0)
 
 
 def _run_attention_cell(
@@ -422,7 +316,7 @@ def _run_attention_cell(
     """Run decoder cell 0 over target embeddings [T, B, features]: its outputs and contexts, both [T, B, units]."""
     attention = attention_over(weights, encoded.memory, source_length)
     state = initial_state(encoded)
-    input_kernel, recurrent_kernel = _split_kernel(weights, ATTENTION_CELL, embedded.shape[-1])
+    input_kernel, recurrent_kernel = split_kernel(weights, ATTENTION_CELL, embedded.shape[-1])
     inputs = keras.random.dropout(embedded, dropout, seed=seed)
     projected = ops.matmul(inputs, input_kernel) + weights[f"{ATTENTION_CELL}/bias"]
     ones = ops.ones((ops.shape(embedded)[0], *ops.shape(state.context)), projected.dtype)
@@ -432,7 +326,7 @@ def _run_attention_cell(
         cell, context = carry
         gates, keep = ops.split(current, [recurrent_kernel.shape[1]], axis=-1)
         joined = ops.concatenate([context * keep, cell.output], axis=-1)
-        cell = _gate(gates + ops.matmul(joined, recurrent_kernel), cell.cell)
+        cell = gate(gates + ops.matmul(joined, recurrent_kernel), cell.cell)
         carry = (cell, _attend(weights, attention, cell.output))
         return carry, carry
 

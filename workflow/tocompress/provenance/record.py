@@ -35,8 +35,7 @@ class Record(Settings):
     script: str
     wildcards: dict[str, str]
     settings: Any  # the slice of the config that the job depends on
-    code: str | None  # digests, as of `provenance.digests`; null: on purpose, nothing depends on it
-    environment: str | None
+    code: str | None  # its digest, as of `provenance.digests`; null: on purpose, nothing depends on it
     versions: dict[str, str]  # of the libraries that the script imports
     lock: str | None  # the digest of envs/requirements.txt
     commit: str | None  # of the repository; "-dirty": files were changed since
@@ -66,7 +65,6 @@ def write_record(snakemake: Any, started: datetime) -> None:
         wildcards={name: str(value) for name, value in snakemake.wildcards.items()},
         settings=json.loads(params.get("settings", "null")),
         code=params.get("code"),
-        environment=params.get("environment"),
         versions=versions(script) if (SCRIPTS / script).is_file() else {},
         lock=digest(_LOCK) if _LOCK.is_file() else None,
         commit=_commit(),

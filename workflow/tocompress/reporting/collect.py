@@ -58,7 +58,7 @@ def _of(table: pd.DataFrame, what: str, model: str, variant: str) -> pd.DataFram
     rows = table[(table["model"] == model) & (table["variant"] == variant)]
     if rows.empty:
         raise StudyError(f"study: no {what} of {model} {variant} among the files; make it again")
-    return rows.drop(columns=["model", "variant"])
+    return rows.drop(columns=["runtime", "model", "variant"], errors="ignore")
 
 
 def _artifact_parts(settings: AggregateJob, artifacts: pd.DataFrame) -> Iterator[Part]:

@@ -140,7 +140,7 @@ def report(
     settings: ReportJob,
     facts: Mapping[str, Mapping[str, str]],
 ) -> str:
-    """The report as HTML, of tables of the schemas `study` and `claims`; `facts` are of each device's sessions."""
+    """Return the report as HTML, of tables of the schemas `study` and `claims`. `facts` are of a device's sessions."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tocompress.reporting"),
         autoescape=True,
@@ -148,15 +148,8 @@ def report(
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    script = _source(environment, "report.js")
-    advice = guidelines(study)
-    statements = by_statement(claims)
-    table_1 = next((figure for figure in figures if figure.name == _TABLE_1), None)
     return environment.get_template("report.html.j2").render(
         title=settings.report.title,
-        style=_source(environment, "report.css"),
-        script=script,
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
         models=_model_names(study),
         variants=variants(study),
         devices=devices(study),
@@ -165,23 +158,57 @@ def report(
         facts=facts,
         versions=versions(),
         config=_as_yaml(settings.config),
-        table_1=table_1,
-        model_rows=_model_rows(table_1.rows) if table_1 else [],
-        figures=[figure for figure in figures if figure.name != _TABLE_1],
-        claims=[_claim(row) for row in claims.to_dict("records")],
-        verdicts=VERDICTS,
-        number_counts=statements.loc[statements["number"], "verdict"].value_counts().to_dict(),
-        wording_counts=statements.loc[~statements["number"], "verdict"].value_counts().to_dict(),
-        goals=list(GOALS),
-        guidelines=advice,
-        known_goals=[
-            goal for goal in GOALS if any(found.effects.get(goal) for rows in advice.values() for found in rows)
-        ],
         methods=methods(study),
         levels=[f"{100 * level:g} %" for level in sorted(study["level"].dropna().unique())],
         rows=len(study),
         data=embedded(study[[*_FIRST, *(name for name in study.columns if name not in (*_FIRST, *_LEFT_OUT))]]),
+        **_look(environment),
+        **_figures(figures),
+        **_claims(claims),
+        **_guidelines(study),
     )
+
+
+def _look(environment: jinja2.Environment) -> dict[str, Any]:
+    """Return the page's style and script, and the digest by which a browser knows the script."""
+    script = _source(environment, "report.js")
+    return {
+        "style": _source(environment, "report.css"),
+        "script": script,
+        "script_digest": base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii"),
+    }
+
+
+def _figures(figures: Sequence[Figure]) -> dict[str, Any]:
+    """Return Table I, its rows, and the other figures."""
+    table_1 = next((figure for figure in figures if figure.name == _TABLE_1), None)
+    return {
+        "table_1": table_1,
+        "model_rows": _model_rows(table_1.rows) if table_1 else [],
+        "figures": [figure for figure in figures if figure is not table_1],
+    }
+
+
+def _claims(claims: pd.DataFrame) -> dict[str, Any]:
+    """Return the claims, what verdicts mean, and how many numbers and statements without a number have each."""
+    statements = by_statement(claims)
+    return {
+        "claims": [_claim(row) for row in claims.to_dict("records")],
+        "verdicts": VERDICTS,
+        "number_counts": statements.loc[statements["number"], "verdict"].value_counts().to_dict(),
+        "wording_counts": statements.loc[~statements["number"], "verdict"].value_counts().to_dict(),
+    }
+
+
+def _guidelines(study: pd.DataFrame) -> dict[str, Any]:
+    """Return the guidelines, all goals, and those goals that any guideline knows an effect on."""
+    advice = guidelines(study)
+    effects = [found.effects for rows in advice.values() for found in rows]
+    return {
+        "guidelines": advice,
+        "goals": list(GOALS),
+        "known_goals": [goal for goal in GOALS if any(effect.get(goal) for effect in effects)],
+    }
 
 
 def _as_yaml(config: Mapping[str, Any]) -> str:

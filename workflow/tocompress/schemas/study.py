@@ -108,6 +108,7 @@ STRUCTURE = schema(
 #: What a device loads, one row a variant.
 ARTIFACT = schema(
     "artifact",
+    runtime=(TEXT, ""),
     model=(TEXT, ""),
     variant=(TEXT, ""),
     size=(COUNT, "byte"),
@@ -160,7 +161,7 @@ VALUE = {
 
 
 #: Scores of a variant.
-METRICS = schema("metrics", model=(TEXT, ""), variant=(TEXT, ""), **VALUE)
+METRICS = schema("metrics", runtime=(TEXT, ""), model=(TEXT, ""), variant=(TEXT, ""), **VALUE)
 
 
 #: One row a value.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from tocompress.errors import StudyError
-from tocompress.models.registry import NETWORKS
+from tocompress.models.registry import NETWORKS, Network
 from tocompress.settings.base import Name, Settings, Share, check_keys
 from tocompress.settings.benchmark import Dequantization
 from tocompress.vocabulary.metrics import ACCURACY, METRICS
@@ -20,6 +20,8 @@ from tocompress.vocabulary.variants import BASELINE, Variant
 
 #: Stands for the pruned variant of each model that has lost most while its accuracy is within the paper's budget.
 LARGEST_CUT = "largest_cut"
+#: Stands in the file for a claim on each number of the paper's Table I.
+TABLE_1 = "Table I"
 
 #: Units of the metrics that can be expressed so.
 _OF_UNITS = {"points": ("fraction", "score"), "remainder": ("fraction",)}
@@ -172,6 +174,7 @@ def load(path: str | Path, techniques: Mapping[str, str]) -> Claims:
     entries: Any = sections.get("claims")
     try:
         if isinstance(entries, list):
+            entries = [one for entry in entries for one in (_table_1() if entry == TABLE_1 else [entry])]
             sections["claims"] = [claim for entry in entries for claim in _readings(entry)]
         claims = Claims.model_validate(sections)
         _check(claims, [entry["id"] for entry in entries], techniques)
@@ -180,6 +183,37 @@ def load(path: str | Path, techniques: Mapping[str, str]) -> Claims:
     except ValueError as error:
         raise StudyError(f"{path}: {error}") from None
     return claims
+
+
+def _table_1() -> Iterator[dict[str, Any]]:
+    """Yield an entry for each number of Table I, network by network (paper, III-A)."""
+    for network in NETWORKS.values():
+        numbers = {
+            "parameters": ("parameters", network.parameters_paper / 1e6),
+            "top1": ("top-1 accuracy", network.top1_paper),
+            "top5": ("top-5 accuracy", network.top5_paper),
+            "bleu_tokenized": ("BLEU", network.bleu_paper),
+        }
+        for metric, (what, paper) in numbers.items():
+            if paper is not None:
+                yield {
+                    "id": f"table1_{metric}_{network.name}",
+                    "section": "III-A",
+                    "figure": TABLE_1,
+                    "statement": f"{what} of {network.name}",
+                    "paper": paper,
+                    "metric": metric,
+                    "expressed": "value",
+                    "variants": [BASELINE],
+                    "networks": [network.name],
+                    "inconsistent_with": _as_many_parameters(network) if metric == "parameters" else [],
+                }
+
+
+def _as_many_parameters(network: Network) -> list[str]:
+    """Return the claims of other networks to equally many parameters, which networks of another depth cannot have."""
+    others = [other for other in NETWORKS.values() if other is not network]
+    return [f"table1_parameters_{other.name}" for other in others if other.parameters_paper == network.parameters_paper]
 
 
 def _readings(entry: Any) -> list[Any]:

@@ -35,6 +35,7 @@ class _Made(Settings):
 class Glyphs(_Made):
     """Characters rendered from fonts under random distortion; made here."""
 
+    task: ClassVar = "classification"
     classes: ClassVar[int] = 100
 
     kind: Literal["glyphs"]
@@ -48,6 +49,7 @@ class Glyphs(_Made):
 class NumberPhrases(_Made):
     """English number, date, price and time phrases and their German translation; made here."""
 
+    task: ClassVar = "translation"
     kind: Literal["number_phrases"]
     seed: int = Field(1, ge=0, description="of what is made")
     train: Count = Field(60_000, description="pairs to learn from")
@@ -66,6 +68,7 @@ class NumberPhrases(_Made):
 class ImageNet(Settings):
     """ILSVRC2012's photographs, in any of the layouts that people keep them in; see `data.imagenet`."""
 
+    task: ClassVar = "classification"
     kind: Literal["imagenet"]
     images: str = Field(
         description="validation images: ILSVRC2012_img_val.tar, a folder with a folder for each synset, a folder of"
@@ -97,6 +100,7 @@ class ImageNet(Settings):
 class Wmt(Settings):
     """A test set of WMT with its vocabularies, and a training set to retrain on; see `data.wmt`."""
 
+    task: ClassVar = "translation"
     kind: Literal["wmt"]
     archive: Download | None = Field(None, description="what holds the files below; null: they are paths")
     languages: tuple[Language, Language] = Field(

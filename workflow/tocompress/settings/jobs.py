@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from tocompress.settings.base import Count, Name, Settings
 from tocompress.settings.benchmark import Benchmark
@@ -17,43 +17,45 @@ from tocompress.settings.technique import Prune
 from tocompress.settings.training import Retraining, Training
 
 
-class TrainJob(Settings):
-    """A model to train on its dataset."""
+class _OnDataset(Settings):
+    """A model, and the dataset that its task takes examples of."""
 
     model: ModelSettings
     data: DataSettings
+
+    @model_validator(mode="after")
+    def _task_is_the_same(self) -> _OnDataset:
+        if self.model.task != self.data.task:
+            raise ValueError(f"{self.model.network} takes no examples of the kind '{self.data.kind}'")
+        return self
+
+
+class TrainJob(_OnDataset):
+    """A model to train on its dataset."""
+
     training: Training
 
 
-class RankJob(Settings):
+class RankJob(_OnDataset):
     """A model whose channels are ranked on its dataset."""
 
-    model: ModelSettings
-    data: DataSettings
 
-
-class PruneJob(Settings):
+class PruneJob(_OnDataset):
     """A model to prune by a technique, and how it is retrained on its dataset, if it is."""
 
     technique: Prune
-    model: ModelSettings
-    data: DataSettings
     retraining: Retraining | None
 
 
-class SensitivityJob(Settings):
+class SensitivityJob(_OnDataset):
     """A model to scan on its dataset."""
 
-    model: ModelSettings
-    data: DataSettings
     sensitivity: Sensitivity
 
 
-class InputsJob(Settings):
+class InputsJob(_OnDataset):
     """A model, and how many inputs of its dataset it is timed on."""
 
-    model: ModelSettings
-    data: DataSettings
     count: Count
 
 
@@ -66,17 +68,17 @@ class BenchmarkJob(Settings):
     variants: tuple[str, ...]
 
 
-class PredictJob(Settings):
-    """A model to run over its test set."""
+class PredictJob(_OnDataset):
+    """A model whose artifact is run over its test set."""
 
-    model: ModelSettings
-    data: DataSettings
+    runtime: str
     prediction: Prediction
 
 
 class ScoreJob(Settings):
-    """How predictions are scored."""
+    """The task that predictions are of, and how they are scored."""
 
+    task: str
     scores: Scores
     language: str | None = Field(description="of translations that are Moses' tokens; null: they are plain text")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
@@ -45,6 +45,8 @@ class _Model(Settings):
 class ImageModel(_Model):
     """One of the ten convolutional networks."""
 
+    task: ClassVar = "classification"
+
     network: Literal[
         "inception_v1", "inception_v2", "inception_v3", "inception_v4", "resnet_v1_50", "resnet_v1_101",
         "resnet_v1_152", "vgg_16", "vgg_19", "mobilenet_v1",
@@ -55,6 +57,8 @@ class ImageModel(_Model):
 
 class TranslationModel(_Model):
     """The 4-layer GNMT."""
+
+    task: ClassVar = "translation"
 
     network: Literal["gnmt"]
     source_vocabulary: int | None = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -11,6 +11,9 @@ from tocompress.settings.base import Count, Settings
 
 class Quantize(Settings):
     """Post-training quantization of the weights, without retraining (paper, II-A)."""
+
+    #: The variant has the graph of its parent.
+    changes_shapes: ClassVar = False
 
     method: Literal["quantize"]
     bits: int = Field(ge=2, le=16, description="bits a weight is stored in")
@@ -22,6 +25,8 @@ class Quantize(Settings):
 
 class Prune(Settings):
     """Structured pruning: filters and units are removed, what is left is retrained (paper, II-B)."""
+
+    changes_shapes: ClassVar = True
 
     method: Literal["prune"]
     share: float = Field(

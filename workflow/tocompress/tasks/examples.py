@@ -1,4 +1,4 @@
-"""What networks are trained on, read from the files of a dataset's splits."""
+"""The examples that networks learn from, whatever their task."""
 
 from __future__ import annotations
 
@@ -7,45 +7,55 @@ from typing import Any
 
 import numpy as np
 
-from tocompress.data.pictures import read_pictures
-from tocompress.data.sets import read_sentences
 from tocompress.errors import StudyError
-from tocompress.settings.data import DataSettings, Pictures
-from tocompress.settings.model import ImageModel, ModelSettings
-from tocompress.tasks.classification import batches as images
-from tocompress.tasks.translation import batches as sentences
-from tocompress.tasks.translation.inputs import read_subwords
+from tocompress.settings.data import DataSettings
+from tocompress.settings.model import ModelSettings
+from tocompress.settings.training import Optimization
+from tocompress.tasks.classification import batches as classification
+from tocompress.tasks.translation import batches as translation
 
-Examples = images.Examples | sentences.Pairs
+Examples = classification.Examples | translation.Pairs
+Batches = classification.Batches | translation.Batches
+
+_BATCHES: dict[str, Any] = {"classification": classification, "translation": translation}
 
 
-def drawn(examples: Any, model: ModelSettings, count: int, seed: int, *, section: str, split: str) -> Any:
-    """So many examples, drawn at random, in their order. StudyError where the split has fewer than `section` asks."""
-    available = len(examples[1]) if isinstance(model, ImageModel) else len(examples)
+def read_examples(path: str | Path, model: ModelSettings, data: DataSettings) -> Examples:
+    """Return the examples of the split at `path`, as a model learns from them."""
+    examples: Examples = _BATCHES[model.task].read_examples(path, model, data)
+    return examples
+
+
+def drawn(examples: Examples, model: ModelSettings, count: int, seed: int, *, section: str, split: str) -> Examples:
+    """Return `count` examples, drawn at random, in their order.
+
+    Raises StudyError where the split has fewer examples than the config's `section` asks for.
+    """
+    task = _BATCHES[model.task]
+    available = task.count(examples)
     if count > available:
         raise StudyError(f"{section}: examples is {count}, but the {split} set holds {available}")
-    rows = np.sort(np.random.default_rng(seed).choice(available, count, replace=False))
-    if isinstance(model, ImageModel):
-        pictures, labels = examples
-        return pictures[rows], labels[rows]
-    return [examples[row] for row in rows]
+    chosen: Examples = task.choose(
+        examples, np.sort(np.random.default_rng(seed).choice(available, count, replace=False))
+    )
+    return chosen
 
 
-def shuffled_batches(examples: Any, model: ModelSettings, size: int, seed: int) -> images.Batches | sentences.Batches:
-    """The examples in batches in a random order, as the model's network takes them."""
-    if isinstance(model, ImageModel):
-        return images.Batches(examples, model, size, seed, learning=False)
-    return sentences.Batches(examples, size, seed)
+def shuffled_batches(examples: Examples, model: ModelSettings, size: int, seed: int) -> Batches:
+    """Return the examples in batches in a random order, as the model's network takes them."""
+    batches: Batches = _BATCHES[model.task].shuffled_batches(examples, model, size, seed)
+    return batches
 
 
-def read_examples(path: str | Path, model: ModelSettings, data: DataSettings) -> Any:
-    """The examples of a split, as a model learns from them: `images.Examples`, or `sentences.Pairs`."""
-    if isinstance(model, ImageModel) and isinstance(data, Pictures):
-        return read_pictures(path, model, data)
-    if isinstance(model, ImageModel) or isinstance(data, Pictures):
-        raise StudyError(f"{path}: {model.network} does not learn from data of the kind '{data.kind}'")
-    subwords, table = read_subwords(model, data), read_sentences(path)
-    return [
-        (np.array(subwords.source_ids(source), np.int32), np.array(subwords.target_ids(reference), np.int32))
-        for source, reference in zip(table["source"], table["reference"], strict=True)
-    ]
+def training_data(
+    model: ModelSettings, settings: Optimization, examples: Examples, validation: Examples
+) -> tuple[Batches, Any]:
+    """Return what `fit` takes: batches of the examples, and the validation set as the network takes it."""
+    data: tuple[Batches, Any] = _BATCHES[model.task].training_data(model, settings, examples, validation)
+    return data
+
+
+def accuracy_of(model: ModelSettings) -> str:
+    """Return the name of the accuracy that a batch is judged by: `top1` or `next_token`."""
+    name: str = _BATCHES[model.task].ACCURACY
+    return name

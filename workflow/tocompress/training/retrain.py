@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,20 +11,13 @@ import keras
 import numpy as np
 import pandas as pd
 
-from tocompress.errors import StudyError
-from tocompress.models import registry
-from tocompress.models.resize import resized
-from tocompress.models.variables import named_variables
-from tocompress.settings.model import ImageModel, ModelSettings
-from tocompress.settings.training import Optimization, Retraining
-from tocompress.tasks.classification import batches as images
-from tocompress.tasks.examples import Examples, drawn
-from tocompress.tasks.translation import batches as sentences
+from tocompress.settings.model import ModelSettings
+from tocompress.settings.training import Retraining
+from tocompress.tasks.examples import Examples, drawn, training_data
+from tocompress.tasks.networks import Arrays, network_of
 from tocompress.training.fake_quantization import FakeQuantized, Grid
 from tocompress.training.fit import Diverged, compile_for, fit
 from tocompress.training.reproducible import reproducible
-
-Arrays = dict[str, np.ndarray]  # float32, by variable name
 
 
 def retrain(
@@ -38,19 +31,15 @@ def retrain(
     resume_folder: Path,
     report: Callable[[str], None] = print,
 ) -> tuple[Arrays, pd.DataFrame]:
-    """Return the weights of the lowest loss on the validation set, in the same order, and the history.
+    """Return the weights of the lowest loss on the validation set, and the history of all candidates.
 
-    The candidates are `weights` themselves and the best epoch at each of the learning rates, so retraining cannot do
-    harm by that measure. The history has a row of each metric of each: columns learning_rate, epoch, metric and value.
-
-    `weights` are those of `model`'s network, of as many channels as they have. Kernels that `grids` names are read
-    from their grids; the weights returned are float, to be put on the same grids. The same call gives the same bits on
-    one machine. Raises StudyError where the weights are not the network's.
+    The candidates are `weights` and the best epoch at each learning rate, so retraining cannot do harm by that
+    measure. The history has the columns learning_rate, epoch, metric and value. Kernels that `grids` names are read
+    from their grids. The weights returned are float, to be put on the same grids. The same call gives the same bits
+    on one machine. Raises StudyError where the weights are not the network's.
     """
     with reproducible(retraining.seed):
-        network, variables = network_of(model, weights, retraining)
-        _keep_statistics(network)
-        learner = FakeQuantized(network, variables, grids) if grids else network
+        learner, variables = _learner(model, weights, grids, retraining)
         data = partial(_training_data, model, retraining, examples, validation)
         batches, held_out = data()
         compile_for(retraining, learner, len(batches))
@@ -60,26 +49,32 @@ def retrain(
         for rate in retraining.learning_rates:
             report(f"learning rate {rate:g}")
             keras.utils.set_random_seed(retraining.seed)
-            for variable, value in zip(learner.variables, start, strict=True):
-                variable.assign(value)
+            _assign(learner.variables, start)
+            course: Any = {"resume_folder": resume_folder / f"{rate:g}", "patience": retraining.patience}
             try:
-                epochs = fit(
-                    learner,
-                    retraining,
-                    rate,
-                    *data(),
-                    resume_folder=resume_folder / f"{rate:g}",
-                    report=report,
-                    patience=retraining.patience,
-                )
+                epochs = fit(learner, retraining, rate, *data(), report=report, **course)
             except Diverged as error:
                 report(str(error))
                 continue
             history.append(epochs.assign(learning_rate=rate))
-            if _lowest_loss(epochs) < lowest:
-                lowest = _lowest_loss(epochs)
+            if (loss := _lowest_loss(epochs)) < lowest:
+                lowest = loss
                 best = {name: keras.ops.convert_to_numpy(variables[name]).copy() for name in weights}
     return best, pd.concat(history, ignore_index=True)
+
+
+def _learner(
+    model: ModelSettings, weights: Arrays, grids: Mapping[str, Grid], retraining: Retraining
+) -> tuple[keras.Model, dict[str, keras.Variable]]:
+    """Return the network as it learns, and its variables by name."""
+    network, variables = network_of(model, weights, retraining)
+    _keep_statistics(network)
+    return (FakeQuantized(network, variables, grids) if grids else network), variables
+
+
+def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def _keep_statistics(network: keras.Model) -> None:
@@ -107,40 +102,9 @@ def _lowest_loss(history: pd.DataFrame) -> float:
     return float(losses.fillna(np.inf).min())
 
 
-def network_of(
-    model: ModelSettings, weights: Arrays, settings: Optimization | None = None
-) -> tuple[keras.Model, dict[str, keras.Variable]]:
-    """The network that has these weights, and its variables by name; `settings` where it is to learn.
-
-    StudyError where the weights are not the network's.
-    """
-    shapes = {name: tensor.shape for name, tensor in weights.items()}
-    if isinstance(model, ImageModel):
-        whole = registry.build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
-        network = resized(whole, shapes)
-        variables = named_variables(network)
-    else:
-        gnmt = registry.module(model.network)
-        network = gnmt.GNMT(shapes, *([settings.dropout, settings.guidance, settings.seed] if settings else []))
-        variables = gnmt.named_variables(network)
-    _load(variables, weights)
-    return network, variables
-
-
-def _load(variables: Mapping[str, keras.Variable], weights: Arrays) -> None:
-    if odd := variables.keys() ^ weights.keys():
-        raise StudyError(f"weights and network do not have the same variables: {', '.join(sorted(odd)[:3])}")
-    for name, variable in variables.items():
-        if tuple(variable.shape) != weights[name].shape:
-            raise StudyError(f"{name}: weights of shape {weights[name].shape} for a network's {tuple(variable.shape)}")
-        variable.assign(weights[name])
-
-
 def _training_data(
     model: ModelSettings, retraining: Retraining, examples: Any, validation: Any
 ) -> tuple[keras.utils.PyDataset, Any]:
     if retraining.examples is not None:
         examples = drawn(examples, model, retraining.examples, retraining.seed, section="retraining", split="training")
-    if isinstance(model, ImageModel):
-        return images.training_data(model, retraining, examples, validation)
-    return sentences.training_data(retraining, examples, validation)
+    return training_data(model, retraining, examples, validation)

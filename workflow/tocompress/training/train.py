@@ -5,16 +5,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from tocompress.checkpoints import tensorflow_checkpoint
 from tocompress.errors import about
-from tocompress.models import registry
 from tocompress.settings.jobs import TrainJob
-from tocompress.settings.model import ImageModel
-from tocompress.tasks.examples import read_examples
+from tocompress.tasks.examples import read_examples, training_data
+from tocompress.tasks.networks import initial_network
+from tocompress.training.fit import fit
 from tocompress.weights import check_numbers
 
 
@@ -28,24 +27,17 @@ def train(
     resume_folder: Path,
     report: Callable[[str], None] = print,
 ) -> pd.DataFrame:
-    """Train, write the archive `checkpoint` of the checkpoint `{name}.ckpt`, and return the history.
+    """Train a model, write the archive `checkpoint` of the checkpoint `{name}.ckpt`, and return the history.
 
     `examples` and `validation` are files of the dataset's splits. A stopped run goes on from `resume_folder`.
     """
-    model = inputs.model
-    sets = (read_examples(path, model, inputs.data) for path in (examples, validation))
-    course: dict[str, Any] = {"resume_folder": resume_folder, "report": report}
-    if isinstance(model, ImageModel):
-        from tocompress.models.variables import named_variables
-        from tocompress.tasks.classification import batches as images
-
-        network, history = images.train(model, inputs.training, *sets, **course)
-        variables = named_variables(network)
-    else:
-        from tocompress.tasks.translation import batches as sentences
-
-        network, history = sentences.train(model, inputs.training, *sets, **course)
-        variables = registry.module(model.network).named_variables(network)
+    model, training = inputs.model, inputs.training
+    sets = [read_examples(path, model, inputs.data) for path in (examples, validation)]
+    network, variables = initial_network(model, training.seed, training)
+    batches, held_out = training_data(model, training, *sets)
+    history = fit(
+        network, training, training.learning_rate, batches, held_out, resume_folder=resume_folder, report=report
+    )
     weights = {key: variable.numpy() for key, variable in variables.items()}
     with about(name):
         check_numbers(weights)
@@ -53,4 +45,4 @@ def train(
     tensorflow_checkpoint.write(prefix, weights)
     tensorflow_checkpoint.archive(prefix, checkpoint)
     shutil.rmtree(resume_folder, ignore_errors=True)
-    return history.assign(round=0, learning_rate=inputs.training.learning_rate)
+    return history.assign(round=0, learning_rate=training.learning_rate)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tocompress.errors import StudyError, about
 from tocompress.schemas.study import HISTORY
 from tocompress.settings.jobs import PruneJob
 from tocompress.settings.model import ModelSettings
+from tocompress.settings.technique import Prune
 from tocompress.tasks.examples import Examples
 from tocompress.training.fake_quantization import Grid
 from tocompress.training.retrain import retrain
@@ -36,7 +37,7 @@ class Pruned:
 
 def prune(
     weights: Weights,
-    inputs: PruneJob,
+    job: PruneJob,
     examples: Examples | None,
     calibration: Examples | None,
     *,
@@ -44,59 +45,72 @@ def prune(
     importance: Scores | None = None,
     report: Callable[[str], None] = print,
 ) -> Pruned:
-    """Prune a network in one cut or several, each followed by retraining where `inputs` have any.
+    """Prune a network in one cut or several. Each cut is followed by retraining where the job has any.
 
-    A share of 0 cuts nothing: the control that is retrained alike.
-    `importance`, float64 [N], of the channels of `weights`, where it is known already. What was quantized is retrained
-    on its grids and quantized again. A stopped run goes on from `resume_folder`.
+    `importance`: float64 [N], of the channels of `weights`, where it is known already. A share of 0 cuts nothing: it
+    is the control that is retrained alike. Quantized weights are retrained on their grids and quantized again. A
+    stopped run goes on from `resume_folder`. Raises StudyError where no channel can go.
     """
-    technique, model = inputs.technique, inputs.model
-    grids = {
-        name: Grid(tensor.bits, tensor.axis) for name, tensor in weights.items() if isinstance(tensor, QuantizedTensor)
-    }
+    technique, model = job.technique, job.model
+    grids = _grids_of(weights)
     arrays = float_weights(weights)
     whole = channels = channels_of(model, arrays)
     histories = []
     for turn in range(1, technique.rounds + 1):
-        goal = round(technique.share * whole.count * turn / technique.rounds)
-        share = (goal - (whole.count - channels.count)) / channels.count
+        share = _share_to_cut(technique, turn, whole, channels)
+        if technique.share > 0 and share <= 0:  # too few channels for one to go in each round
+            continue
         if technique.share > 0:
-            if share <= 0:  # too few channels for one to go in each round
-                continue
             if turn > 1 or importance is None:
                 importance = scores(technique, model, arrays, channels, calibration)
             keep = select(importance, channels, share, technique.ranking, technique.floor, technique.round_to)
-            arrays = {name: np.asarray(array) for name, array in cut(dict(arrays), channels, keep).items()}
             report(f"cut {turn}/{technique.rounds}: {int((~keep).sum())} of {channels.count} filters or units go")
+            arrays = {name: np.asarray(array) for name, array in cut(dict(arrays), channels, keep).items()}
             channels = channels_of(model, arrays)
-        if inputs.retraining:
-            if examples is None or calibration is None:
-                raise StudyError(f"{model.network}: retraining needs a training and a calibration set")
-            arrays, history = retrain(
-                arrays,
-                model,
-                inputs.retraining,
-                examples,
-                calibration,
-                grids,
-                resume_folder=resume_folder / str(turn),
-                report=report,
-            )
+        if job.retraining:
+            sets = _retraining_sets(model, examples, calibration)
+            folder = resume_folder / str(turn)
+            arrays, history = retrain(arrays, model, job.retraining, *sets, grids, resume_folder=folder, report=report)
             histories.append(history.assign(round=turn))
-    if technique.share > 0 and channels.count == whole.count:
+    _check_loss(technique, model, whole, channels)
+    history = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(columns=HISTORY.names)
+    return Pruned(_on_grids(arrays, grids), _removed(whole, channels, model), history)
+
+
+def _grids_of(weights: Weights) -> dict[str, Grid]:
+    return {
+        name: Grid(tensor.bits, tensor.axis) for name, tensor in weights.items() if isinstance(tensor, QuantizedTensor)
+    }
+
+
+def _share_to_cut(technique: Prune, turn: int, whole: Channels, left: Channels) -> float:
+    """Return the share of the channels left that go in a round, for the share of the whole to go in equal steps."""
+    goal = round(technique.share * whole.count * turn / technique.rounds)
+    return (goal - (whole.count - left.count)) / left.count
+
+
+def _retraining_sets(
+    model: ModelSettings, examples: Examples | None, calibration: Examples | None
+) -> tuple[Examples, Examples]:
+    if examples is None or calibration is None:
+        raise StudyError(f"{model.network}: retraining needs a training and a calibration set")
+    return examples, calibration
+
+
+def _check_loss(technique: Prune, model: ModelSettings, whole: Channels, left: Channels) -> None:
+    if technique.share > 0 and left.count == whole.count:
         raise StudyError(
             f"{model.network}: a share of {technique.share} of {whole.count} filters or units removes none: layers"
             f" keep {technique.floor} and a multiple of {technique.round_to}; raise it"
         )
-    pruned: Weights = {**arrays}
+
+
+def _on_grids(arrays: Mapping[str, np.ndarray], grids: Mapping[str, Grid]) -> Weights:
+    weights: Weights = {**arrays}
     for name, grid in grids.items():
         with about(name):
-            pruned[name] = quantize(arrays[name], *grid)
-    return Pruned(
-        pruned,
-        _removed(whole, channels, model),
-        pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(columns=HISTORY.names),
-    )
+            weights[name] = quantize(arrays[name], *grid)
+    return weights
 
 
 def _removed(whole: Channels, left: Channels, model: ModelSettings) -> pd.DataFrame:

@@ -20,8 +20,8 @@ from tocompress.runtimes.deployed import deployed
 from tocompress.settings.model import ImageModel, ModelSettings
 from tocompress.settings.technique import Prune
 from tocompress.tasks.examples import Examples, shuffled_batches
+from tocompress.tasks.networks import Arrays, network_of
 from tocompress.training.reproducible import reproducible
-from tocompress.training.retrain import Arrays, network_of
 from tocompress.weights import QuantizedTensor, Weights
 
 #: By the criterion `taylor` channels go in steps of 5 % of all, up to 80 %, on so many examples each.

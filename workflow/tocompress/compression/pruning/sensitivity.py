@@ -16,9 +16,8 @@ from tocompress.compression.pruning.ranking import channels_of, kind_of, scores_
 from tocompress.compression.pruning.surgery import silenced
 from tocompress.schemas.study import SENSITIVITY
 from tocompress.settings.jobs import SensitivityJob
-from tocompress.settings.model import ImageModel
-from tocompress.tasks.examples import Examples, drawn, shuffled_batches
-from tocompress.training.retrain import Arrays, network_of
+from tocompress.tasks.examples import Examples, accuracy_of, drawn, shuffled_batches
+from tocompress.tasks.networks import Arrays, network_of
 from tocompress.vocabulary.levels import LEVEL
 from tocompress.weights import Weights, check_finite
 
@@ -47,7 +46,7 @@ def scan(
     order = shuffled_batches(chosen, model, _BATCH_SIZE, settings.seed)
     batches = [order[index] for index in range(len(order))]
     whole = _accuracy(network, batches)
-    metric = "top1" if isinstance(model, ImageModel) else "next_token"
+    metric = accuracy_of(model)
     rows: list[Row] = [{"channels": channels.count, "removed": 0, "share": 0.0, **whole}]
     for number, (group, ids) in enumerate(channels.groups.items(), 1):
         report(f"layer {number} of {len(channels.groups)}: {group}")

@@ -26,22 +26,20 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, the rows of the study that it shows, and its caption (one paragraph)."""
+    """A figure, and the rows of the study that it shows."""
 
     figure: Figure
     table: pd.DataFrame
-    caption: str
 
 
 def draw(name: str, study: pd.DataFrame, plot: Plot) -> Drawing:
-    """The figure `name` of a table of schema `study`; StudyError for an unknown name."""
+    """Return the figure `name` of a table of schema `study`. Raises StudyError for an unknown name."""
     with style.applied():
-        figure, table = _module(name).draw(typed(study), plot)
-    return Drawing(figure, table, caption(name, study, plot))
+        return Drawing(*_module(name).draw(typed(study), plot))
 
 
 def caption(name: str, study: pd.DataFrame, plot: Plot) -> str:
-    """The caption of the figure `name`, one paragraph."""
+    """Return the caption of the figure `name`, one paragraph."""
     text: str = _module(name).caption(typed(study), plot)
     return text
 

@@ -88,7 +88,7 @@ def ratio_dots(
     change: bool = False,
     bars: Sequence[str] | None = None,
 ) -> None:
-    """Every ratio to fp32 in `values` as a dot with its interval: one line a variant, one marker a metric.
+    """Draw every ratio to fp32 in `values` as a dot with its interval: one line a variant, one marker a metric.
 
     `change` shows percent more or less than fp32 instead of a multiple. `bars` are the metrics with error bars (None:
     all). A panel without any ratio says why.
@@ -115,6 +115,12 @@ def ratio_dots(
                 _bar(axes, row.low, row.high, y, colours[variant])
             axes.plot(row.middle, y, **dot(markers[row.metric], colours[variant], hollow=bool(hollow[row.Index])))
     _bands(axes, rows, values, shown)
+    _label_ratios(axes, baseline)
+
+
+def _label_ratios(axes: Axes, baseline: float) -> None:
+    """Label the x axis of changes, where the baseline is 0, or of ratios, where it is 1."""
+    change = baseline == 0
     axes.set_xticks(_ticks(axes.get_xlim(), baseline, most=4 if _width(axes) > 1.15 else 2))
     axes.xaxis.set_major_formatter(FuncFormatter(percent if change else multiple))
     axes.grid(axis="x")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -261,41 +261,51 @@ def _block(
     shown: Sequence[style.ShownModel],
     colours: Mapping[str, str],
 ) -> None:
-    """A panel a model, relative to fp32, all on the same axes: its variants and its own front."""
-    own = points[["model", "variant", "methods", "on_model_front"]].copy()
-    own[["left", "x", "right"]] = points[["ratio_low", "ratio", "ratio_high"]]
-    own[["low", "y", "high"]] = 100 * (points[["accuracy_ratio_low", "accuracy_ratio", "accuracy_ratio_high"]] - 1)
-    baseline = own["variant"] == BASELINE
-    own["hollow"] = is_unconverged(points) & ~baseline
-    own.loc[baseline, ["left", "x", "right"]] = 1.0
-    own.loc[baseline, ["low", "y", "high"]] = 0.0
-    own = own.dropna(subset=["x", "y"])
-    room = max(own["x"].max() / own["x"].min(), 1.5) ** 0.08
-    limits = own["x"].min() / room, own["x"].max() * room
-    ticks = next(ticks for factor, ticks in _TICKS if limits[1] / limits[0] < factor)
+    """Draw a panel a model, relative to fp32, all on the same axes: its variants and its own front."""
+    changes = _changes(points)
     width = (style.DOUBLE - _LEFT - _MARGIN - (columns - 1) * _GAP) / columns
     for number, model in enumerate(shown):
         line, column = divmod(number, columns)
         left, place = _LEFT + column * (width + _GAP), top + line * (_NAME + _HEIGHT) + _NAME
         axes = style.axes(figure, left, place, width, _HEIGHT)
         axes.set_title(model.label, loc="left", fontsize=style.SMALL, fontweight="bold", pad=2)
-        axes.set_xscale("log")
-        axes.set_xlim(*limits)
-        axes.xaxis.set_major_locator(FixedLocator(ticks))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(panels.multiple))
-        panels.change_axis(axes, own["y"].min(), own["y"].max(), linear=_LINEAR)
-        axes.grid()
+        _set_changes(axes, changes)
         axes.tick_params(labelleft=column == 0, labelbottom=number + columns >= len(shown))
-        mine = own[own["model"] == model.name]
-        _stairs(axes, mine[mine["on_model_front"]], style.INK, 0.9)
-        _dots(axes, mine, colours)
+        own = changes[changes["model"] == model.name]
+        _stairs(axes, own[own["on_model_front"]], style.INK, 0.9)
+        _dots(axes, own, colours)
     height = _block_height(len(shown), columns) - _AXIS
     used = min(len(shown), columns) * (width + _GAP) - _GAP
     style.write(
         figure, _LEFT + used / 2, top + height + 0.28, f"{cost.title} relative to fp32", ha="center", va="center"
     )
     style.write(figure, _MARGIN, top + height / 2, "accuracy change (%)", rotation=90, va="center", ha="left")
+
+
+def _changes(points: pd.DataFrame) -> pd.DataFrame:
+    """Return the points relative to fp32: `x` as a ratio, `y` in percent more or less."""
+    changes = points[["model", "variant", "methods", "on_model_front"]].copy()
+    changes[["left", "x", "right"]] = points[["ratio_low", "ratio", "ratio_high"]]
+    changes[["low", "y", "high"]] = 100 * (points[["accuracy_ratio_low", "accuracy_ratio", "accuracy_ratio_high"]] - 1)
+    baseline = changes["variant"] == BASELINE
+    changes["hollow"] = is_unconverged(points) & ~baseline
+    changes.loc[baseline, ["left", "x", "right"]] = 1.0
+    changes.loc[baseline, ["low", "y", "high"]] = 0.0
+    return changes.dropna(subset=["x", "y"])
+
+
+def _set_changes(axes: Axes, changes: pd.DataFrame) -> None:
+    """Set both axes so that they show the changes of all models."""
+    least, most = changes["x"].min(), changes["x"].max()
+    room = max(most / least, 1.5) ** 0.08
+    left, right = least / room, most * room
+    axes.set_xscale("log")
+    axes.set_xlim(left, right)
+    axes.xaxis.set_major_locator(FixedLocator(next(ticks for factor, ticks in _TICKS if right / left < factor)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(panels.multiple))
+    panels.change_axis(axes, changes["y"].min(), changes["y"].max(), linear=_LINEAR)
+    axes.grid()
 
 
 def _shapes_are(methods: Collection[str]) -> str:

@@ -38,10 +38,9 @@ _TITLE, _KEY, _SHARES, _ROW, _MARGIN, _GAP, _PAD, _LINE, _WIDEST = 0.2, 0.2, 0.1
 
 
 def drawing(table: pd.DataFrame, settings: SensitivityFigureJob) -> Drawing:
-    """The figure of a table of schema 'sensitivity', with that table and its caption."""
-    text = caption(table, settings)
+    """Return the figure of a table of schema 'sensitivity', with that table."""
     with style.applied():
-        return Drawing(draw(table, settings, text), table, text)
+        return Drawing(draw(table, settings, caption(table, settings)), table)
 
 
 def draw(table: pd.DataFrame, settings: SensitivityFigureJob, text: str) -> Figure:

@@ -19,6 +19,7 @@ from tocompress.vocabulary.variants import BASELINE
 
 _LINE = 0.165  # inches
 _MARGIN = 0.05
+_HEAD = 2.4  # lines
 _MEASURED = ("parameters", "macs", "size", "top1", "top5", "bleu")
 
 
@@ -60,61 +61,67 @@ def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@dataclass(frozen=True)
+class _Page:
+    """A figure of lines and columns, and the right edge of each column in inches."""
+
+    figure: Figure
+    rights: Sequence[float]
+
+    def write(self, line: float, column: int, text: str, **more: Any) -> None:
+        """Write a cell: names from the left, numbers to the right edge."""
+        left, side = (_MARGIN, "left") if column == 0 else (self.rights[column], "right")
+        style.write(self.figure, left, _MARGIN + line * _LINE, text, ha=side, va="center_baseline", **more)
+
+    def rule(
+        self, line: float, start: float = _MARGIN, end: float = style.DOUBLE - _MARGIN, width: float = 0.8
+    ) -> None:
+        """Draw a rule below so many lines, from `start` to `end` in inches."""
+        full_width, full_height = self.figure.get_size_inches()
+        y = 1 - (_MARGIN + line * _LINE) / full_height
+        ends = [start / full_width, end / full_width]
+        self.figure.add_artist(Line2D(ends, [y, y], color=style.INK, linewidth=width))
+
+
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """The table, set between rules."""
+    """Return the table, set between rules, and its rows."""
     models = table(study, plot)
     columns = _columns(models)
     lines = len(models) + models["group"].nunique()
-    figure = style.figure(style.DOUBLE, 2 * _MARGIN + (lines + 2.4) * _LINE)
-    rights = _rights(models, columns)
+    figure = style.figure(style.DOUBLE, 2 * _MARGIN + (lines + _HEAD) * _LINE)
+    page = _Page(figure, _rights(models, columns))
+    _write_head(page, models, columns)
+    _write_models(page, models, columns)
+    return figure, models.drop(columns=["group", "label"])
 
-    def write(line: float, column: int, text: str, **more: Any) -> None:
-        left = _MARGIN if column == 0 else rights[column]
-        style.write(
-            figure,
-            left,
-            _MARGIN + line * _LINE,
-            text,
-            ha="left" if column == 0 else "right",
-            va="center_baseline",
-            **more,
-        )
 
-    def rule(line: float, start: float = _MARGIN, end: float = style.DOUBLE - _MARGIN, width: float = 0.8) -> None:
-        full_width, full_height = figure.get_size_inches()
-        y = 1 - (_MARGIN + line * _LINE) / full_height
-        figure.add_artist(Line2D([start / full_width, end / full_width], [y, y], color=style.INK, linewidth=width))
-
-    rule(0)
+def _write_head(page: _Page, models: pd.DataFrame, columns: Sequence[_Column]) -> None:
+    """Write the columns' heads, below the heads of several columns, between two rules."""
+    page.rule(0)
     for number, column in enumerate(columns):
-        write(1.75, number, column.head, fontweight="bold")
+        page.write(1.75, number, column.head, fontweight="bold")
     for over in dict.fromkeys(column.over for column in columns if column.over):
         members = [number for number, column in enumerate(columns) if column.over == over]
-        start = rights[members[0]] - _width(models, columns[members[0]])
-        end = rights[members[-1]]
-        style.write(
-            figure,
-            (start + end) / 2,
-            _MARGIN + 0.65 * _LINE,
-            over,
-            ha="center",
-            va="center_baseline",
-            fontweight="bold",
-        )
-        rule(1.2, start, end, 0.4)
-    rule(2.4)
-    line = 2.4 - 0.5
+        start = page.rights[members[0]] - _width(models, columns[members[0]])
+        end = page.rights[members[-1]]
+        middle, y = (start + end) / 2, _MARGIN + 0.65 * _LINE
+        style.write(page.figure, middle, y, over, ha="center", va="center_baseline", fontweight="bold")
+        page.rule(1.2, start, end, 0.4)
+    page.rule(_HEAD)
+
+
+def _write_models(page: _Page, models: pd.DataFrame, columns: Sequence[_Column]) -> None:
+    """Write a line a model, group by group, each group below its name."""
+    line = _HEAD - 0.5
     for group, members in models.groupby("group", sort=False):
         line += 1
-        if line > 2.4:
-            rule(line - 0.5, width=0.3)
-        write(line, 0, str(group), fontweight="bold", color=style.MUTED)
+        page.rule(line - 0.5, width=0.3)
+        page.write(line, 0, str(group), fontweight="bold", color=style.MUTED)
         for _, model in members.iterrows():
             line += 1
             for number, column in enumerate(columns):
-                write(line, number, column.cell(model))
-    rule(line + 0.5)
-    return figure, models.drop(columns=["group", "label"])
+                page.write(line, number, column.cell(model))
+    page.rule(line + 0.5)
 
 
 def _columns(models: pd.DataFrame) -> list[_Column]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,24 +10,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tocompress.errors import StudyError
-from tocompress.runtimes.feeds import Feeds
+from tocompress.runtimes.feeds import EXPORT_AGAIN, NOT_FINITE, Feeds, Run
 from tocompress.runtimes.tensorflow.module import tensorflow
 
 if TYPE_CHECKING:
     from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
 
-NOT_FINITE = "gives logits that are not finite"
-
-RIGHT = "export and compress it again"
-
-Run = Callable[[Feeds], np.ndarray]
-
 
 @contextmanager
 def loaded(artifact: str | Path, threads: int) -> Iterator[Run]:
-    """A frozen graph, ready to run on feeds (placeholder -> array); a StudyError where it is none of ours.
+    """Load a frozen graph, ready to run on feeds. Raise StudyError where it is none of this study's.
 
-    Where a decoder's logits are not finite, which its tokens do not tell, a run is a StudyError too.
+    A run raises StudyError where a decoder's logits are not finite, which its tokens do not tell.
     """
     tf = tensorflow()
     from tocompress.runtimes.tensorflow.graph import read_graph
@@ -48,7 +42,7 @@ def loaded(artifact: str | Path, threads: int) -> Iterator[Run]:
                 result: np.ndarray = session.run(output, {f"{name}:0": array for name, array in feeds.items()})
             except (TypeError, ValueError, tf.errors.InvalidArgumentError) as error:
                 if NOT_FINITE in str(error):
-                    raise StudyError(f"{artifact}: {NOT_FINITE}; {RIGHT}") from error
+                    raise StudyError(f"{artifact}: {NOT_FINITE}; {EXPORT_AGAIN}") from error
                 raise StudyError(f"{artifact}: does not run ({error}); export it again") from error
             return result
 
@@ -56,7 +50,7 @@ def loaded(artifact: str | Path, threads: int) -> Iterator[Run]:
 
 
 def _check_decoded_logits(graph: GraphDef) -> None:
-    """Have a graph stop where what it chooses tokens by is NaN or infinite."""
+    """Make a graph stop where it chooses tokens by logits that are NaN or infinite."""
     choices = [node for node in graph.node if node.op in ("ArgMax", "LogSoftmax")]  # greedily, or of several beams
     for choice in choices:
         check = graph.node.add(name=f"{choice.name}/finite", op="CheckNumerics", input=choice.input[:1])

@@ -1,24 +1,26 @@
-"""Train a convolutional network, under whichever backend Keras runs on."""
+"""Images in batches, to learn from and to be judged on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 
 from tocompress.data.photographs import Photographs
-from tocompress.data.pictures import Images, network_input
-from tocompress.models.registry import NETWORKS, build
+from tocompress.data.pictures import Images, network_input, read_pictures
+from tocompress.models.registry import NETWORKS
+from tocompress.settings.data import Pictures
 from tocompress.settings.model import ImageModel
-from tocompress.settings.training import Optimization, Training
+from tocompress.settings.training import Optimization
 from tocompress.threads import threads
-from tocompress.training.fit import fit
 
 Examples = tuple[Images, np.ndarray]  # N images, and int32 [N]
 Batch = tuple[np.ndarray, np.ndarray]  # float32 [B, S, S, 3], int32 [B]
+
+
+#: The best class is right.
+ACCURACY = "top1"
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -66,7 +68,7 @@ def augmented_input(photographs: Photographs, model: ImageModel, random: np.rand
 def training_data(
     model: ImageModel, settings: Optimization, examples: Examples, validation: Examples
 ) -> tuple[Batches, Batches | Batch]:
-    """What `fit` takes: batches of the examples, and the validation set as the network takes it."""
+    """Return what `fit` takes: batches of the examples, and the validation set as the network takes it."""
     batches = Batches(examples, model, settings.batch_size, settings.seed)
     images, labels = validation
     if isinstance(images, Photographs):
@@ -74,17 +76,22 @@ def training_data(
     return batches, (network_input(images, model), labels)
 
 
-def train(
-    model: ImageModel,
-    training: Training,
-    examples: Examples,
-    validation: Examples,
-    *,
-    resume_folder: Path,
-    report: Callable[[str], None] = print,
-) -> tuple[keras.Model, pd.DataFrame]:
-    """The network trained from its initial weights, and its history; see `fit`."""
-    keras.utils.set_random_seed(training.seed)
-    network = build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
-    data = training_data(model, training, examples, validation)
-    return network, fit(network, training, training.learning_rate, *data, resume_folder=resume_folder, report=report)
+def read_examples(path: str | Path, model: ImageModel, data: Pictures) -> Examples:
+    """Return the examples of the split at `path`."""
+    return read_pictures(path, model, data)
+
+
+def count(examples: Examples) -> int:
+    """Return the number of examples."""
+    return len(examples[1])
+
+
+def choose(examples: Examples, rows: np.ndarray) -> Examples:
+    """Return the examples of these rows."""
+    images, labels = examples
+    return images[rows], labels[rows]
+
+
+def shuffled_batches(examples: Examples, model: ImageModel, size: int, seed: int) -> Batches:
+    """Return the examples in batches in a random order, as the network takes them."""
+    return Batches(examples, model, size, seed, learning=False)

@@ -3,56 +3,58 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import cast
 
 import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from tocompress.data.pictures import Images
-from tocompress.errors import StudyError
-from tocompress.runtimes.tensorflow.session import NOT_FINITE, RIGHT, loaded
+from tocompress.data.pictures import read_pictures
+from tocompress.errors import StudyError, about
+from tocompress.runtimes.feeds import EXPORT_AGAIN, NOT_FINITE, Run
 from tocompress.schemas.study import IMAGE_PREDICTIONS
+from tocompress.settings.data import Pictures
+from tocompress.settings.jobs import PredictJob
 from tocompress.settings.model import ImageModel
 from tocompress.tasks.classification.inputs import image_feeds
 from tocompress.tasks.prefetch import ahead
 from tocompress.tasks.shards import batches_of, shard_of
 
-if TYPE_CHECKING:
-    pass
-
 TOP = 5
 
 
-def predict_images(
-    artifact: str | Path,
-    images: Images,
-    labels: np.ndarray,
-    model: ImageModel,
-    *,
-    batch_size: int,
-    threads: int = 1,
-    share: str = "1-of-1",
-) -> pd.DataFrame:
-    """The `image_predictions` of images with labels int [N]: the five best classes of each of the share's examples.
+#: The table of predictions.
+SCHEMA = IMAGE_PREDICTIONS
 
-    Raises StudyError for labels the model has no output for, and for logits that are not finite.
+
+def predict(
+    run: Run, artifact: str | Path, test: str | Path, job: PredictJob, threads: int = 1, shard: str = "1-of-1"
+) -> pd.DataFrame:
+    """Return the table `image_predictions` of a shard of the test set: the five best classes of each example.
+
+    Raises StudyError for labels that the model has no output for, and for logits that are not finite.
     """
+    model = cast(ImageModel, job.model)
+    images, labels = read_pictures(test, model, cast(Pictures, job.data))
     if labels.size and labels.max() >= model.classes:
         raise StudyError(f"{artifact}: the test set has label {labels.max()}, the model {model.classes} classes")
     tables = []
-    batches = shard_of(batches_of(len(images), batch_size), share)
-    with loaded(artifact, threads) as run:
-        for batch, feeds in ahead(batches, lambda batch: (batch, image_feeds(images[batch], model, threads))):
-            logits = run(feeds)
-            expected = (batch.stop - batch.start, model.classes)
-            if logits.shape != expected:
-                raise StudyError(f"{artifact}: gives logits {logits.shape}, not {expected}; {RIGHT}")
-            if odd := np.flatnonzero(~np.isfinite(logits).all(axis=1)).tolist():
-                raise StudyError(f"{artifact}: {NOT_FINITE} for example {batch.start + odd[0]}; {RIGHT}")
-            tables.append(best_classes(logits, labels[batch], first=batch.start))
-            print(f"predicted {batch.stop} of {len(images)} examples", flush=True)
-    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=IMAGE_PREDICTIONS.names)
+    batches = shard_of(batches_of(len(images), job.prediction.batch_size), shard)
+    for batch, feeds in ahead(batches, lambda batch: (batch, image_feeds(images[batch], model, threads))):
+        logits = run(feeds)
+        with about(artifact):
+            _check(logits, batch, model.classes)
+        tables.append(best_classes(logits, labels[batch], first=batch.start))
+        print(f"predicted {batch.stop} of {len(images)} examples", flush=True)
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=SCHEMA.names)
+
+
+def _check(logits: np.ndarray, batch: slice, classes: int) -> None:
+    expected = (batch.stop - batch.start, classes)
+    if logits.shape != expected:
+        raise StudyError(f"gives logits {logits.shape}, not {expected}; {EXPORT_AGAIN}")
+    if odd := np.flatnonzero(~np.isfinite(logits).all(axis=1)).tolist():
+        raise StudyError(f"{NOT_FINITE} for example {batch.start + odd[0]}; {EXPORT_AGAIN}")
 
 
 def best_classes(logits: np.ndarray, labels: np.ndarray, *, first: int = 0) -> pd.DataFrame:

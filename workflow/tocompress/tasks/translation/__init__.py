@@ -1,0 +1,1 @@
+"""Sentences of one language to sentences of another."""

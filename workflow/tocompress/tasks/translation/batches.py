@@ -1,25 +1,28 @@
-"""Train the GNMT on pairs of sentences, under whichever backend Keras runs on."""
+"""Pairs of sentences in batches, to learn from and to be judged on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
-import pandas as pd
 
+from tocompress.data.sets import read_sentences
 from tocompress.data.subwords import END_ID, START_ID, Ids, pad
-from tocompress.models import registry
+from tocompress.settings.data import Sentences
 from tocompress.settings.model import TranslationModel
-from tocompress.settings.training import Optimization, Training
-from tocompress.training.fit import fit
+from tocompress.settings.training import Optimization
+from tocompress.tasks.translation.inputs import read_subwords
 
 #: Source ids and target ids of each sentence, without <s> and </s>.
 Pairs = Sequence[tuple[Ids, Ids]]
 
-
 Batch = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]  # inputs, the tokens that follow, their weights
+
+
+#: The next token is right, given those of the reference before it.
+ACCURACY = "next_token"
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -70,27 +73,35 @@ def _batch(pairs: Pairs) -> Batch:
     return {"source": source, "source_length": source_length, "target": target}, following, weight
 
 
-def training_data(settings: Optimization, pairs: Pairs, validation: Pairs) -> tuple[Batches, Batches]:
-    """What `fit` takes: batches of the pairs, and of the validation set."""
+def training_data(
+    model: TranslationModel, settings: Optimization, pairs: Pairs, validation: Pairs
+) -> tuple[Batches, Batches]:
+    """Return what `fit` takes: batches of the pairs, and of the validation set."""
     return (
         Batches(pairs, settings.batch_size, settings.seed),
         Batches(validation, settings.batch_size, settings.seed, shuffled=False),
     )
 
 
-def train(
-    model: TranslationModel,
-    training: Training,
-    pairs: Pairs,
-    validation: Pairs,
-    *,
-    resume_folder: Path,
-    report: Callable[[str], None] = print,
-) -> tuple[keras.Model, pd.DataFrame]:
-    """The network trained from its initial weights, and its history; see `fit`."""
-    keras.utils.set_random_seed(training.seed)
-    gnmt = registry.module(model.network)
-    shapes = gnmt.shapes(model.source_vocabulary, model.target_vocabulary, gnmt.units(model.width))
-    network = gnmt.GNMT(shapes, training.dropout, training.guidance, training.seed)
-    data = training_data(training, pairs, validation)
-    return network, fit(network, training, training.learning_rate, *data, resume_folder=resume_folder, report=report)
+def read_examples(path: str | Path, model: TranslationModel, data: Sentences) -> Pairs:
+    """Return the pairs of the split at `path`."""
+    subwords, table = read_subwords(model, data), read_sentences(path)
+    return [
+        (np.array(subwords.source_ids(source), np.int32), np.array(subwords.target_ids(reference), np.int32))
+        for source, reference in zip(table["source"], table["reference"], strict=True)
+    ]
+
+
+def count(pairs: Pairs) -> int:
+    """Return the number of pairs."""
+    return len(pairs)
+
+
+def choose(pairs: Pairs, rows: np.ndarray) -> Pairs:
+    """Return the pairs of these rows."""
+    return [pairs[row] for row in rows]
+
+
+def shuffled_batches(pairs: Pairs, model: TranslationModel, size: int, seed: int) -> Batches:
+    """Return the pairs in batches in a random order, as the network takes them."""
+    return Batches(pairs, size, seed)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
-import pandas as pd
 
+from tocompress.data.sets import read_sentences
 from tocompress.data.subwords import Segmentation, Vocabulary, decode, joined, pad, words
 from tocompress.errors import StudyError
 from tocompress.runtimes.feeds import Feeds
 from tocompress.settings.data import Sentences, Wmt
+from tocompress.settings.jobs import InputsJob
 from tocompress.settings.model import TranslationModel
 from tocompress.tasks.feeds import spread
 
@@ -94,12 +96,15 @@ def sentence_feeds(sentences: Sequence[str], subwords: Subwords) -> Feeds:
     return {"source": source, "source_length": length, "maximum_length": longest, "forced": np.array(False)}
 
 
-def benchmark_sentences(
-    sentences: pd.DataFrame, model: TranslationModel, data: Sentences, split: str | Path, count: int
-) -> dict[str, Feeds]:
-    subwords = read_subwords(model, data)
+def benchmark_inputs(split: str | Path, job: InputsJob) -> dict[str, Feeds]:
+    """Return the job's inputs of a split, named `s00`, ..., spread over its lengths in subwords.
+
+    An untrained model never ends a sentence by itself: it is forced to the length of the reference.
+    """
+    model = cast(TranslationModel, job.model)
+    sentences, subwords = read_sentences(split), read_subwords(model, cast(Sentences, job.data))
     by_length = sentences.assign(tokens=[len(subwords.source_ids(source)) for source in sentences["source"]])
-    chosen = by_length.sort_values("tokens", kind="stable").iloc[spread(len(sentences), count, split)]
+    chosen = by_length.sort_values("tokens", kind="stable").iloc[spread(len(sentences), job.count, split)]
     inputs = {}
     for number, (source, reference) in enumerate(zip(chosen["source"], chosen["reference"], strict=True)):
         feeds = sentence_feeds([source], subwords)

@@ -13,14 +13,14 @@ from typing import Any
 
 import jsonschema
 import pytest
+import reference
 import yaml
 
-from tocompress import documentation
 from tocompress.models.registry import NETWORKS
 from tocompress.schemas.study import STUDY
 from tocompress.vocabulary.metrics import METRICS
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 SCHEMA = json.loads((REPOSITORY / "config/schema.json").read_text())
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
 CONFIGS = {
@@ -35,7 +35,7 @@ def problems(config: Any) -> list[str]:
 
 
 def test_the_schema_for_editors_is_that_of_the_settings() -> None:
-    assert documentation.config_schema() == SCHEMA, "run: make schema"
+    assert reference.config_schema() == SCHEMA, "run: make schema"
 
 
 def test_editors_find_the_schema() -> None:
@@ -69,7 +69,7 @@ def test_editors_see_a_mistake(section: str, wrong: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module")
 def rules() -> str:
-    return documentation.rules_page()
+    return reference.rules_page()
 
 
 def test_every_rule_is_there_with_its_files(rules: str) -> None:
@@ -85,34 +85,34 @@ def test_many_files_are_one_pattern(rules: str) -> None:
     aggregate = rules.partition("### aggregate\n")[2].partition("###")[0]
     assert "| in | latency | `results/{study}/benchmarks/{device}/{model}/latency.parquet` |" in aggregate
     gather = rules.partition("### gather\n")[2].partition("###")[0]
-    assert "`results/{study}/predictions/{model}/{variant}.{scatteritem}.parquet`" in gather
+    assert "`results/{study}/predictions/{runtime}/{model}/{variant}.{scatteritem}.parquet`" in gather
     assert "| `results/default" not in rules
     assert "<" not in rules
 
 
 def test_every_key_of_the_config_is_there() -> None:
-    keys = set(re.findall(r"^\| `([\w.]+)` \|", documentation.config_page(), re.MULTILINE))
+    keys = set(re.findall(r"^\| `([\w.]+)` \|", reference.config_page(), re.MULTILINE))
     defined = {key for node in SCHEMA["$defs"].values() for key in node["properties"]}
     assert {key.rpartition(".")[2] for key in keys} == defined
     assert {"input_size", "checkpoint.sha256", "power.idle_seconds"} <= keys
 
 
 def test_a_key_is_told_with_its_bounds_and_its_default() -> None:
-    page = documentation.config_page()
+    page = reference.config_page()
     assert "| `dpi` | whole number, ≥ 50, ≤ 1200 | `200` | dots per inch of the PNG files |" in page
     assert all(f"`{network}`" in page for network in NETWORKS)
 
 
 def test_every_column_and_metric_is_there_with_its_unit() -> None:
-    study = documentation.tables_page().partition("### study\n")[2].partition("##")[0]
+    study = reference.tables_page().partition("### study\n")[2].partition("##")[0]
     assert re.findall(r"^\| `(\w+)` \|", study, re.MULTILINE) == STUDY.names
     assert "| `ratio` | number | to fp32, paired |" in study
-    metrics = documentation.metrics_page()
+    metrics = reference.metrics_page()
     assert all(re.search(rf"\| `{metric}` \| .* \| {unit} \|", metrics) for metric, unit in METRICS.items())
 
 
 def test_variants_are_judged_as_the_config_is() -> None:
-    page = documentation.variants_page()
+    page = reference.variants_page()
     assert "| `q8-p05` | valid |" in page
     assert "| `q8-q6` | 'q8-q6' of 'vgg_16' applies the same method twice" in page
 

@@ -29,7 +29,7 @@ from tocompress.tables import COUNT, FLAG, FLOAT, TEXT
 
 Schema = dict[str, Any]
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 _TYPES = {TEXT: "text", FLOAT: "number", COUNT: "whole number", FLAG: "true or false"}
 _JSON_TYPES = {
@@ -110,7 +110,9 @@ def _input(value: Any, produced: list[str]) -> str:
     value = getattr(flagged, "callable", None) or value
     if callable(value):
         words = value.__name__.replace("_", " ")
-        return (inspect.getdoc(value) or f"The {words}.").partition("\n")[0]
+        first_line, _, _ = (inspect.getdoc(value) or f"the {words}.").partition("\n")
+        told = first_line.removeprefix("Return ")
+        return f"{told[:1].upper()}{told[1:]}"
     paths = [str(value)] if isinstance(value, str) else map(str, value)
     return ", ".join(dict.fromkeys(_code(_pattern_of(path, produced)) for path in paths)) or "none in this study"
 

@@ -1,4 +1,4 @@
-"""The table "Change it" of README.md: its YAML is a config, and its commands plan what they say."""
+"""The tables of docs/how-to.md: their YAML is a config, and their commands plan jobs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from snakemake.utils import update_config
 from tocompress.plan import plan
 
 REPOSITORY = Path(__file__).parents[2]
-SECTION = (REPOSITORY / "README.md").read_text(encoding="utf-8").partition("## Change it")[2].partition("\n## ")[0]
-CODE = re.findall(r"`([^`]+)`", "\n".join(line for line in SECTION.splitlines() if line.startswith("| ")))
+PAGE = (REPOSITORY / "docs/how-to.md").read_text(encoding="utf-8")
+CODE = re.findall(r"`([^`]+)`", "\n".join(line for line in PAGE.splitlines() if line.startswith("| ")))
 COMMANDS = [code for code in CODE if re.match(r"(?:[A-Z_]+=\S+ )*snakemake ", code) and code != "snakemake"]
 OVERLAYS = [code for code in CODE if ": " in code and code not in COMMANDS]
 (EXAMPLE,) = re.findall(
@@ -34,7 +34,7 @@ NAMED = (
 
 @pytest.fixture
 def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A clone with the files that the table names, in which a user stands."""
+    """Return a clone with the files that the tables name, and make it the working folder."""
     for name in ("Snakefile", "config.yaml", "config", "envs", "profiles", "rules", "workflow", "zoo"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     for name in NAMED:
@@ -44,7 +44,7 @@ def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_table_holds_yaml_and_commands() -> None:
+def test_the_tables_hold_yaml_and_commands() -> None:
     assert len(OVERLAYS) >= 18
     assert len(COMMANDS) >= 15
 

@@ -1,0 +1,57 @@
+"""Start the agent: `python agent.zip --folder FOLDER`."""
+
+import argparse
+import gc
+import os
+import sys
+
+from tocompress.devices.agent import tensorflow
+from tocompress.devices.agent.files import sha256
+from tocompress.devices.agent.host import SILENCE, AgentError, Host, HostGone, one_line
+from tocompress.devices.agent.lock import take_lock
+from tocompress.devices.agent.machine import machine
+from tocompress.devices.agent.sensors import find_rails
+from tocompress.devices.agent.server import Server
+
+#: What runs an artifact. Each has `load`, which imports it and returns its versions, and the class `Network`, with
+#: `run` for the output of an input and `profile` for the times of its operations.
+RUNTIMES = {"tensorflow": tensorflow}
+
+
+def main() -> int:
+    """Take the machine, import the runtime, say hello, serve."""
+    arguments = _arguments()
+    # Whatever a library prints to stdout goes to stderr: the records have the real stdout for themselves.
+    host = Host(0, os.fdopen(os.dup(1), "w"), SILENCE if arguments.heartbeat else None)
+    os.dup2(2, 1)
+    try:
+        runtime = RUNTIMES[arguments.runtime]
+        server = Server(host, arguments.folder, arguments.root, runtime)
+        if arguments.lock:
+            take_lock(arguments.lock, arguments.patience, host)
+        rails = [rail.name for rail in find_rails(arguments.root)]
+        facts = dict(machine(arguments.root), agent_sha256=sha256(sys.argv[0]), rails=rails)
+        host.send(dict(facts, record="hello", **runtime.load()))
+        gc.collect()
+        server.serve()
+    except HostGone:
+        return 1
+    except (AgentError, OSError) as error:
+        host.send({"record": "error", "error": one_line(error)})
+        return 1
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Runs blocks of inferences for a host that speaks over stdin.")
+    parser.add_argument("--folder", required=True, help="where files are kept, by their digests")
+    parser.add_argument("--runtime", choices=sorted(RUNTIMES), default="tensorflow", help="what runs the artifacts")
+    parser.add_argument("--lock", help="file that keeps other agents off this machine")
+    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for the lock")
+    parser.add_argument("--heartbeat", action="store_true", help="the host sends signs of life: end when they stop")
+    parser.add_argument("--root", default="/", help="folder that holds sys/, proc/ and etc/")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Facts of the machine, its state, and the memory that a process takes of it."""
+
+import ctypes
+import os
+import platform
+import re
+import shutil
+import socket
+import time
+from contextlib import suppress
+from typing import Dict, Optional
+
+from tocompress.devices.agent.host import Record, Send
+from tocompress.devices.agent.sensors import sensor_state
+from tocompress.devices.agent.sysfs import celsius, first_line, memory_bytes, output_of, read, readable
+
+
+def machine(root: str) -> Record:
+    """Return the facts of the machine that a reader needs to judge the numbers. They hold for a whole session."""
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "host_name": socket.gethostname(),
+        "kernel": platform.release(),
+        "processor_name": _processor(root),
+        "board": first_line(root, "proc/device-tree/model"),
+        "l4t": first_line(root, "etc/nv_tegra_release"),
+        "cuda": first_line(root, "usr/local/cuda/version.txt"),
+        "power_mode": output_of("nvpmodel", "-q"),
+        "cores": os.cpu_count(),
+        "cores_online": first_line(root, "sys/devices/system/cpu/online"),
+        "cores_allowed": len(os.sched_getaffinity(0)),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "clock_source": first_line(root, "sys/devices/system/clocksource/clocksource0/current_clocksource"),
+        "boot_id": first_line(root, "proc/sys/kernel/random/boot_id"),
+        "process": os.getpid(),
+    }
+
+
+def _processor(root: str) -> str:
+    """Return the processor's name. A board tells it in the device tree instead of /proc/cpuinfo."""
+    match = re.search(r"^model name\s*:\s*(.+)$", read(os.path.join(root, "proc/cpuinfo")) or "", re.MULTILINE)
+    return match.group(1) if match else first_line(root, "proc/device-tree/model") or platform.processor()
+
+
+def state(root: str, folder: str) -> Record:
+    """Return all that may change in a session: clocks, temperatures, cooling, load, sensors, free memory and disk.
+
+    Frequencies of processors are in kHz, all others in Hz. Temperatures are in degrees Celsius, None where unreadable.
+    """
+    clocks = readable(
+        root,
+        "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor",
+        "sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_*_freq",
+        "sys/class/devfreq/*/*_freq",
+        "sys/class/devfreq/*/governor",
+        "sys/kernel/debug/bpmp/debug/clk/emc/*rate*",
+        "sys/devices/pwm-fan/*_pwm",
+    )
+    temperatures = {
+        content: celsius(os.path.join(root, os.path.dirname(path), "temp"))
+        for path, content in readable(root, "sys/class/thermal/thermal_zone*/type").items()
+    }
+    cooling = {
+        path: content
+        for path, content in readable(root, "sys/class/thermal/cooling_device*/cur_state").items()
+        if content != "0"
+    }
+    return {
+        "load": os.getloadavg()[0],
+        "unix_s": time.time(),
+        "monotonic_s": time.monotonic(),
+        "memory_available": memory_bytes(read(os.path.join(root, "proc/meminfo")), "MemAvailable"),
+        "disk_free": shutil.disk_usage(folder).free,
+        "clock": clocks,
+        "celsius": temperatures,
+        "cooling": cooling,
+        "sensor": sensor_state(root),
+    }
+
+
+class Phases:
+    """The bytes that this process holds at the end of each phase of a worker. `vm_hwm` is the peak within the phase.
+
+    Each phase starts with the freed memory given back to the system and the peak forgotten. The reason is that glibc
+    keeps the memory that the graph optimizer frees: more than half of the process, with a network of 100 MB. It would
+    hide the need of inference itself. Where the kernel cannot forget the peak, `vm_hwm` is null.
+    """
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._start()
+
+    def _start(self) -> None:
+        with suppress(OSError, AttributeError):  # not glibc
+            ctypes.CDLL(None).malloc_trim(0)
+        try:
+            with open("/proc/self/clear_refs", "w") as file:
+                file.write("5")
+            self._peak_known = True
+        except OSError:
+            self._peak_known = False
+
+    def end(self, phase: str) -> None:
+        """Send the record of the phase that ends here, and start the next."""
+        # Not ru_maxrss: a child inherits its parent's.
+        status = read("/proc/self/status")
+        record = {
+            "record": "memory",
+            "phase": phase,
+            "vm_hwm": memory_bytes(status, "VmHWM") if self._peak_known else None,
+            "rss": memory_bytes(status, "VmRSS"),
+            "nvmap": nvmap(read("/sys/kernel/debug/nvmap/iovmm/clients"), os.getpid()),
+        }
+        self._send(dict(record, **_resident()))
+        self._start()
+
+
+def _resident() -> Record:
+    """Return the proportional and unique resident bytes. All mappings are added where the kernel is before 4.14."""
+    text = read("/proc/self/smaps_rollup") or read("/proc/self/smaps")
+    if text is None:
+        return {"pss": None, "uss": None}
+    kilobytes: Dict[str, int] = {}
+    for key, value in re.findall(r"^(Pss|Private_Clean|Private_Dirty):\s*(\d+) kB$", text, re.MULTILINE):
+        kilobytes[key] = kilobytes.get(key, 0) + int(value)
+    private = kilobytes.get("Private_Clean", 0) + kilobytes.get("Private_Dirty", 0)
+    return {"pss": 1024 * kilobytes.get("Pss", 0), "uss": 1024 * private}
+
+
+def nvmap(clients: Optional[str], process: int) -> Optional[int]:
+    """Return the bytes that a process holds of a Jetson's graphics memory. No process's resident memory counts them.
+
+    `clients` is the file of that name under /sys/kernel/debug/nvmap/iovmm, which root alone can read.
+    """
+    if clients is None:
+        return None
+    sizes = re.findall(r"^\s*\S+\s+\S+\s+" + str(process) + r"\s+(\d+)K\s*$", clients, re.MULTILINE)
+    return 1024 * sum(map(int, sizes))

@@ -1,0 +1,148 @@
+"""A process that reads the power sensors at a steady rate."""
+
+import gc
+import json
+import os
+import select
+import signal
+import time
+from array import array
+from contextlib import suppress
+from typing import List
+
+from tocompress.devices.agent.host import AgentError, Record, one_line
+from tocompress.devices.agent.sensors import Rail, find_rails
+
+#: Seconds between two readings of a rail, as far as its sensor keeps up.
+_PERIOD = 0.001
+
+#: Seconds that the sampler may take to hand over its readings.
+_HANDOVER = 60.0
+
+
+class Sampler:
+    """A process that reads the rails under `root` of these names in every millisecond from now until `stop`.
+
+    Only a process can have real-time priority of its own. Where the system allows it, the sampler keeps its rate
+    whatever else runs. It ends with this process, however this process ends.
+    """
+
+    def __init__(self, root: str, names: List[str]) -> None:
+        control, self._control = os.pipe()
+        self._answer, answer = os.pipe()
+        self._process = os.fork()
+        if self._process == 0:
+            os.close(self._control)
+            os.close(self._answer)
+            _be_sampler(root, names, control, answer)
+        os.close(control)
+        os.close(answer)
+
+    def stop(self) -> Record:
+        """End the process and return its readings. Raise AgentError when it had ended before."""
+        with suppress(BrokenPipeError):
+            os.write(self._control, b".")
+        try:
+            text = _all_of(self._answer, time.monotonic() + _HANDOVER)
+        except AgentError:
+            self.kill()
+            raise
+        status = self._wait()
+        if os.WIFSIGNALED(status):
+            raise AgentError(f"the power sampler was ended by signal {os.WTERMSIG(status)}")
+        if status != 0:
+            raise AgentError(f"the power sampler ended with exit code {os.WEXITSTATUS(status)}: {text.decode()}")
+        record: Record = json.loads(text.decode())
+        return record
+
+    def kill(self) -> None:
+        """End the process. Its readings are lost."""
+        os.kill(self._process, signal.SIGKILL)
+        self._wait()
+
+    def _wait(self) -> int:
+        os.close(self._control)
+        os.close(self._answer)
+        return os.waitpid(self._process, 0)[1]
+
+
+class Readings:
+    """The readings of a rail and their times, in arrays: a list of objects would grow the process by as many."""
+
+    def __init__(self, rail: Rail) -> None:
+        self.rail = rail
+        self.time_s = array("d")
+        self.watt = array("d")
+        self.failed = 0
+
+    def take(self) -> None:
+        """Read once. A slow sensor converts somewhere within the read, so its middle is the time."""
+        before = time.monotonic()
+        watt = self.rail.watt()
+        if watt is None:
+            self.failed += 1
+        else:
+            self.time_s.append((before + time.monotonic()) / 2)
+            self.watt.append(watt)
+
+    def record(self) -> Record:
+        """Return the readings to the microsecond and microwatt: more digits say nothing and double the text."""
+        return {
+            "time_s": [round(value, 6) for value in self.time_s],
+            "watt": [round(value, 6) for value in self.watt],
+            "failed": self.failed,
+        }
+
+
+def _be_sampler(root: str, names: List[str], control: int, answer: int) -> None:
+    """Sample until told to stop, hand over and leave the process, whatever happens."""
+    status = 1
+    try:
+        with os.fdopen(answer, "w") as channel:
+            try:
+                gc.disable()
+                realtime = _take_realtime_priority()
+                # A reading takes a millisecond and more, so that any other rail would cost these theirs.
+                readings = [Readings(rail) for rail in find_rails(root) if rail.name in names]
+                _sample(readings, control)
+                if os.read(control, 1):  # nothing comes from a parent that has died
+                    rails = {reading.rail.name: reading.record() for reading in readings}
+                    record = {"record": "power", "period_s": _PERIOD, "realtime": realtime, "rails": rails}
+                    channel.write(json.dumps(record))
+                status = 0
+            except Exception as error:
+                channel.write(one_line(error))
+    finally:
+        os._exit(status)
+
+
+def _take_realtime_priority() -> bool:
+    """Take it where the system allows that. Return whether it did."""
+    try:
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
+    except OSError:
+        return False
+    return True
+
+
+def _sample(readings: List[Readings], control: int) -> None:
+    """Read the rails at multiples of the period until something can be read from `control`, if only its end.
+
+    A multiple that has passed is left out: reading faster afterwards would not bring it back.
+    """
+    begin, slot = time.monotonic(), 0
+    while not select.select([control], [], [], max(0.0, begin + slot * _PERIOD - time.monotonic()))[0]:
+        for reading in readings:
+            reading.take()
+        slot = int((time.monotonic() - begin) / _PERIOD) + 1
+
+
+def _all_of(descriptor: int, deadline: float) -> bytes:
+    """Read everything up to the end of a pipe. Raise AgentError when the deadline has passed."""
+    chunks: List[bytes] = []
+    while select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+        chunk = os.read(descriptor, 1 << 16)
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
+    raise AgentError("the power sampler does not answer")

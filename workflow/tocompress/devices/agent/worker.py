@@ -1,0 +1,223 @@
+"""The worker: a process that runs one block in a fresh copy of the agent's memory, and ends."""
+
+import base64
+import ctypes
+import gc
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from contextlib import suppress
+from typing import Any, Dict, List, Optional
+
+from tocompress.devices.agent.host import AgentError, Record, Send, one_line
+from tocompress.devices.agent.machine import Phases
+
+#: A module of `__main__.RUNTIMES`.
+Runtime = Any
+
+
+def be_worker(runtime: Runtime, command: Record, descriptor: int) -> None:
+    """Run the block and leave the process, whatever happens: nothing of the parent may run a second time here."""
+    status = 1
+    try:
+        _die_with_parent()
+        with os.fdopen(descriptor, "w") as channel:
+
+            def send(record: Record) -> None:
+                channel.write(json.dumps(record) + "\n")
+                channel.flush()
+
+            try:
+                work(runtime, command, send)
+                status = 0
+            except Exception as error:
+                send({"record": "error", "error": one_line(error)})
+        sys.stderr.flush()
+    finally:
+        os._exit(status)
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process when its parent ends, however that happens."""
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+def work(runtime: Runtime, command: Record, send: Send) -> None:
+    """Run the block by its kind, and send its records."""
+    # A collection would stop a timed run, and touch (so copy) every Python object shared with the parent.
+    gc.disable()
+    kinds = {
+        "latency": _latency,
+        "operations": _operations,
+        "power": _power,
+        "outputs": _outputs,
+        "control": _control,
+    }
+    kinds[command["kind"]](runtime, command, send)
+
+
+def _latency(runtime: Runtime, command: Record, send: Send) -> None:
+    feeds = _feeds(command)
+    phases = Phases(send)
+    phases.end("start")
+    network = runtime.Network(command, feeds)
+    phases.end("loaded")
+    samples = Samples(network)
+    samples.take(command["input_ids"][0], warmup=True)
+    phases.end("first")
+    samples.warm_up(command)
+    samples.measure(command)
+    phases.end("last")
+    send({"record": "outputs", "digests": samples.digests})
+    send(dict(samples.columns, record="samples"))
+
+
+def _control(runtime: Runtime, command: Record, send: Send) -> None:
+    """Go through the same phases and inputs without a model: the memory of a worker that has nothing to run yet."""
+    feeds = _feeds(command)
+    phases = Phases(send)
+    for phase in ("start", "loaded", "first", "last"):
+        phases.end(phase)
+    del feeds
+
+
+def _operations(runtime: Runtime, command: Record, send: Send) -> None:
+    """Send the time by operation in each profiled run. The first pays for setting up the trace and is not reported."""
+    network = runtime.Network(command, _feeds(command))
+    profiled = _spread(command["input_ids"], command["profiled_runs"])
+    Samples(network).warm_up(command)
+    for run, input_id in enumerate(profiled[:1] + profiled):
+        operations = network.profile(input_id)
+        if run > 0:
+            send(dict(operations, record="operations", run=run))
+
+
+def _spread(inputs: List[str], count: int) -> List[str]:
+    """Return inputs at `count` evenly spaced places from the first to the last. A single one is from the middle.
+
+    Sentences come in the order of their lengths, and a share of time depends on the length.
+    """
+    if count == 1:
+        return [inputs[len(inputs) // 2]]
+    return [inputs[round(place * (len(inputs) - 1) / (count - 1))] for place in range(count)]
+
+
+def _power(runtime: Runtime, command: Record, send: Send) -> None:
+    """Run inferences back to back between two idle brackets, in one loaded process, while the sensors are sampled.
+
+    Before each bracket the sensors get time to forget the load before it: they average over up to half a second.
+    """
+    network = runtime.Network(command, _feeds(command))
+    inputs = command["input_ids"]
+    Samples(network).warm_up(command)
+    send({"record": "settled"})
+    idle_before = _idle(command)
+    begin, runs = time.monotonic(), 0
+    while runs < command["minimum_runs"] or time.monotonic() - begin < command["seconds"]:
+        for input_id in inputs:
+            network.run(input_id)
+        runs += len(inputs)
+    block = [begin, time.monotonic()]
+    send({"record": "windows", "runs": runs, "idle_before": idle_before, "block": block, "idle_after": _idle(command)})
+
+
+def _idle(command: Record) -> List[float]:
+    """Wait for the tail of the load before, then idle. Return when the idling began and ended."""
+    time.sleep(command["tail_seconds"])
+    begin = time.monotonic()
+    time.sleep(command["idle_seconds"])
+    return [begin, time.monotonic()]
+
+
+def _outputs(runtime: Runtime, command: Record, send: Send) -> None:
+    """Send the network's answer to each input, to be compared with another machine's answers."""
+    import numpy as np
+
+    network = runtime.Network(command, _feeds(command))
+    for input_id in command["input_ids"]:
+        output = np.ascontiguousarray(network.run(input_id))
+        values = {
+            "dtype": output.dtype.str,
+            "shape": output.shape,
+            "base64": base64.b64encode(output.tobytes()).decode(),
+        }
+        send(dict(values, record="values", input_id=input_id))
+
+
+def _feeds(command: Record) -> Dict[str, Dict[str, Any]]:
+    """Return the placeholders' values of each input of the block, from keys `{input_id}/{placeholder}`."""
+    import numpy as np
+
+    feeds: Dict[str, Dict[str, Any]] = {input_id: {} for input_id in command["input_ids"]}
+    with np.load(command["inputs"], allow_pickle=False) as arrays:
+        for key in arrays.files:
+            input_id, _, placeholder = key.rpartition("/")
+            if input_id in feeds:
+                feeds[input_id][placeholder] = arrays[key]
+    missing = sorted(input_id for input_id, feed in feeds.items() if not feed)
+    if missing:
+        raise AgentError(f"{command['inputs']} has no input {', '.join(missing)}")
+    return feeds
+
+
+class Samples:
+    """Timed runs, by column."""
+
+    def __init__(self, network: Any) -> None:
+        self._network = network
+        names = ("input_id", "start_s", "duration_s", "tokens", "warmup")
+        self.columns: Dict[str, List[Any]] = {name: [] for name in names}
+        self.digests: Dict[str, str] = {}
+
+    def take(self, input_id: str, warmup: bool) -> None:
+        """Run the network once. Only its `run` is inside the measured time."""
+        start = time.monotonic()
+        before = time.perf_counter()
+        output = self._network.run(input_id)
+        duration = time.perf_counter() - before
+        row = {
+            "input_id": input_id,
+            "start_s": start,
+            "duration_s": duration,
+            "tokens": _tokens(output),
+            "warmup": warmup,
+        }
+        for name, value in row.items():
+            self.columns[name].append(value)
+        if input_id not in self.digests:
+            self.digests[input_id] = _digest(output)
+
+    def warm_up(self, command: Record) -> None:
+        """Go on from the first inference until both the runs and the seconds asked for are reached."""
+        begin, inputs = time.monotonic(), command["input_ids"]
+        runs = len(self.columns["input_id"])
+        while runs < command["warmup_runs"] or time.monotonic() - begin < command["warmup_seconds"]:
+            self.take(inputs[runs % len(inputs)], warmup=True)
+            runs += 1
+
+    def measure(self, command: Record) -> None:
+        """Rotate over the inputs until the block's seconds and runs are reached.
+
+        Only whole rotations, so that each input has as many samples. One at least, whatever `maximum_runs` says.
+        """
+        begin, inputs, runs = time.monotonic(), command["input_ids"], 0
+        while True:
+            for input_id in inputs:
+                self.take(input_id, warmup=False)
+            runs += len(inputs)
+            enough = runs >= command["minimum_runs"] and time.monotonic() - begin >= command["seconds"]
+            if enough or runs + len(inputs) > command["maximum_runs"]:
+                return
+
+
+def _digest(output: Any) -> str:
+    return hashlib.sha256(repr((output.dtype.str, output.shape)).encode() + output.tobytes()).hexdigest()[:16]
+
+
+def _tokens(output: Any) -> Optional[int]:
+    """Return the length of a translation, None for everything else."""
+    return int(output.shape[-1]) if output.ndim == 2 and output.dtype.kind in "iu" else None

@@ -1,0 +1,67 @@
+"""TensorFlow's BasicLSTMCell as pure functions of its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from keras import ops
+
+Tensor = Any
+Weights = Mapping[str, Tensor]
+
+
+class CellState(NamedTuple):
+    """State of one LSTM cell: both [B, units], or [T, B, units] where stacked over time."""
+
+    cell: Tensor
+    output: Tensor
+
+
+def lstm(weights: Weights, scope: str, inputs: Tensor, state: CellState) -> CellState:
+    """One step of a cell on inputs [B, features]."""
+    joined = ops.concatenate([inputs, state.output], axis=-1)
+    return gate(ops.matmul(joined, weights[f"{scope}/kernel"]) + weights[f"{scope}/bias"], state.cell)
+
+
+def gate(gates: Tensor, cell: Tensor) -> CellState:
+    """TensorFlow's BasicLSTMCell (gates in its order i, j, f, o; forget bias 1) after its matrix product."""
+    write, candidate, keep, expose = ops.split(gates, 4, axis=-1)
+    cell = cell * ops.sigmoid(keep + 1.0) + ops.sigmoid(write) * ops.tanh(candidate)
+    return CellState(cell, ops.tanh(cell) * ops.sigmoid(expose))
+
+
+def split_kernel(weights: Weights, scope: str, inputs: int) -> tuple[Tensor, Tensor]:
+    """A cell's kernel, for the first `inputs` features and for what depends on the previous step."""
+    kernel = weights[f"{scope}/kernel"]
+    return kernel[:inputs], kernel[inputs:]
+
+
+def run_cell(weights: Weights, scope: str, inputs: Tensor, initial: CellState | None = None) -> CellState:
+    """Run a cell over inputs [T, B, features], from zeros unless `initial`: its states after each step, stacked."""
+    input_kernel, recurrent_kernel = split_kernel(weights, scope, inputs.shape[-1])
+    projected = ops.matmul(inputs, input_kernel) + weights[f"{scope}/bias"]
+    if initial is None:
+        nothing = ops.zeros((ops.shape(inputs)[1], recurrent_kernel.shape[0]), projected.dtype)
+        initial = CellState(nothing, nothing)
+
+    def step(state: CellState, current: Tensor) -> tuple[CellState, CellState]:
+        state = gate(current + ops.matmul(state.output, recurrent_kernel), state.cell)
+        return state, state
+
+    states: CellState
+    _, states = ops.scan(step, initial, projected)
+    return states
+
+
+def backwards(sequence: Tensor, last: Tensor) -> Tensor:
+    """Positions [T, B] that read `sequence` [T, B, features] from position `last` [B] down to 0, then its padding."""
+    position = ops.arange(ops.shape(sequence)[0], dtype="int32")[:, None]
+    return ops.where(position <= last, last - position, position)
+
+
+def at(sequence: Tensor, position: Tensor) -> Tensor:
+    """`sequence` [T, B, features] at each sentence's own position(s) [..., B]."""
+    _, batch, features = ops.shape(sequence)
+    rows = position * batch + ops.arange(batch, dtype="int32")
+    return ops.take(ops.reshape(sequence, (-1, features)), rows, axis=0)

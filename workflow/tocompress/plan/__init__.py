@@ -1,0 +1,60 @@
+"""What Snakemake asks of a study. One module beside each file of rules/ says which files and settings its jobs need."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from tocompress.errors import StudyError
+from tocompress.paths import Paths
+from tocompress.plan.acquire import Acquire, check_files
+from tocompress.plan.aggregate import Aggregate
+from tocompress.plan.benchmark import Benchmark
+from tocompress.plan.compress import Compress
+from tocompress.plan.devices import Devices
+from tocompress.plan.evaluate import Evaluate
+from tocompress.plan.export import Export
+from tocompress.plan.plot import Plot
+from tocompress.plan.sensitivity import Sensitivity
+from tocompress.plan.zoo import Zoo
+from tocompress.settings.base import check_keys
+from tocompress.settings.study import load
+from tocompress.vocabulary.figures import FIGURES
+from tocompress.vocabulary.variants import BASELINE
+
+
+class Plan(Acquire, Compress, Export, Benchmark, Evaluate, Aggregate, Plot, Sensitivity, Zoo, Devices):
+    """All stages of a study."""
+
+    @property
+    def wildcards(self) -> dict[str, str]:
+        """Return a pattern of the values of each wildcard. A path with another value is no target."""
+        variant = f"{BASELINE}|{self.variants_by(*self.study.techniques)}"
+        return {
+            "model": "|".join(self.study.models),
+            "variant": variant,
+            "structure": variant,
+            "runtime": "|".join(self.runtimes),
+            "device": "|".join(self.study.devices),
+            "dataset": "|".join(self.study.data),
+            "split": "train|calibration|test",
+            "figure": "|".join(FIGURES),
+            "address": self.addresses,
+            "member": ".+",
+        }
+
+
+def plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Plan:
+    """Return the plan of a config that was read from `files`. A wrong config ends the program with one line."""
+    try:
+        for file in files:
+            if Path(file).is_file():
+                check_keys(file)
+        study = load(config)
+        check_files(study)
+    except StudyError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(1)
+    return Plan(study, Paths(f"results/{study.study.name}"))

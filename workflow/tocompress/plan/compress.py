@@ -1,0 +1,84 @@
+"""Compress: one technique, applied to the weights of the parent variant."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards
+from tocompress.settings.jobs import PruneJob, RankJob
+from tocompress.settings.technique import Prune, Technique
+from tocompress.settings.training import Retraining
+from tocompress.vocabulary.variants import Variant
+
+
+class Compress(Stage):
+    """The rules of rules/compress.smk."""
+
+    def by_method(self, method: str) -> str:
+        """Return a pattern of the variants whose last technique is of a method."""
+        return self.variants_by(*self.study.techniques_of(method))
+
+    def parent(self, wildcards: Wildcards) -> str:
+        """Return the weights that the last technique of a variant is applied to."""
+        return self.of_parent(self.paths.weights, wildcards)
+
+    def technique(self, wildcards: Wildcards) -> Technique:
+        """Return the last technique of a variant."""
+        return self.study.techniques[Variant.parse(wildcards.variant).last]
+
+    # Rule quantize, and the rules of other methods that need nothing but weights
+
+    @property
+    def quantize(self) -> Parameters:
+        return self.parameters("quantize.py", self.technique_settings)
+
+    def technique_settings(self, wildcards: Wildcards) -> str:
+        """Return the settings of the last technique of a variant."""
+        return self.technique(wildcards).canonical()
+
+    # Rule rank
+
+    @property
+    def rank(self) -> Parameters:
+        return self.parameters("rank.py", self._rank_job, self.network)
+
+    def _rank_job(self, wildcards: Wildcards) -> str:
+        return RankJob(model=self.architecture(wildcards), data=self.examples(wildcards)).canonical(exclude=SPLITS)
+
+    # Rule prune
+
+    def importance(self, wildcards: Wildcards) -> list[str]:
+        """Return the file of the importance of the parent's channels, where ranking them takes data."""
+        ranked_on_data = self._pruning(wildcards).criterion == "taylor"
+        return [self.of_parent(self.paths.importance, wildcards)] if ranked_on_data else []
+
+    def retraining_set(self, wildcards: Wildcards) -> list[str]:
+        """Return the training set, where a pruned network is retrained."""
+        return [self.train_set(wildcards)] if self._retraining(wildcards) else []
+
+    def pruning_set(self, wildcards: Wildcards) -> list[str]:
+        """Return the calibration set, where retraining is watched on it or later cuts are ranked on it."""
+        technique = self._pruning(wildcards)
+        ranked_again = technique.criterion == "taylor" and technique.rounds > 1
+        return [self.calibration_set(wildcards)] if ranked_again or self._retraining(wildcards) else []
+
+    @property
+    def prune(self) -> Parameters:
+        return self.parameters("prune.py", self._prune_job, self.network)
+
+    def _prune_job(self, wildcards: Wildcards) -> str:
+        retraining = self._retraining(wildcards)
+        return PruneJob(
+            technique=self._pruning(wildcards),
+            model=self.architecture(wildcards),
+            data=self.training_examples(wildcards) if retraining else self.examples(wildcards),
+            retraining=retraining,
+        ).canonical(exclude={"data": {"test"}} if retraining else SPLITS)
+
+    def _pruning(self, wildcards: Wildcards) -> Prune:
+        return cast(Prune, self.technique(wildcards))
+
+    def _retraining(self, wildcards: Wildcards) -> Retraining | None:
+        """Return how a pruned model is retrained, or None where it is not."""
+        retrained = self.model(wildcards).trained and self._pruning(wildcards).retrain
+        return self.study.retraining[wildcards.model] if retrained else None

@@ -1,0 +1,61 @@
+"""Plot: figures, the tables behind them, and the report."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tocompress.paths import FIGURE_FORMATS
+from tocompress.plan.base import Parameters, Stage
+from tocompress.settings.jobs import ReportJob
+from tocompress.vocabulary.variants import Variant
+
+
+class Plot(Stage):
+    """The rules of rules/plot.smk."""
+
+    # Rule figure
+
+    def figures(self, *formats: str) -> list[str]:
+        """Return the files of the selected figures, of all formats or of these."""
+        return [
+            self.paths.figure(kind).format(figure=figure)
+            for figure in self.study.study.figures
+            for kind in formats or FIGURE_FORMATS
+        ]
+
+    @property
+    def figure(self) -> Parameters:
+        return self.parameters("plot.py", self.study.plot.canonical(), lambda wildcards: [_module(wildcards.figure)])
+
+    # Rule report
+
+    @property
+    def report(self) -> Parameters:
+        modules = map(_module, self.study.study.figures)
+        return self.parameters("report.py", self._report_job(), list(modules))
+
+    def _report_job(self) -> str:
+        return ReportJob(
+            report=self.study.report,
+            plot=self.study.plot,
+            devices=self.study.study.devices,
+            config=self._selected(),
+        ).canonical()
+
+    def _selected(self) -> dict[str, Any]:
+        """Return what the study selects and how that is defined, for people to read."""
+        study = self.study
+        techniques = {name for _, variant in self.pairs() for name in Variant.parse(variant).techniques}
+        named = {
+            "models": study.study.models,
+            "techniques": sorted(techniques),
+            "devices": study.study.devices,
+            "data": sorted({study.models[name].data for name in study.study.models}),
+            "retraining": [name for name in study.study.models if name in study.retraining],
+        }
+        chosen = {section: {name: getattr(study, section)[name] for name in names} for section, names in named.items()}
+        return {"study": study.study, **chosen, "benchmark": study.benchmark, "evaluation": study.evaluation}
+
+
+def _module(figure: str) -> str:
+    return f"tocompress.reporting.figures.{figure}"

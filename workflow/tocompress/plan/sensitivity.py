@@ -1,0 +1,46 @@
+"""Sensitivity: on request, how much accuracy each layer alone costs."""
+
+from __future__ import annotations
+
+from tocompress.errors import StudyError
+from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards, stop
+from tocompress.settings.jobs import SensitivityFigureJob, SensitivityJob
+from tocompress.vocabulary.variants import BASELINE
+
+
+class Sensitivity(Stage):
+    """The rules of rules/sensitivity.smk."""
+
+    # Rule sensitivity
+
+    def trained_weights(self, wildcards: Wildcards) -> str:
+        """Return the uncompressed weights of a trained model. End the program for another model."""
+        if not self.model(wildcards).trained:
+            trained = ", ".join(self.study.trained) or "of which this study has none"
+            stop(StudyError(f"sensitivity: '{wildcards.model}' has initial weights; scan a trained model ({trained})"))
+        return self.paths.weights.format(model=wildcards.model, variant=BASELINE)
+
+    @property
+    def sensitivity(self) -> Parameters:
+        return self.parameters("sensitivity.py", self._sensitivity_job, self.network)
+
+    def _sensitivity_job(self, wildcards: Wildcards) -> str:
+        return SensitivityJob(
+            model=self.architecture(wildcards), data=self.examples(wildcards), sensitivity=self.study.sensitivity
+        ).canonical(exclude=SPLITS)
+
+    # Rule sensitivity_figure
+
+    @property
+    def sensitivity_figure(self) -> Parameters:
+        return self.parameters("plot_sensitivity.py", self._sensitivity_figure_job)
+
+    def _sensitivity_figure_job(self, wildcards: Wildcards) -> str:
+        model = self.model(wildcards)
+        return SensitivityFigureJob(
+            model=wildcards.model,
+            network=model.network,
+            data=model.data,
+            criterion=self.study.sensitivity.criterion,
+            plot=self.study.plot,
+        ).canonical()

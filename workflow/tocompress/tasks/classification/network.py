@@ -1,0 +1,29 @@
+"""Build the network of a classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import keras
+
+from tocompress.models import registry
+from tocompress.models.resize import resized
+from tocompress.models.variables import named_variables
+from tocompress.settings.model import ImageModel
+from tocompress.settings.training import Optimization
+
+__all__ = ["initial", "named_variables", "of_shapes"]
+
+
+def initial(model: ImageModel, seed: int, learning: Optimization | None = None) -> keras.Model:
+    """Return the network with the initial weights that `seed` gives. Nothing of `learning` changes a CNN."""
+    keras.utils.set_random_seed(seed)
+    return registry.build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
+
+
+def of_shapes(
+    model: ImageModel, shapes: Mapping[str, tuple[int, ...]], learning: Optimization | None = None
+) -> keras.Model:
+    """Return the network with variables of these shapes, as pruning leaves them."""
+    whole = registry.build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
+    return resized(whole, shapes)
