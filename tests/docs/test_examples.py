@@ -100,7 +100,7 @@ def test_a_metric(copy: Path) -> None:
     follow("metric.md", copy)
     study = pd.read_parquet(copy / "results/kappa/study.parquet")
     q6 = study[(study["metric"] == "kappa") & (study["variant"] == "q6")].iloc[0]
-    predictions = pd.read_parquet(copy / "results/kappa/predictions/mobilenet_v1/q6.parquet")
+    predictions = pd.read_parquet(copy / "results/kappa/predictions/tensorflow/mobilenet_v1/q6.parquet")
     best = predictions[predictions["rank"] == 1]
     assert q6["value"] == cohen_kappa_score(best["label"], best["predicted"])
     assert q6["low"] < q6["value"] < q6["high"]
