@@ -229,12 +229,11 @@ def _comments(source: str) -> dict[str, str]:
 
 def metrics_page() -> str:
     """Every metric of `study.parquet` and its unit."""
-    from tocompress.vocabulary.metrics import ACCURACY, METRICS
-    from tocompress.vocabulary.titles import METRIC_NAMES
+    from tocompress.vocabulary.metrics import METRICS
 
     rows = [
-        (_code(metric), METRIC_NAMES[metric], unit, "trained" if metric in ACCURACY else "any")
-        for metric, unit in METRICS.items()
+        (_code(metric.name), metric.title, metric.unit, "trained" if metric.kind == "accuracy" else "any")
+        for metric in METRICS.values()
     ]
     return _table(("metric", "what it is", "unit", "weights that it is of"), rows)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import cohen_kappa_score
 from sshd import Server, server
 
 from tocompress.weights import read_shapes
@@ -93,6 +94,24 @@ def test_a_technique(copy: Path) -> None:
     assert sparse < plain / 4
     metrics = pd.read_parquet(results / "metrics/tensorflow/mobilenet_v1/s50-q8.parquet").set_index("metric")
     assert metrics["ratio"]["top1"] < 1
+
+
+def test_a_metric(copy: Path) -> None:
+    follow("metric.md", copy)
+    study = pd.read_parquet(copy / "results/kappa/study.parquet")
+    q6 = study[(study["metric"] == "kappa") & (study["variant"] == "q6")].iloc[0]
+    predictions = pd.read_parquet(copy / "results/kappa/predictions/tensorflow/mobilenet_v1/q6.parquet")
+    best = predictions[predictions["rank"] == 1]
+    assert q6["value"] == cohen_kappa_score(best["label"], best["predicted"])
+    assert q6["low"] < q6["value"] < q6["high"]
+    assert q6["ratio_low"] <= q6["ratio"] <= q6["ratio_high"]
+
+
+def test_a_figure(copy: Path) -> None:
+    follow("figure.md", copy)
+    behind = pd.read_csv(copy / "results/deflated/figures/deflated.csv")
+    assert set(behind["metric"]) == {"size", "size_deflated"}
+    assert set(behind["variant"]) == {"fp32", "q8", "q6"}
 
 
 def test_a_dataset(copy: Path) -> None:

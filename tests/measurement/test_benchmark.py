@@ -121,7 +121,9 @@ def test_a_board_is_measured_through_a_connection_that_breaks(
 
 def tables_of(variant: str) -> dict[str, pd.DataFrame]:
     tables = {name: schema.empty_table().to_pandas() for name, schema in TABLES.items()}
-    return tables | {"session": pd.DataFrame({"key": ["variants"], "value": [variant]})}
+    return tables | {
+        "session": pd.DataFrame({"key": ["variants"], "value": [variant]}).assign(device="tx2", model="vgg")
+    }
 
 
 def test_a_session_that_is_kept_is_overwritten_by_no_later_one(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tocompress.devices.agent.sampler import Sampler
 from tocompress.measurement.energy import Trace, block_figures, cumulative_energy, longest_gap, power_rows, widened
 from tocompress.measurement.power import Block
 from tocompress.measurement.statistics import Interval
-from tocompress.schemas.benchmark import POWER, WINDOWS
+from tocompress.schemas.benchmark import RECORDED
 from tocompress.schemas.study import METRICS
 from tocompress.tables import write_table
 
@@ -192,10 +192,14 @@ def row(rows: pd.DataFrame, variant: str, metric: str) -> pd.Series:
 
 def test_values_are_means_over_processes_and_ratios_are_paired(tmp_path: Path) -> None:
     power, windows = session({"fp32": [3.0, 4.0, 5.0], "q8": [6.0, 8.0, 10.0]})
-    write_table(tmp_path / "power.parquet", POWER, power)
-    write_table(tmp_path / "windows.parquet", WINDOWS, windows)
+    write_table(tmp_path / "power.parquet", RECORDED["power"], power)
+    write_table(tmp_path / "windows.parquet", RECORDED["windows"], windows)
     rows = power_rows(power, windows, ["total"])
-    write_table(tmp_path / "metrics.parquet", METRICS, rows.drop(columns=["variant", "dequantization"]))
+    write_table(
+        tmp_path / "metrics.parquet",
+        METRICS,
+        rows.drop(columns="dequantization").assign(model="vgg", runtime="tensorflow"),
+    )
     energy = row(rows, "q8", "energy")
     assert energy["value"] == pytest.approx(8.0 * 5 / 100, rel=0.01)
     assert (energy["unit"], energy["n"], energy["processes"], energy["basis"]) == ("J", 3, 3, "measured")

@@ -21,7 +21,7 @@ from tocompress.measurement.power import (
     sampling_quality,
     total_rails,
 )
-from tocompress.schemas.benchmark import POWER, WINDOWS
+from tocompress.schemas.benchmark import RECORDED
 from tocompress.tables import write_table
 
 TX2 = [
@@ -160,7 +160,7 @@ def windows(tmp_path: Path) -> pd.DataFrame:
         variant="q8", dequantization="once", process=1
     )
     table["runs"] = table["runs"].astype("Int64")
-    write_table(tmp_path / "windows.parquet", WINDOWS, table[WINDOWS.names])
+    write_table(tmp_path / "windows.parquet", RECORDED["windows"], table[RECORDED["windows"].names])
     return table
 
 
@@ -234,7 +234,7 @@ def test_a_meters_readings_are_moved_to_the_devices_clock_and_cut_to_blocks(
     unix = 1_700_000_000 + np.arange(95, 125, 0.5)
     meter = pd.DataFrame({"unix_s": unix, "watt": unix - 1_700_000_000})
     samples = meter_samples(meter, windows, offset_s=1_700_000_000.25)
-    write_table(tmp_path / "power.parquet", POWER, samples)
+    write_table(tmp_path / "power.parquet", RECORDED["power"], samples)
     assert set(samples["rail"]) == {METER}
     assert samples["time_s"].iloc[[0, -1]].tolist() == [99.75, 117.25]
     assert (samples["watt"] - samples["time_s"]).to_numpy() == pytest.approx(0.25)

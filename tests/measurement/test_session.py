@@ -18,7 +18,7 @@ from tocompress.errors import StudyError
 from tocompress.measurement.energy import power_rows
 from tocompress.measurement.session import Subject, measure, outputs_of, round_blocks
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows
-from tocompress.schemas.benchmark import TABLES
+from tocompress.schemas.benchmark import RECORDED
 from tocompress.settings.benchmark import Benchmark, PowerBlocks
 from tocompress.settings.device import LocalDevice
 from tocompress.tables import read_table, write_table
@@ -143,7 +143,7 @@ def test_a_session_yields_the_declared_tables(subject: Subject, tmp_path: Path) 
         )
 
     assert progress == [(done, 14) for done in range(15)]
-    for name, schema in TABLES.items():
+    for name, schema in RECORDED.items():
         write_table(tmp_path / name, schema, tables[name])
         assert list(read_table(tmp_path / name, schema).columns) == schema.names
 

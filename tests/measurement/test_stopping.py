@@ -17,7 +17,7 @@ from scipy import signal
 
 from tocompress.measurement.statistics import between_processes, ratio_interval
 from tocompress.measurement.stopping import Rule, diagnose, unfinished
-from tocompress.schemas.benchmark import DIAGNOSTICS
+from tocompress.schemas.benchmark import RECORDED
 from tocompress.tables import write_table
 
 LENGTHS = np.array([1.0, 1.2, 1.5])  # of the inputs
@@ -230,7 +230,7 @@ def test_autocorrelation_is_of_the_machine_not_of_inputs_of_different_length() -
 def test_what_too_few_samples_leave_open_is_null_and_not_converged(tmp_path: Path) -> None:
     latency = session(np.random.default_rng(8))
     rows = diagnose(latency[(latency["process"] == 1) & (latency.groupby(["variant", "process"]).cumcount() < 6)])
-    write_table(tmp_path / "diagnostics.parquet", DIAGNOSTICS, rows)
+    write_table(tmp_path / "diagnostics.parquet", RECORDED["diagnostics"], rows)
     assert len(rows) == 2 * (1 + 3)
     unknown = ["rank_width", "process_width", "autocorrelation", "effective_n", "drift", "drift_p", "drift_within"]
     assert rows[unknown].isna().to_numpy().all()

@@ -24,7 +24,6 @@ def latency() -> pd.DataFrame:
             "dequantization": mode,
             "input_id": f"s{length}",
             "process": process,
-            "block": process,
             "order": 0,
             "duration_s": 1e-3 * length * process * (2 if (variant, mode) == ("q8", "every_inference") else 1) * noise,
             "tokens": length,
@@ -36,7 +35,7 @@ def latency() -> pd.DataFrame:
         for length in (2, 6)
         for noise in (99.0, 1.0, 1.0, 1.0)
     ]
-    return pd.DataFrame(rows).assign(start_s=lambda table: 1000.0 * table["block"] + table.index)
+    return pd.DataFrame(rows).assign(start_s=lambda table: 1000.0 * table["process"] + table.index)
 
 
 def row(rows: pd.DataFrame, **where: str | None) -> pd.Series:
@@ -169,4 +168,8 @@ def test_all_rows_fit_the_study(latency: pd.DataFrame, tmp_path: Path) -> None:
     rows = pd.concat([latency_rows(latency), power, memory_rows(memory_table([3, 3], [2, 2], [1, 1]))])
     study = rows.reindex(columns=STUDY.names)
     write_table(tmp_path / "study.parquet", STUDY, study)
-    write_table(tmp_path / "metrics.parquet", METRICS, rows.drop(columns=["variant", "dequantization"]))
+    write_table(
+        tmp_path / "metrics.parquet",
+        METRICS,
+        rows.drop(columns="dequantization").assign(model="vgg", runtime="tensorflow"),
+    )

@@ -9,7 +9,9 @@ import pandas as pd
 
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.study import Part, aggregate, artifact_rows
+from tocompress.settings.jobs import StudyVariant
 from tocompress.vocabulary.metrics import METRICS
+from tocompress.vocabulary.variants import Variant
 
 ZOO = ("mobilenet_v1", "resnet_v1_50", "vgg_16", "gnmt")
 FULL = ("mobilenet_v1_full", "inception_v1_full", "resnet_v1_50_full")
@@ -18,6 +20,8 @@ CUTS = {"p05": 0.05, "p15": 0.15, "p30": 0.3, "p50": 0.5, "p50_random": 0.5, "p7
 CHAINS = ("q8-p05", "p05-q8")
 #: What a model of this name is pruned to: trained ones in full, others to see what it costs.
 PRUNED = {name: (*CUTS, *CHAINS) for name in ("resnet_v1_50", "vgg_16", "gnmt")} | {"resnet_v1_50_full": ("p05", "p50")}
+#: What the technique of docs/examples/technique.md adds; no model has it unless it is asked for.
+SPARSE = ("s50", "s50-q8")
 MODES = ("every_inference", "once")
 CLASSES = {
     "convolution": 0.62, "depthwise convolution": 0.14, "matrix multiplication": 0.05, "bias and addition": 0.07,
@@ -40,7 +44,7 @@ def make_study(
     variants that it would have."""
     parts = []
     for number, model in enumerate(models):
-        own = [variant for variant in variants if variant in ("fp32", *BITS, *PRUNED.get(model, ()))]
+        own = [variant for variant in variants if variant in ("fp32", *BITS, *SPARSE, *PRUNED.get(model, ()))]
         random = np.random.default_rng(number)
         network, full = network_of(model), model not in ZOO
         facts = {"model": model, "network": network, "build": "initial" if full else "zoo"}
@@ -70,7 +74,21 @@ def make_study(
         rows = _no_accuracy(own, network) if full else _accuracy(own, network, random)
         dataset = None if full else "phrases" if network == "gnmt" else "glyphs"
         parts.append(Part(**facts, dataset=dataset, rows=pd.DataFrame(rows)))
-    return aggregate(parts)
+    return aggregated(parts)
+
+
+def facts_of(variant: str) -> StudyVariant:
+    """What a config says whose techniques are called by the first letters of their methods."""
+    techniques = Variant.parse(variant).techniques
+    methods = [{"q": "quantize", "p": "prune", "s": "sparsify"}[technique[0]] for technique in techniques]
+    bits = min((int(technique[1:]) for technique in techniques if technique[0] == "q"), default=None)
+    return StudyVariant(name=variant, methods=tuple(methods), bits=bits, granularity="tensor" if bits else None)
+
+
+def aggregated(parts: Sequence[Part]) -> pd.DataFrame:
+    """The table of parts whose variants are called so."""
+    named = {variant for part in parts for variant in (part.variant, *part.rows.get("variant", ()))}
+    return aggregate(parts, [facts_of(variant) for variant in named - {None}])
 
 
 def make_unavailable(study: pd.DataFrame) -> pd.DataFrame:
@@ -107,17 +125,17 @@ def _removed(variants, network):
 
 
 def _bits_of(variant):
-    return next((technique for technique in variant.split("-") if technique in BITS), "fp32")
+    return next((technique for technique in Variant.parse(variant).techniques if technique in BITS), "fp32")
 
 
 def _cut_of(variant):
-    return next((CUTS[technique] for technique in variant.split("-") if technique in CUTS), 0.0)
+    return next((CUTS[technique] for technique in Variant.parse(variant).techniques if technique in CUTS), 0.0)
 
 
 def _row(
     metric: str, variant: str, value: float, ratio: float | None, spread: float, **more: object
 ) -> dict[str, object]:
-    known = {"metric": metric, "variant": variant, "unit": METRICS[metric], "value": value, "basis": "measured"}
+    known = {"metric": metric, "variant": variant, "unit": METRICS[metric].unit, "value": value, "basis": "measured"}
     interval = {"low": value * (1 - spread), "high": value * (1 + spread), "level": 0.95}
     if ratio is not None:
         interval |= {"ratio": ratio, "ratio_low": ratio * (1 - spread), "ratio_high": ratio * (1 + spread)}
@@ -151,7 +169,7 @@ def _power(variants, measured):
                 yield _row(metric, variant, base, ratio, 0.03, n=5, processes=5, converged=True)
             else:
                 yield {
-                    "metric": metric, "variant": variant, "unit": METRICS[metric], "basis": "unavailable",
+                    "metric": metric, "variant": variant, "unit": METRICS[metric].unit, "basis": "unavailable",
                     "reason": NO_SENSOR,
                 }  # fmt: skip
 
@@ -178,7 +196,7 @@ def _no_accuracy(variants, network):
     for variant in variants:
         for metric in _scores(network):
             yield {
-                "metric": metric, "variant": variant, "unit": METRICS[metric], "basis": "unavailable",
+                "metric": metric, "variant": variant, "unit": METRICS[metric].unit, "basis": "unavailable",
                 "reason": "no trained weights",
             }  # fmt: skip
 

@@ -7,17 +7,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import yaml
+from made_up import aggregated
 
 from tocompress.measurement.statistics import Interval, ratio_interval
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.claims import VERDICTS, by_statement, claims_table, verdict
-from tocompress.reporting.quantities import DEVICE_METRICS
-from tocompress.reporting.study import Part, aggregate
+from tocompress.reporting.study import Part
 from tocompress.schemas.study import CLAIMS
 from tocompress.settings.claims import Claim, Claims, Margin, load
 from tocompress.settings.jobs import ClaimsJob
 from tocompress.tables import read_table, write_table
-from tocompress.vocabulary.metrics import METRICS
+from tocompress.vocabulary.metrics import COSTS, METRICS
 
 REPOSITORY = Path(__file__).parents[2]
 BOARD = {"device": "tx2", "processor": "gpu"}
@@ -40,7 +40,7 @@ def claim(**keys: object) -> Claim:
 def value(metric: str, variant: str, value: float | None, ratio: tuple[float, ...] = (), **more: object) -> dict:
     known = dict(zip(("ratio", "ratio_low", "ratio_high"), ratio, strict=False))
     measured = {"value": value, "level": 0.95 if len(ratio) > 1 else None, "basis": "measured"}
-    return {"metric": metric, "variant": variant, "unit": METRICS[metric], **measured, **known, **more}
+    return {"metric": metric, "variant": variant, "unit": METRICS[metric].unit, **measured, **known, **more}
 
 
 def part(model: str, network: str, *rows: dict, size: float = 1.0, **more: object) -> Part:
@@ -67,7 +67,7 @@ def shared_out(model: str, network: str, share: float, **more: object) -> Part:
 
 def judged(claim: Claim, *parts: Part) -> dict:
     claims = Claims(margin=Margin(percent=5, accuracy=0.5, effect=0.5), claims=(claim,))
-    return claims_table(aggregate(parts), claims, SETTINGS).iloc[0].to_dict()
+    return claims_table(aggregated(parts), claims, SETTINGS).iloc[0].to_dict()
 
 
 @pytest.mark.parametrize(
@@ -368,7 +368,7 @@ def test_the_claims_of_the_paper_are_all_judged_on_a_whole_study(tmp_path, large
     assert read.loc[unjudged, "reason"].notna().all()
     assert read.loc[read["verdict"] != "not measured", "value"].notna().all()
     assert {"agrees", "same direction", "contradicts", "not comparable"} <= set(read["verdict"])
-    by_device = [claim.metric in DEVICE_METRICS for claim in claims.claims]
+    by_device = [claim.metric in COSTS for claim in claims.claims]
     on_host = claims_table(large_study, claims, settings)
     assert set(on_host.loc[by_device, "verdict"]) <= {"not comparable", "not measured"}
     assert {"agrees", "same direction"} <= set(read.loc[by_device, "verdict"])

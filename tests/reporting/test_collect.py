@@ -1,23 +1,32 @@
 """Each row of the study's table is of the model, variant and device whose files it comes from."""
 
+import random
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from tocompress.errors import StudyError
+from tocompress.models.registry import NETWORKS
 from tocompress.reporting.collect import collect
 from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS, POWER, SESSION, WINDOWS
 from tocompress.schemas.study import ARTIFACT, METRICS, PRUNING
-from tocompress.settings.jobs import AggregateJob, StudyDevice, StudyModel
+from tocompress.settings.jobs import AggregateJob, StudyDevice, StudyModel, StudyVariant
 from tocompress.tables import write_table
-from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION
+from tocompress.vocabulary.metrics import accuracies
 
+_FP32 = StudyVariant(name="fp32")
+_Q8 = StudyVariant(name="q8", methods=("quantize",), bits=8, granularity="tensor")
+_P50_Q8 = StudyVariant(
+    name="p50-q8", methods=("prune", "quantize"), bits=8, granularity="tensor", pruned="p50",
+)  # fmt: skip
 # Not in alphabetical order, on purpose.
 _VGG = StudyModel(
     name="vgg", network="vgg_16", build="own", data="d", trained=True, benchmarked=True,
-    variants=("fp32", "q8", "p50-q8"), pruned=("p50-q8",),
+    variants=(_FP32, _Q8, _P50_Q8),
 )  # fmt: skip
 BENCHMARK = ("latency", "memory", "power", "windows", "operations", "session")
-_FURTHER = {"variants": ("fp32",), "pruned": ()}
+_FURTHER = {"variants": (_FP32,)}
 MODELS = (
     _VGG,
     StudyModel(name="gnmt", network="gnmt", build="zoo", data="e", trained=True, benchmarked=False, **_FURTHER),
@@ -27,37 +36,48 @@ BENCHMARKED = tuple(model for model in MODELS if model.benchmarked)
 DEVICES = tuple(StudyDevice(name=name, processor="cpu", runtime="tensorflow") for name in ("tx2", "host"))
 
 
-def test_rows_are_of_the_files_they_come_from(tmp_path):
+SETTINGS = AggregateJob(models=MODELS, devices=DEVICES, level=0.95, target=0.05)
+
+
+@pytest.fixture
+def files(tmp_path):
     files = {table: [] for table in ("artifacts", "metrics", "pruning", *BENCHMARK)}
 
-    def add(table, schema, rows):
+    def add(table, schema, rows, **of):
         path = tmp_path / f"{table}{len(files[table])}.parquet"
-        write_table(path, schema, rows)
+        write_table(path, schema, rows.assign(**of))
         files[table].append(path)
 
     for size, (model, variant) in enumerate((one, variant) for one in MODELS for variant in one.variants):
+        of = {"runtime": "tensorflow", "model": model.name, "variant": variant.name}
         numbers = {name: [1000 + size] for name in ("size", "size_deflated", "parameters", "macs")}
-        add("artifacts", ARTIFACT, pd.DataFrame({"variant": [variant], "sha256": ["0"], **numbers}))
+        add("artifacts", ARTIFACT, pd.DataFrame({"sha256": ["0"], **numbers}), **of)
         if model.trained:
-            metric = next(iter(TRANSLATION if model.network == "gnmt" else CLASSIFICATION))
-            unit = (TRANSLATION | CLASSIFICATION)[metric]
-            add("metrics", METRICS, _score(metric, unit, size))
-    for variant in (variant for model in MODELS for variant in model.pruned):
-        assert variant == "p50-q8"
-        add("pruning", PRUNING, _removed({"a": (6, 2), "b": (2, 2)}))
+            add("metrics", METRICS, _score(accuracies(NETWORKS[model.network].task)[0], size), **of)
+    add("pruning", PRUNING, _removed({"a": (6, 2), "b": (2, 2)}), model="vgg", variant="p50")
     for number, (device, model) in enumerate((device, model) for device in DEVICES for model in BENCHMARKED):
-        add("latency", LATENCY, _latency(model.variants, 0.001 * (1 + number)))
-        add("memory", MEMORY, _memory(model.variants))
-        add("operations", OPERATIONS, _operations(model.variants))
+        of, variants = {"device": device.name, "model": model.name}, [variant.name for variant in model.variants]
+        add("latency", LATENCY, _latency(variants, 0.001 * (1 + number)), **of)
+        add("memory", MEMORY, _memory(variants), **of)
+        add("operations", OPERATIONS, _operations(variants), **of)
         sensor = device.name == "tx2"
-        add("power", POWER, _power(model.variants) if sensor else POWER.empty_table().to_pandas())
-        add("windows", WINDOWS, _windows(model.variants) if sensor else WINDOWS.empty_table().to_pandas())
+        add("power", POWER, _power(variants) if sensor else POWER.empty_table().to_pandas(), **of)
+        add("windows", WINDOWS, _windows(variants) if sensor else WINDOWS.empty_table().to_pandas(), **of)
         told = {"kernel": "6"} if sensor else {"power/unavailable": "no power sensor"}
         if (device.name, model.name) == ("host", "vgg"):
             told |= {"memory/unavailable": "killed", "operations/unavailable": "no trace"}
-        add("session", SESSION, pd.DataFrame({"key": told.keys(), "value": told.values()}))
+        add("session", SESSION, pd.DataFrame({"key": told.keys(), "value": told.values()}), **of)
+    return files
 
-    study = collect(AggregateJob(models=MODELS, devices=DEVICES, level=0.95, target=0.05), **files)
+
+def test_a_file_that_is_lacking_is_named(files):
+    for table, named in (("artifacts", "vgg fp32"), ("pruning", "vgg p50"), ("latency", "vgg on tx2")):
+        with pytest.raises(StudyError, match=named):
+            collect(SETTINGS, **files | {table: files[table][1:]})
+
+
+def test_rows_are_of_the_files_they_come_from_in_whatever_order(files):
+    study = collect(SETTINGS, **{table: random.Random(1).sample(some, len(some)) for table, some in files.items()})
     assert dict(zip(*_of(study, "size", ["model", "variant"]), strict=True)) == {
         ("vgg", "fp32"): 1000, ("vgg", "q8"): 1001, ("vgg", "p50-q8"): 1002, ("gnmt", "fp32"): 1003,
         ("alone", "fp32"): 1004,
@@ -82,6 +102,10 @@ def test_rows_are_of_the_files_they_come_from(tmp_path):
     assert set(failed.loc["memory", "reason"]) == {"host: killed"}
     assert set(failed.loc["operation_share", "reason"]) == {"host: no trace"}
     assert failed.loc["memory", "value"].isna().all() and len(failed.loc["memory"]) == len(_VGG.variants)
+    facts = study[study["variant"] == "p50-q8"]
+    assert facts[["methods", "bits", "granularity"]].drop_duplicates().values.tolist() == [
+        ["prune-quantize", 8, "tensor"]
+    ]
     assert dict(zip(*_of(study, "filters_removed", ["model", "variant"]), strict=True)) == {("vgg", "p50-q8"): 0.5}
     unavailable = study[study["model"].eq("alone") & study["metric"].eq("top1")]
     assert unavailable["reason"].tolist() == ["no trained weights"]
@@ -96,17 +120,17 @@ def _of(study, metric, keys):
 
 def _removed(groups):
     rows = [(name, "filters", *counts) for name, counts in groups.items()]
-    return pd.DataFrame(rows, columns=PRUNING.names)
+    return pd.DataFrame(rows, columns=["group", "kind", "channels", "removed"])
 
 
-def _score(metric, unit, value):
-    empty = dict.fromkeys(METRICS.names)
-    return pd.DataFrame([{**empty, "metric": metric, "unit": unit, "value": float(value), "n": 5, "basis": "measured"}])
+def _score(metric, value):
+    row = {"metric": metric.name, "unit": metric.unit, "value": float(value), "n": 5, "basis": "measured"}
+    return pd.DataFrame([dict.fromkeys(METRICS.names) | row])
 
 
 def _latency(variants, duration):
     rows = [
-        {"variant": v, "dequantization": "once", "input_id": "i0", "process": p, "block": p, "order": 0, "start_s": 0.0,
+        {"variant": v, "dequantization": "once", "input_id": "i0", "process": p, "order": 0, "start_s": 0.0,
          "duration_s": duration, "tokens": None, "warmup": False}
         for v in variants
         for p in (1, 2)

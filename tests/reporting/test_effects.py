@@ -7,10 +7,11 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from made_up import SPARSE, make_study
 from scipy import special, stats
 
 from tocompress.measurement.statistics import Interval, mean_interval
-from tocompress.reporting.effects import Effect, Effects, Option, is_quantized, over_accuracies, over_models, percent
+from tocompress.reporting.effects import Effect, Effects, Option, over_accuracies, over_models, percent
 from tocompress.reporting.study import full_size
 
 
@@ -96,7 +97,7 @@ def test_an_effect_is_that_of_the_table_under_each_dequantization(study):
     effects = Effects(study)
     assert effects.options("size", "q8") == [Option("q8")]
     assert effects.options("latency", "q8") == [Option("q8", "every_inference"), Option("q8", "once")]
-    assert effects.options("latency", "p50") == [Option("p50", "once")]
+    assert effects.options("latency", "p50") == [Option("p50")]
     rows = study[(study["variant"] == "q8") & (study["metric"] == "latency") & study["label"].isna()]
     for mode in ("every_inference", "once"):
         own = rows[rows["dequantization"] == mode].set_index("model")
@@ -135,9 +136,12 @@ def test_full_size_goes_by_the_published_parameters(study):
     assert full_size(study.assign(value=1.0)) == set()
 
 
-def test_a_chain_is_quantized_where_one_of_its_techniques_is():
-    quantized = [variant for variant in ("fp32", "q8", "p05", "p05-q8", "p50_random", "nf4") if is_quantized(variant)]
-    assert quantized == ["q8", "p05-q8", "nf4"]
+def test_a_chain_is_quantized_where_one_of_its_techniques_is(study):
+    modes = {variant: len(Effects(study).options("latency", variant)) for variant in ("q8", "p05", "p05-q8")}
+    assert modes == {"q8": 2, "p05": 1, "p05-q8": 2}
+    sparse = Effects(make_study(("vgg_16",), ("fp32", *SPARSE)))
+    assert list(map(str, sparse.options("latency", "s50"))) == ["s50"]
+    assert len(sparse.options("latency", "s50-q8")) == 2
 
 
 @pytest.mark.parametrize(("ratio", "text"), [(0.2537, "−74.6 %"), (1.0001, "0.0 %"), (15.9, "+1,490.0 %")])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_up import CUTS, NO_SENSOR, make_unavailable
+from made_up import CUTS, NO_SENSOR, SPARSE, make_study, make_unavailable
 from matplotlib.text import Text
 from pypdf import PdfReader
 
@@ -20,6 +20,7 @@ from tocompress.reporting.thresholds import largest_cuts
 from tocompress.schemas.study import STUDY
 from tocompress.settings.reporting import Plot
 from tocompress.tables import write_table
+from tocompress.vocabulary.titles import DEQUANTIZATION_NAMES
 
 PLOT = Plot(dpi=60)
 
@@ -160,6 +161,25 @@ def test_pruning_is_shown_for_the_models_it_was_applied_to(name, models, variant
     assert set(shown["variant"]) == variants | {"fp32"}
 
 
+@pytest.fixture(scope="module")
+def sparse_study():
+    return make_study(("vgg_16", "resnet_v1_50"), ("fp32", "q8", "p05", "q8-p05", *SPARSE))
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_another_technique_is_drawn_neither_as_bits_nor_as_a_cut(name, sparse_study):
+    drawing = figures.draw(name, sparse_study, PLOT)
+    shown = {variant for variant in drawing.table.get("variant", ()) if variant in SPARSE}
+    assert shown == (set(SPARSE) if name in ("fig27_memory", "pareto") else set())
+
+
+def test_another_technique_has_a_marker_of_its_own(sparse_study):
+    caption = figures.caption("pareto", sparse_study, PLOT)
+    assert "diamonds several techniques, pluses another technique" in caption
+    with_cuts = sparse_study[~sparse_study["variant"].isin(SPARSE)]
+    assert "triangles pruned ones, diamonds both." in figures.caption("pareto", with_cuts, PLOT)
+
+
 def test_every_metric_is_shown_over_both_shares_removed(study):
     drawing = figures.draw("fig24_thresholds", study, PLOT)
     titles = [axes.get_title("left").partition(" ")[2] for axes in drawing.figure.axes]
@@ -232,7 +252,7 @@ def test_real_weights_with_as_few_bits_stand_beside_the_zoos(build, study):
 def test_both_modes_of_dequantization_are_shown(study):
     drawing = figures.draw("fig28_dequantization", study, PLOT)
     assert set(drawing.table["dequantization"]) == {"every_inference", "once"}
-    assert set(style.DEQUANTIZATION_NAMES.values()) <= set(texts(drawing.figure))
+    assert set(DEQUANTIZATION_NAMES.values()) <= set(texts(drawing.figure))
     assert "lower bound" in fig28_dequantization.caption(study, PLOT)
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
-from made_up import make_unavailable
+from made_up import aggregated, make_unavailable
 
 from tocompress.reporting.guidelines import GOALS, guidelines
-from tocompress.reporting.study import Part, aggregate
+from tocompress.reporting.study import Part
 from tocompress.vocabulary.metrics import METRICS
 
 HALF, WITHIN = "at most half of the accuracy lost", "at most 5 % of the accuracy lost"
@@ -35,7 +35,7 @@ def part(
         table = pd.concat([table, pd.DataFrame([UNTRAINED | {"variant": name} for name in ("fp32", *variants)])])
         table = table.reset_index(drop=True)
     table["basis"] = table.get("basis", pd.Series(index=table.index)).fillna("measured")
-    return Part(model, "vgg_16", build, table.assign(unit=table["metric"].map(METRICS)))
+    return Part(model, "vgg_16", build, table.assign(unit=table["metric"].map(lambda metric: METRICS[metric].unit)))
 
 
 UNTRAINED = {"metric": "top1", "basis": "unavailable", "reason": "no trained weights"}
@@ -43,7 +43,7 @@ FULL = 138e6  # parameters
 
 
 def advice(*parts: Part, goal: str = "time"):
-    return {found.condition: found for found in guidelines(aggregate(parts))[goal]}
+    return {found.condition: found for found in guidelines(aggregated(parts))[goal]}
 
 
 def test_the_best_is_chosen_and_within_the_accuracy_budget_another():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from made_up import NO_SENSOR, make_unavailable
+from made_up import NO_SENSOR, SPARSE, make_study, make_unavailable
 from report_inputs import make_claims
 
 from tocompress.reporting.headline import headline, representatives
@@ -66,4 +66,5 @@ def test_a_study_with_nothing_to_compare_still_has_five_sentences(study, lessen)
 
 def test_each_way_to_compress_is_represented_by_one_variant(study):
     assert representatives(study) == ["q8", "p05", "q8-p05"]
+    assert representatives(make_study(("vgg_16",), ("fp32", "p05", *SPARSE))) == ["p05", "s50", "s50-q8"]
     assert representatives(study[study["variant"].isin(["fp32", "q6", "q16", "p05-q8"])]) == ["q16", "p05-q8"]

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from made_up import NO_SENSOR
 
-from tocompress.reporting.methods import METHODS, methods
-from tocompress.vocabulary.metrics import METRICS
-
-
-def test_every_metric_has_a_method():
-    assert set(METHODS) == set(METRICS)
+from tocompress.reporting.methods import methods
 
 
 def test_bases_observations_intervals_and_reasons_are_those_of_the_table(study):

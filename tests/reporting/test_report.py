@@ -146,9 +146,9 @@ def test_a_study_without_values_still_reports(study):
 def test_a_report_is_written_from_files(small_study, drawn, tmp_path):
     write_table(tmp_path / "study.parquet", STUDY, small_study)
     write_table(tmp_path / "claims.parquet", CLAIMS, make_claims())
-    for number in range(2):
+    for number, device in enumerate(("host", "tx2", "host")):
         session = pd.DataFrame({"key": ["device/tensorflow", "load"], "value": ["2.21.0", str(number)]})
-        write_table(tmp_path / f"session{number}.parquet", SESSION, session)
+        write_table(tmp_path / f"session{number}.parquet", SESSION, session.assign(device=device, model="vgg_16"))
     for figure in drawn:
         (tmp_path / f"{figure.name}.png").write_bytes(figure.png)
         figure.rows.to_csv(tmp_path / f"{figure.name}.csv", index=False)
@@ -158,9 +158,9 @@ def test_a_report_is_written_from_files(small_study, drawn, tmp_path):
         study=tmp_path / "study.parquet",
         claims=tmp_path / "claims.parquet",
         figures=[tmp_path / f"{figure.name}.png" for figure in drawn],
-        tables=[tmp_path / f"{figure.name}.csv" for figure in drawn],
-        sessions=[tmp_path / f"session{number}.parquet" for number in range(2)],
+        tables=[tmp_path / f"{figure.name}.csv" for figure in reversed(drawn)],
+        sessions=[tmp_path / f"session{number}.parquet" for number in range(3)],
     )
     text = (tmp_path / "report.html").read_text()
     assert text.startswith("<!DOCTYPE html>")
-    assert "0, 1" in text and drawn[1].caption in Elements(text).text
+    assert "0, 2" in text and drawn[1].caption in Elements(text).text

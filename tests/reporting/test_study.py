@@ -9,11 +9,12 @@ import pandas as pd
 import pytest
 
 from tocompress.errors import StudyError
-from tocompress.reporting.study import Part, aggregate, artifact_rows, select
+from tocompress.reporting.study import Part, aggregate, artifact_rows, chains, controls, made_by, select, variants
 from tocompress.schemas.study import STUDY
+from tocompress.settings.jobs import StudyVariant
 from tocompress.tables import read_table, write_table
 from tocompress.vocabulary.metrics import METRICS
-from tocompress.vocabulary.variants import is_chain, is_pruning, is_quantization, variant_rank
+from tocompress.vocabulary.variants import rank
 
 ARTIFACT = pd.DataFrame(
     {
@@ -33,8 +34,14 @@ LATENCY = Part(
 )  # fmt: skip
 
 
+VARIANTS = [
+    StudyVariant(name="fp32"),
+    StudyVariant(name="q6", methods=("quantize",), bits=6, granularity="tensor"),
+]
+
+
 def test_parts_become_rows_of_the_schema_and_survive_the_file(tmp_path):
-    table = aggregate([SIZES, LATENCY])
+    table = aggregate([SIZES, LATENCY], VARIANTS)
     write_table(tmp_path / "study.parquet", STUDY, table)
     read = read_table(tmp_path / "study.parquet", STUDY)
     assert list(read.columns) == list(table.columns) == STUDY.names
@@ -44,7 +51,7 @@ def test_parts_become_rows_of_the_schema_and_survive_the_file(tmp_path):
 
 
 def test_sizes_are_exact_and_have_no_interval():
-    rows = aggregate([SIZES]).set_index(["metric", "variant"])
+    rows = aggregate([SIZES], VARIANTS).set_index(["metric", "variant"])
     assert rows.loc[("size", "q6"), "ratio"] == 190 / 1000
     assert rows.loc["size", ["low", "high", "converged"]].isna().all(axis=None)
     assert (rows.loc["size", "n"] == 1).all()
@@ -53,7 +60,7 @@ def test_sizes_are_exact_and_have_no_interval():
 
 
 def test_the_order_of_parts_does_not_matter():
-    pd.testing.assert_frame_equal(aggregate([SIZES, LATENCY]), aggregate([LATENCY, SIZES]))
+    pd.testing.assert_frame_equal(aggregate([SIZES, LATENCY], VARIANTS), aggregate([LATENCY, SIZES], VARIANTS))
 
 
 def with_rows(**columns):
@@ -65,6 +72,7 @@ def with_rows(**columns):
     [
         ([LATENCY, LATENCY], "second value: tiny fp32 host once latency"),
         ([with_rows(metric="speed")], "no known metric"),
+        ([with_rows(variant=["fp32", "q7"])], "no variant of this study"),
         ([with_rows(unit="s")], "unit"),
         ([with_rows(basis=None)], "no basis"),
         ([with_rows(basis="unavailable")], "unavailable, yet a value"),
@@ -77,15 +85,34 @@ def with_rows(**columns):
 )
 def test_what_cannot_stand_in_the_table_is_named(parts, message):
     with pytest.raises(StudyError, match=message):
-        aggregate(parts)
+        aggregate(parts, VARIANTS)
 
 
-def test_variants_sort_by_length_then_bits_falling_or_share_rising():
-    names = ["q8-p05", "p50", "q6", "odd", "p05", "fp32", "q16", "q8"]
-    assert sorted(names, key=variant_rank) == ["fp32", "odd", "p05", "p50", "q16", "q8", "q6", "q8-p05"]
-    assert [name for name in names if is_quantization(name)] == ["q6", "odd", "q16", "q8"]
-    assert [name for name in (*names, "p50_random") if is_pruning(name)] == ["p50", "p05", "p50_random"]
-    assert [name for name in names if is_chain(name)] == ["q8-p05"]
+def test_variants_sort_by_length_then_bits_falling_or_number_rising():
+    known = {
+        "q8-p05": ("quantize-prune", 8), "p50": ("prune", None), "q6": ("quantize", 6), "odd": ("prune", None),
+        "p05": ("prune", None), "fp32": ("", None), "q16": ("quantize", 16), "q8": ("quantize", 8),
+        "s50": ("sparsify", None), "s05": ("sparsify", None),
+    }  # fmt: skip
+    expected = ["fp32", "odd", "p05", "p50", "q16", "q8", "q6", "s05", "s50", "q8-p05"]
+    assert sorted(known, key=lambda name: rank(name, *known[name])) == expected
+
+
+def test_variants_are_told_apart_by_their_methods_whatever_they_are_called():
+    facts = {"half": ("prune",), "nothing": ("prune",), "p8": ("quantize",), "half-p8": ("prune", "quantize")}
+    lost = {"half": 0.5, "nothing": 0.0, "half-p8": 0.5}
+    rows = pd.DataFrame(
+        {"variant": lost.keys(), "metric": "filters_removed", "unit": "fraction", "value": lost.values()}
+    )
+    sizes = pd.DataFrame({"variant": ["fp32", "p8"], "metric": "size", "unit": "byte", "value": 8.0})
+    known = [StudyVariant(name=name, methods=of, bits=8 if "quantize" in of else None) for name, of in facts.items()]
+    table = aggregate(
+        [Part("tiny", "vgg_16", "zoo", part.assign(basis="measured")) for part in (rows, sizes)], [*known, *VARIANTS]
+    )
+    assert made_by(table, "prune") == ["half", "nothing"]
+    assert made_by(table, "quantize") == ["p8"]
+    assert (controls(table), chains(table)) == (["nothing"], ["half-p8"])
+    assert variants(table) == ["fp32", "half", "nothing", "p8", "half-p8"]
 
 
 def test_a_selection_holds_one_value_of_a_variant(study):

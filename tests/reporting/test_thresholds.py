@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from tocompress.reporting.study import Part, aggregate
 from tocompress.reporting.thresholds import LargestCut, largest_cuts, mildest, removed, sweep
+from tocompress.settings.jobs import StudyVariant
 from tocompress.vocabulary.metrics import METRICS
 
 
@@ -23,7 +26,12 @@ def part(model: str, network: str, accuracy: str, **ratios: tuple[float, float])
         ]
     rows.append({"variant": "fp32", "metric": "parameters", "value": 20.0, "ratio": 1.0})
     table = pd.DataFrame(rows)
-    return Part(model, network, "zoo", table.assign(unit=table["metric"].map(METRICS), basis="measured"))
+    return Part(
+        model,
+        network,
+        "zoo",
+        table.assign(unit=table["metric"].map(lambda metric: METRICS[metric].unit), basis="measured"),
+    )
 
 
 VGG = part(
@@ -31,7 +39,9 @@ VGG = part(
     p05=(0.99, 0.97), p15=(0.94, 0.92), p30=(0.96, 0.94), p45=(0.9, 0.88), p45_random=(1.0, 1.0)
 )  # fmt: skip
 GNMT = part("gnmt", "gnmt", "bleu", p05=(0.951, 0.93), p15=(0.9, 0.8))
-STUDY = aggregate([VGG, GNMT])
+VARIANTS = [StudyVariant(name="fp32"), StudyVariant(name="half", methods=("prune",))]
+VARIANTS += [StudyVariant(name=name, methods=("prune",)) for name in ("p05", "p15", "p30", "p45", "p45_random", "p00")]
+STUDY = aggregate([VGG, GNMT], VARIANTS)
 
 
 def test_shares_removed_are_the_whole_variants_and_unknown_ones_null():
@@ -55,5 +65,8 @@ def test_a_model_whose_accuracy_is_unknown_is_not_judged():
 def test_controls_are_no_part_of_the_sweep():
     assert sweep(STUDY) == ["p05", "p15", "p30", "p45"]
     assert mildest(STUDY) == "p05"
+    more = part("vgg", "vgg_16", "top1", p00=(1.0, 1.0), p05=(0.99, 0.97), p15=(0.94, 0.92))
+    half = replace(more, rows=more.rows.replace({"variant": {"p05": "half"}}))
+    assert sweep(aggregate([half], VARIANTS)) == ["half", "p15"]
     nothing = STUDY[STUDY["variant"] == "fp32"]
     assert (mildest(nothing), len(removed(nothing)), largest_cuts(nothing)) == (None, 0, {})

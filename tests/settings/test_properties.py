@@ -52,7 +52,7 @@ def test_every_chain_is_accepted_and_each_link_has_its_parent_and_its_structure(
     study = load(with_variant(variant))
     assert study.variants(TRAINED) == (BASELINE, variant)
     pruned = [number for number, link in enumerate(links, 1) if TECHNIQUES[link] == "prune"]
-    assert study.pruned_parent(variant) == ("-".join(links[: pruned[0]]) if pruned else "")
+    assert study.pruned_parent(variant) == ("-".join(links[: pruned[0]]) if pruned else None)
     # Quantization that comes last shares the graph of what it is applied to; pruning has its own.
     of_graph = links if TECHNIQUES[links[-1]] == "prune" else links[:-1]
     assert Plan(study, Paths("results")).structure(variant) == ("-".join(of_graph) or BASELINE)

@@ -86,7 +86,11 @@ def test_a_worse_variant_has_ratios_below_one_and_values_within_their_intervals(
 
 def test_rows_fit_the_table_of_metrics(predictions, tmp_path):
     path = tmp_path / "metrics.parquet"
-    write_table(path, METRICS, scores(predictions, predictions, **SETTINGS))
+    write_table(
+        path,
+        METRICS,
+        scores(predictions, predictions, **SETTINGS).assign(runtime="tensorflow", model="vgg", variant="q8"),
+    )
     table = read_table(path, METRICS)
     assert table["metric"].tolist() == ["top1", "top5", "precision", "recall", "f1"]
     assert set(table["unit"]) == {"fraction"}

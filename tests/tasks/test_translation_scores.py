@@ -127,7 +127,11 @@ def test_tokenized_bleu_has_the_values_it_has_by_hand(hypothesis, expected):
 
 def test_rows_say_how_bleu_was_computed_and_fit_the_table_of_metrics(predictions, tmp_path):
     path = tmp_path / "metrics.parquet"
-    write_table(path, METRICS, scores(predictions, predictions, **SETTINGS))
+    write_table(
+        path,
+        METRICS,
+        scores(predictions, predictions, **SETTINGS).assign(runtime="tensorflow", model="vgg", variant="q8"),
+    )
     bleu, tokenized = read_table(path, METRICS).to_dict("records")
     assert [bleu["metric"], tokenized["metric"]] == ["bleu", "bleu_tokenized"]
     assert bleu["label"].startswith("nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:")

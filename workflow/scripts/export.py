@@ -13,4 +13,4 @@ if TYPE_CHECKING:
 with job(snakemake):
     body, structure = snakemake.input[:2]
     facts = export_variant(body, snakemake.input.weights, snakemake.output.artifact, read_table(structure, STRUCTURE))
-    write_table(snakemake.output.facts, ARTIFACT, facts)
+    write_table(snakemake.output.facts, ARTIFACT, facts.assign(runtime=snakemake.wildcards.runtime))

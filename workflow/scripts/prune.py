@@ -37,7 +37,8 @@ with job(snakemake):
     with about(snakemake.input.parent):
         pruned = prune(weights, inputs, train, calibration, resume_folder=resume_folder, importance=importance)
     write_weights(snakemake.output.weights, pruned.weights, replace(metadata, variant=snakemake.wildcards.variant))
-    write_table(snakemake.output.removed, PRUNING, pruned.removed)
-    write_table(snakemake.output.history, HISTORY, pruned.history)
+    of = {"model": snakemake.wildcards.model, "variant": snakemake.wildcards.variant}
+    write_table(snakemake.output.removed, PRUNING, pruned.removed.assign(**of))
+    write_table(snakemake.output.history, HISTORY, pruned.history.assign(**of))
     for finished_or_outdated in resume_folder.parent.glob(f"{Path(snakemake.output.weights).name}.*.resume"):
         shutil.rmtree(finished_or_outdated, ignore_errors=True)

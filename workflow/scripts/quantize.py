@@ -20,4 +20,5 @@ with job(snakemake):
     with about(snakemake.input.parent):
         quantized, table = quantize_weights(weights, technique.bits, technique.granularity, technique.minimum_values)
     write_weights(snakemake.output.weights, quantized, replace(metadata, variant=snakemake.wildcards.variant))
-    write_table(snakemake.output.compression, COMPRESSION, table)
+    of = {"model": snakemake.wildcards.model, "variant": snakemake.wildcards.variant}
+    write_table(snakemake.output.compression, COMPRESSION, table.assign(**of))

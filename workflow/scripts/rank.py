@@ -23,4 +23,5 @@ with job(snakemake):
     with about(snakemake.input.weights):
         channels = channels_of(inputs.model, weights)
         scores = scores_on_data(inputs.model, weights, channels, calibration)
-    write_table(snakemake.output[0], IMPORTANCE, ranked(scores, channels))
+    of = {"model": snakemake.wildcards.model, "variant": snakemake.wildcards.variant}
+    write_table(snakemake.output[0], IMPORTANCE, ranked(scores, channels).assign(**of))

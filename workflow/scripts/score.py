@@ -13,4 +13,6 @@ if TYPE_CHECKING:
 
 with job(snakemake):
     inputs = ScoreJob.model_validate_json(snakemake.params.settings)
-    write_table(snakemake.output[0], METRICS, score(snakemake.input.predictions, snakemake.input.baseline, inputs))
+    scores = score(snakemake.input.predictions, snakemake.input.baseline, inputs)
+    of = snakemake.wildcards
+    write_table(snakemake.output[0], METRICS, scores.assign(runtime=of.runtime, model=of.model, variant=of.variant))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 with job(snakemake):
     use_threads(snakemake.threads)
     inputs = SensitivityJob.model_validate_json(snakemake.params.settings)
-    weights, _ = read_weights(snakemake.input.weights)
+    weights, metadata = read_weights(snakemake.input.weights)
     calibration = read_examples(snakemake.input.calibration, inputs.model, inputs.data)
-    write_table(snakemake.output[0], SENSITIVITY, scan(weights, inputs, calibration))
+    scanned = scan(weights, inputs, calibration)
+    write_table(
+        snakemake.output[0], SENSITIVITY, scanned.assign(model=snakemake.wildcards.model, variant=metadata.variant)
+    )

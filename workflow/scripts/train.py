@@ -9,6 +9,7 @@ from tocompress.schemas.study import HISTORY
 from tocompress.settings.jobs import TrainJob
 from tocompress.tables import write_table
 from tocompress.training.train import train
+from tocompress.vocabulary.variants import BASELINE
 
 if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
@@ -24,4 +25,4 @@ with job(snakemake):
         checkpoint=Path(snakemake.output.checkpoint),
         resume_folder=Path(f"{snakemake.output.checkpoint}.{same}.resume"),
     )
-    write_table(snakemake.output.history, HISTORY, history)
+    write_table(snakemake.output.history, HISTORY, history.assign(model=snakemake.wildcards.model, variant=BASELINE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -45,6 +46,16 @@ def read_table(path: str | Path, schema: pa.Schema) -> pd.DataFrame:
         return arrow.select(schema.names).cast(schema).to_pandas()
     except (pa.ArrowException, ValueError) as error:
         raise StudyError(f"{path}: not a table of {_name(schema)}: {error}") from error
+
+
+def first_row(path: str | Path, *columns: str) -> tuple[Any, ...] | None:
+    """Return what the first row of the table at `path` holds in `columns`. It is None for a table without rows."""
+    try:
+        batches = pq.ParquetFile(path).iter_batches(batch_size=1, columns=list(columns))
+        row = next((batch.to_pylist()[0] for batch in batches if len(batch)), None)
+    except _DAMAGE as error:
+        raise _unreadable(path, error) from error
+    return None if row is None else tuple(row[column] for column in columns)
 
 
 def columns(path: str | Path) -> list[str]:

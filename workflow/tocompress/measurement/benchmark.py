@@ -20,7 +20,15 @@ from tocompress.tables import write_table
 
 
 def benchmark(subject: Subject, session: BenchmarkJob, log: Path | None = None) -> dict[str, pd.DataFrame]:
-    """The tables of a session. Progress goes to stdout, what agents write to stderr to `log`. Raises StudyError."""
+    """Return the tables of a session. Progress goes to stdout, what agents write to stderr to `log`.
+
+    Raises StudyError.
+    """
+    recorded = _measured(subject, session, log)
+    return {name: table.assign(device=session.name, model=subject.model) for name, table in recorded.items()}
+
+
+def _measured(subject: Subject, session: BenchmarkJob, log: Path | None) -> dict[str, pd.DataFrame]:
     device, settings = session.device, session.benchmark
 
     def report(done: int, total: int, text: str) -> None:

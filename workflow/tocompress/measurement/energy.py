@@ -50,9 +50,6 @@ class Figures(NamedTuple):
     energy: float
 
 
-_UNITS = {"power_mean": "W", "power_peak": "W", "energy": "J"}
-
-
 def cumulative_energy(trace: Trace, times: np.ndarray) -> np.ndarray:
     """Energy in J from times[0] to each of the ascending `times`: trapezoids over the true times of the samples.
 
@@ -163,17 +160,16 @@ def _rows(
     target: float,
 ) -> Iterator[dict[str, Any]]:
     if not accepted:
-        yield from (unavailable(condition, metric, unit, refused or "") for metric, unit in _UNITS.items())
+        yield from (unavailable(condition, metric, refused or "") for metric in Figures._fields)
         return
     seconds = float(np.mean([block.duration / block.runs for block in accepted.values()]))
-    for metric, unit in _UNITS.items():
+    for metric in Figures._fields:
         values = figures[metric]
         interval = mean_interval(values[condition].to_numpy(), level)
         interval = widened(interval, noise * (seconds if metric == "energy" else 1), level)
         row = measured(
             condition,
             metric,
-            unit,
             interval,
             level,
             target,

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from tocompress.errors import StudyError
-from tocompress.schemas.benchmark import POWER
+from tocompress.schemas.benchmark import RECORDED
 
 #: The rail of an external meter: it sees the whole device.
 METER = "meter"
@@ -341,4 +341,4 @@ def meter_samples(meter: pd.DataFrame, windows: pd.DataFrame, offset_s: float) -
             f"the power meter's file does not cover any block, which ran from {begin:%Y-%m-%d %H:%M:%S} to"
             f" {finish:%Y-%m-%d %H:%M:%S} UTC; it must record the whole session"
         )
-    return pd.concat(parts, ignore_index=True)[POWER.names]
+    return pd.concat(parts, ignore_index=True)[RECORDED["power"].names]

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from tocompress.devices import Record
 from tocompress.runtimes.tensorflow.operations import classify
-from tocompress.schemas.benchmark import TABLES
+from tocompress.schemas.benchmark import RECORDED
 
 #: The variant of a worker without a model.
 CONTROL = "control"
@@ -65,7 +65,7 @@ class Recorder:
             content = {key: value for key, value in record.items() if key != "record"}
             match record["record"]:
                 case "samples":
-                    self._add("latency", block, content | {"block": block.process, "order": block.order})
+                    self._add("latency", block, content | {"order": block.order})
                 case "memory":
                     self._add("memory", block, {key: [value] for key, value in content.items()})
                 case "operations":
@@ -89,8 +89,8 @@ class Recorder:
                     self.loads.append(content["load"])
 
     def table(self, name: str) -> pd.DataFrame:
-        """A table so far, with its schema's columns and types; columns that hold only nulls keep their type."""
-        schema, parts = TABLES[name], self._parts[name]
+        """Return a table so far. Columns that hold only nulls keep their schema's type."""
+        schema, parts = RECORDED[name], self._parts[name]
         whole = pd.concat(parts, ignore_index=True) if parts else schema.empty_table().to_pandas()
         self._parts[name] = [whole] if parts else []
         return whole[schema.names].astype({column: "Int64" for column in _COUNTS if column in schema.names})
@@ -108,5 +108,5 @@ class Recorder:
     def _add(self, table: str, block: Block, columns: Record) -> None:
         place = {"variant": block.variant, "dequantization": block.dequantization, "process": block.process}
         part = pd.DataFrame(columns).assign(**place)
-        pa.Table.from_pandas(part[TABLES[table].names], TABLES[table])  # or it would be found out in the end
+        pa.Table.from_pandas(part[RECORDED[table].names], RECORDED[table])  # or it would be found out in the end
         self._parts[table].append(part)

@@ -11,12 +11,13 @@ import pyarrow as pa
 from tocompress.measurement.records import CONTROL
 from tocompress.measurement.statistics import Interval, converged, ratio_interval
 from tocompress.measurement.stopping import Condition
-from tocompress.schemas.study import METRICS, STUDY
+from tocompress.schemas.study import STUDY, VALUE
+from tocompress.vocabulary.metrics import METRICS
 from tocompress.vocabulary.variants import BASELINE
 
 _NO_RATIO = Interval(float("nan"), None, None)
 
-_SCHEMA = pa.schema([STUDY.field("variant"), STUDY.field("dequantization"), *METRICS])
+_SCHEMA = pa.schema([STUDY.field(name) for name in ("variant", "dequantization", *VALUE)])
 
 
 def conditions(values: pd.Series[Any] | pd.DataFrame) -> list[Condition]:
@@ -37,7 +38,6 @@ def ratio_to_baseline(values: pd.Series[Any], condition: Condition, level: float
 def measured(
     condition: Condition,
     metric: str,
-    unit: str,
     interval: Interval,
     level: float,
     target: float,
@@ -52,7 +52,7 @@ def measured(
         "dequantization": condition[1],
         "metric": metric,
         "label": label,
-        "unit": unit,
+        "unit": METRICS[metric].unit,
         "value": interval.value,
         "low": interval.low,
         "high": interval.high,
@@ -67,12 +67,12 @@ def measured(
     }
 
 
-def unavailable(condition: Condition, metric: str, unit: str, reason: str) -> dict[str, Any]:
+def unavailable(condition: Condition, metric: str, reason: str) -> dict[str, Any]:
     return {
         "variant": condition[0],
         "dequantization": condition[1],
         "metric": metric,
-        "unit": unit,
+        "unit": METRICS[metric].unit,
         "basis": "unavailable",
         "reason": reason,
     }

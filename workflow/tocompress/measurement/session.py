@@ -83,7 +83,7 @@ def measure(
     report: Report = lambda done, total, text: None,
     reference: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Run the session; its tables as declared in `schemas.benchmark`.
+    """Run the session; its tables are those of `schemas.benchmark.RECORDED`.
 
     Rounds hold a fresh process of every variant under every dequantization, in random order, and a control worker.
     After `settings.processes` rounds there are more of those variants only whose times the stopping rule is not

@@ -33,7 +33,7 @@ from tocompress.measurement.statistics import (
     shared_change,
     trend,
 )
-from tocompress.schemas.benchmark import DIAGNOSTICS
+from tocompress.schemas.benchmark import RECORDED
 from tocompress.vocabulary.levels import LEVEL, TARGET
 
 #: Variant, dequantization.
@@ -141,7 +141,7 @@ def diagnose(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET
         _diagnosis(key, samples.iloc[places], blocks.iloc[blocks_of[key]], machine, spreads[key[2]], level, target)
         for key, places in samples_of.items()
     ]
-    return pa.Table.from_pylist(rows, schema=DIAGNOSTICS).to_pandas()
+    return pa.Table.from_pylist(rows, schema=RECORDED["diagnostics"]).to_pandas()
 
 
 def _timed(latency: pd.DataFrame) -> pd.DataFrame:

@@ -14,11 +14,11 @@ from tocompress.measurement.stopping import diagnose
 from tocompress.vocabulary.levels import LEVEL, TARGET
 from tocompress.vocabulary.operations import DEQUANTIZATION
 
-#: Metrics of a part of a session, and their units.
-_UNITS = {
-    "memory": {"memory": "byte"},
-    "operations": {"operation_share": "fraction"},
-    "power": {"power_mean": "W", "power_peak": "W", "energy": "J"},
+#: Metrics of each part of a session that may be unavailable.
+_METRICS = {
+    "memory": ("memory",),
+    "operations": ("operation_share",),
+    "power": ("power_mean", "power_peak", "energy"),
 }
 
 
@@ -53,7 +53,6 @@ def _latency_rows(metric: str, samples: pd.DataFrame, level: float, target: floa
                 measured(
                     condition,
                     metric,
-                    "ms",
                     between_processes(of_processes.to_numpy(), level),
                     level,
                     target,
@@ -92,7 +91,7 @@ def memory_rows(
     )
     if peaks.isna().to_numpy().any():
         reason = _why_no_peaks(memory)
-        return frame(unavailable(condition, "memory", "byte", reason) for condition in conditions(peaks["last"]))
+        return frame(unavailable(condition, "memory", reason) for condition in conditions(peaks["last"]))
     rows: list[dict[str, Any]] = []
     for label, peak in ((None, peaks["last"]), ("loading", peaks[["loaded", "first"]].max(axis=1))):
         over_control = _over_control(peak)
@@ -100,7 +99,6 @@ def memory_rows(
             measured(
                 condition,
                 "memory",
-                "byte",
                 mean_interval(over_control[condition].to_numpy(), level),
                 level,
                 target,
@@ -146,7 +144,6 @@ def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float
         measured(
             condition,
             "operation_share",
-            "fraction",
             mean_interval(shares[label][condition].to_numpy(), level),
             level,
             target,
@@ -162,8 +159,4 @@ def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float
 def unavailable_rows(latency: pd.DataFrame, part: str, reason: str) -> pd.DataFrame:
     """The metrics of a part of a session (memory, operations, power), of every variant timed, as unavailable."""
     conditions = latency[["variant", "dequantization"]].drop_duplicates().itertuples(index=False, name=None)
-    return frame(
-        unavailable(condition, metric, unit, reason)
-        for condition in conditions
-        for metric, unit in _UNITS[part].items()
-    )
+    return frame(unavailable(condition, metric, reason) for condition in conditions for metric in _METRICS[part])

@@ -12,6 +12,8 @@ from tocompress.errors import StudyError
 if TYPE_CHECKING:
     import keras
 
+    from tocompress.vocabulary.metrics import Task
+
 
 @dataclass(frozen=True)
 class Network:
@@ -35,6 +37,10 @@ class Network:
     preprocessing: Literal["inception", "vgg"] | None
     classes: int  # the vocabulary's size for `gnmt`
     batch_norm_epsilon: float | None  # None: no batch norm
+
+    @property
+    def task(self) -> Task:
+        return "translation" if self.kind == "rnn" else "classification"
 
 
 _inception = partial(Network, kind="cnn", preprocessing="inception", classes=1001, batch_norm_epsilon=1e-3)

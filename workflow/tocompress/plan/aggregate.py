@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tocompress.plan.base import Parameters, Stage
-from tocompress.settings.jobs import AggregateJob, ClaimsJob, StudyDevice, StudyModel
+from tocompress.settings.jobs import AggregateJob, ClaimsJob, StudyDevice, StudyModel, StudyVariant
+from tocompress.settings.technique import Quantize
 
 
 class Aggregate(Stage):
@@ -39,12 +40,9 @@ class Aggregate(Stage):
 
     @property
     def pruning(self) -> list[str]:
-        """Return the table of what pruning removed, for each variant that has been pruned itself or in a parent."""
-        return [
-            self.paths.compression.format(model=model, variant=self.study.pruned_parent(variant))
-            for model, variant in self.pairs()
-            if self.study.pruned_parent(variant)
-        ]
+        """Return the tables of what pruning removed, once for all variants that are made of the same pruned one."""
+        cuts = dict.fromkeys((model, self.study.pruned_parent(variant)) for model, variant in self.pairs())
+        return [self.paths.compression.format(model=model, variant=cut) for model, cut in cuts if cut]
 
     @property
     def aggregate(self) -> Parameters:
@@ -68,8 +66,18 @@ class Aggregate(Stage):
             data=model.data,
             trained=model.trained,
             benchmarked=name in study.benchmarked,
-            variants=study.variants(name),
-            pruned=tuple(variant for variant in study.variants(name) if study.pruned_parent(variant)),
+            variants=tuple(map(self._study_variant, study.variants(name))),
+        )
+
+    def _study_variant(self, name: str) -> StudyVariant:
+        techniques = self.study.techniques_in(name)
+        quantized = [technique for technique in techniques if isinstance(technique, Quantize)]
+        return StudyVariant(
+            name=name,
+            methods=tuple(technique.method for technique in techniques),
+            bits=min((technique.bits for technique in quantized), default=None),
+            granularity=next((technique.granularity for technique in quantized), None),
+            pruned=self.study.pruned_parent(name),
         )
 
     def _study_device(self, name: str) -> StudyDevice:

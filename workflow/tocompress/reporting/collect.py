@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from tocompress.errors import StudyError
 from tocompress.measurement.energy import power_rows
@@ -15,88 +16,105 @@ from tocompress.measurement.power import total_rails
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_rows
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.study import Part, aggregate, artifact_rows, removed_rows
-from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS, POWER, SESSION, WINDOWS
+from tocompress.schemas.benchmark import TABLES
 from tocompress.schemas.study import ARTIFACT, METRICS, PRUNING
 from tocompress.settings.jobs import AggregateJob, StudyDevice, StudyModel
-from tocompress.tables import read_table
-from tocompress.tasks.metrics import CLASSIFICATION, TRANSLATION, unavailable
-from tocompress.vocabulary.metrics import COSTS
+from tocompress.tables import first_row, read_table
+from tocompress.tasks.metrics import unavailable
+from tocompress.vocabulary.metrics import METRICS as KNOWN
+from tocompress.vocabulary.metrics import accuracies
 
 Files = Sequence[str | Path]
+#: The file of each table of a session, by the name of the table and by device and model.
+Sessions = Mapping[str, Mapping[tuple[Any, ...], str | Path]]
 
 
 def collect(
-    settings: AggregateJob,
-    *,
-    artifacts: Files,
-    metrics: Files,
-    pruning: Files,
-    latency: Files,
-    memory: Files,
-    power: Files,
-    windows: Files,
-    operations: Files,
-    session: Files,
+    settings: AggregateJob, *, artifacts: Files, metrics: Files, pruning: Files, **benchmarks: Files
 ) -> pd.DataFrame:
-    """The table 'study'. Files come in the order of the settings: models and variants; devices and models."""
-    return aggregate(
-        [
-            *_artifact_parts(settings, artifacts),
-            *_accuracy_parts(settings, metrics),
-            *_pruning_parts(settings, pruning),
-            *_benchmark_parts(settings, zip(latency, memory, power, windows, operations, session, strict=True)),
-            *_unbenchmarked_parts(settings),
-        ]
-    )
+    """Return the table 'study'. `benchmarks` are the files of each table of the sessions.
+
+    What a file is of is told by its columns. StudyError where a model's or variant's is lacking.
+    """
+    sessions = {
+        name: {row: file for file in files if (row := first_row(file, "device", "model"))}
+        for name, files in benchmarks.items()
+    }
+    parts = [
+        *_artifact_parts(settings, _read(ARTIFACT, artifacts)),
+        *_accuracy_parts(settings, _read(METRICS, metrics)),
+        *_pruning_parts(settings, _read(PRUNING, pruning)),
+        *_benchmark_parts(settings, sessions),
+        *_unbenchmarked_parts(settings),
+    ]
+    return aggregate(parts, [variant for model in settings.models for variant in model.variants])
 
 
-def _artifact_parts(settings: AggregateJob, artifacts: Files) -> Iterator[Part]:
-    files = iter(artifacts)
+def _read(schema: pa.Schema, files: Files) -> pd.DataFrame:
+    return pd.concat([read_table(file, schema) for file in files] or [schema.empty_table().to_pandas()])
+
+
+def _of(table: pd.DataFrame, what: str, model: str, variant: str) -> pd.DataFrame:
+    rows = table[(table["model"] == model) & (table["variant"] == variant)]
+    if rows.empty:
+        raise StudyError(f"study: no {what} of {model} {variant} among the files; make it again")
+    return rows.drop(columns=["runtime", "model", "variant"], errors="ignore")
+
+
+def _artifact_parts(settings: AggregateJob, artifacts: pd.DataFrame) -> Iterator[Part]:
     for model in settings.models:
-        table = pd.concat([read_table(next(files), ARTIFACT) for _ in model.variants], ignore_index=True)
-        yield _part(model, artifact_rows(table))
+        own = {variant.name: _of(artifacts, "artifact", model.name, variant.name) for variant in model.variants}
+        yield _part(model, artifact_rows(pd.concat(own, names=["variant", None]).reset_index("variant")))
 
 
-def _accuracy_parts(settings: AggregateJob, metrics: Files) -> Iterator[Part]:
-    files = iter(metrics)
+def _accuracy_parts(settings: AggregateJob, metrics: pd.DataFrame) -> Iterator[Part]:
     for model in settings.models:
-        scores = TRANSLATION if NETWORKS[model.network].kind == "rnn" else CLASSIFICATION
+        scores = accuracies(NETWORKS[model.network].task)
         for variant in model.variants:
             if model.trained:
-                yield _part(model, read_table(next(files), METRICS), variant=variant, dataset=model.data)
+                rows = _of(metrics, "scores", model.name, variant.name)
+                yield _part(model, rows, variant=variant.name, dataset=model.data)
             else:
-                yield _part(model, unavailable(scores, "no trained weights"), variant=variant)
+                yield _part(model, unavailable(scores, "no trained weights"), variant=variant.name)
 
 
-def _pruning_parts(settings: AggregateJob, pruning: Files) -> Iterator[Part]:
-    files = iter(pruning)
+def _pruning_parts(settings: AggregateJob, pruning: pd.DataFrame) -> Iterator[Part]:
     for model in settings.models:
-        for variant in model.pruned:
-            yield _part(model, removed_rows(read_table(next(files), PRUNING)), variant=variant)
+        for variant in model.variants:
+            if variant.pruned:
+                rows = _of(pruning, "table of what was removed", model.name, variant.pruned)
+                yield _part(model, removed_rows(rows), variant=variant.name)
 
 
-def _benchmark_parts(settings: AggregateJob, files: Iterator[tuple[str | Path, ...]]) -> Iterator[Part]:
+def _benchmark_parts(settings: AggregateJob, sessions: Sessions) -> Iterator[Part]:
     benchmarked = [model for model in settings.models if model.benchmarked]
     for device in settings.devices:
         for model in benchmarked:
-            samples, footprints, power, windows, profiles, session = next(files)
-            facts = read_table(session, SESSION).set_index("key")["value"]
-            times = read_table(samples, LATENCY)
-            target = (settings.level, settings.target)
-            parts = {
-                "memory": partial(memory_rows, read_table(footprints, MEMORY), device.processor, *target),
-                "operations": partial(operation_rows, read_table(profiles, OPERATIONS), *target),
-                "power": partial(_power_rows, read_table(power, POWER), read_table(windows, WINDOWS), device, *target),
-            }
-            rows = [latency_rows(times, *target)]
-            rows += [_rows_or_why_none(name, part, times, device, facts) for name, part in parts.items()]
-            yield _part(
-                model,
-                pd.concat(rows, ignore_index=True),
-                device=device.name,
-                processor=device.processor,
-                runtime=device.runtime,
-            )
+            rows = _session_rows(settings, device, partial(_table, sessions, device.name, model.name))
+            yield _part(model, rows, device=device.name, processor=device.processor, runtime=device.runtime)
+
+
+def _table(sessions: Sessions, device: str, model: str, name: str) -> pd.DataFrame:
+    """A table of a session; one without rows does not tell whose it is, so its file is not found."""
+    file, schema = sessions[name].get((device, model)), TABLES[name]
+    if file is None and name == "latency":
+        raise StudyError(f"study: no benchmark of {model} on {device} among the files; make it again")
+    table = schema.empty_table().to_pandas() if file is None else read_table(file, schema)
+    return table.drop(columns=["device", "model"])
+
+
+def _session_rows(settings: AggregateJob, device: StudyDevice, table: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+    facts = table("session").set_index("key")["value"]
+    times = table("latency")
+    target = (settings.level, settings.target)
+    parts = {
+        "memory": partial(memory_rows, table("memory"), device.processor, *target),
+        "operations": partial(operation_rows, table("operations"), *target),
+        "power": partial(_power_rows, table("power"), table("windows"), device, *target),
+    }
+    rows = [latency_rows(times, *target)]
+    rows += [_rows_or_why_none(name, part, times, device, facts) for name, part in parts.items()]
+    return pd.concat(rows, ignore_index=True)
 
 
 def _rows_or_why_none(
@@ -119,10 +137,11 @@ def _power_rows(
 
 
 def _unbenchmarked_parts(settings: AggregateJob) -> Iterator[Part]:
+    costs = [metric for metric in KNOWN.values() if metric.kind == "cost" and metric.task is None]
     for model in settings.models:
         if not model.benchmarked:
             for variant in model.variants:
-                yield _part(model, unavailable(COSTS, "not benchmarked in this study"), variant=variant)
+                yield _part(model, unavailable(costs, "not benchmarked in this study"), variant=variant.name)
 
 
 def _part(model: StudyModel, rows: pd.DataFrame, **key: str) -> Part:

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from tocompress.measurement.statistics import Interval, mean_interval, ratio_interval
-from tocompress.reporting.study import devices, variants, whole
+from tocompress.reporting.study import controls, devices, variants, whole
 from tocompress.vocabulary.levels import LEVEL
-from tocompress.vocabulary.metrics import ACCURACY, EXACT
-from tocompress.vocabulary.variants import BASELINE, named_as_control, named_as_pruning
+from tocompress.vocabulary.metrics import ACCURACY, COUNTED, JUDGES
+from tocompress.vocabulary.variants import BASELINE
 
 #: What scores a model, whatever its task: top-1, or BLEU of a translator.
 ACCURACY_OF_ALL = "accuracy"
@@ -56,7 +56,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Option:
-    """A variant and how its weights are dequantized, None where that does not matter."""
+    """A variant and how its weights are dequantized, None where none are quantized or that does not matter."""
 
     variant: str
     dequantization: str | None = None
@@ -64,8 +64,7 @@ class Option:
     @property
     def mode(self) -> str:
         """How quantized weights are dequantized, in words; empty without any."""
-        told = self.dequantization is not None and is_quantized(self.variant)
-        return _MODES[self.dequantization or ""] if told else ""
+        return _MODES[self.dequantization] if self.dequantization else ""
 
     def __str__(self) -> str:
         return ", ".join(filter(None, [self.variant, self.mode]))
@@ -77,17 +76,16 @@ class Effects:
     def __init__(self, study: pd.DataFrame) -> None:
         rows = whole(study, *study["metric"].unique())
         rows = rows[rows["device"].isna() | rows["device"].isin(devices(study)[:1])]
-        scores = rows[rows["metric"].isin(["top1", "bleu"])].assign(metric=ACCURACY_OF_ALL)
+        scores = rows[rows["metric"].isin(JUDGES)].assign(metric=ACCURACY_OF_ALL)
         rows = pd.concat([rows, scores], ignore_index=True)
-        self.variants = [name for name in variants(study) if name != BASELINE and not named_as_control(name)]
+        left_out = {BASELINE, *controls(study)}
+        self.variants = [name for name in variants(study) if name not in left_out]
         compared = rows[rows["ratio"].notna() & rows["variant"].ne(BASELINE)]
-        self._modes = [mode for mode in _MODES if mode in set(compared["dequantization"])]
-        self._rows = {
-            (metric, variant, None if pd.isna(mode) else mode): group.to_dict("records")
-            for (metric, variant, mode), group in compared.groupby(
-                ["metric", "variant", "dequantization"], dropna=False, sort=False
-            )
-        }
+        self._rows = {}
+        for (metric, variant, mode), group in compared.groupby(["metric", "variant", "dequantization"], dropna=False):
+            # Without quantized weights the last mode, the runtime's default, stands for all.
+            told = mode if group["bits"].notna().all() and not pd.isna(mode) else None
+            self._rows[metric, variant, told] = group.to_dict("records")
         baselines = rows[rows["variant"].eq(BASELINE) & rows["value"].notna()].to_dict("records")
         self._unconverged = {_measurement(row) for row in baselines if _unconverged(row)}
         self._perfect = {
@@ -97,14 +95,8 @@ class Effects:
         }
 
     def options(self, metric: str, variant: str) -> list[Option]:
-        """The ways to run a variant that `metric` tells apart: one, or for quantized weights one a dequantization.
-
-        Without quantized weights the runtime's default, dequantization while loading, stands for both.
-        """
-        if (metric, variant, None) in self._rows:
-            return [Option(variant)]
-        modes = [mode for mode in self._modes if (metric, variant, mode) in self._rows]
-        return [Option(variant, mode) for mode in (modes if is_quantized(variant) else modes[-1:])]
+        """The ways to run a variant that `metric` tells apart: one, or for quantized weights one a dequantization."""
+        return [Option(variant, mode) for mode in (None, *_MODES) if (metric, variant, mode) in self._rows]
 
     def of(self, metric: str, option: Option, models: Collection[str] | None = None) -> Effect | None:
         """The effect over those of `models` (all, where None) that have a ratio; None where there is none."""
@@ -173,11 +165,6 @@ def _between(mean: Interval, most: float) -> Interval:
     return Interval(value, value / (share + (1 - share) * factor), value / (share + (1 - share) / factor))
 
 
-def is_quantized(variant: str) -> bool:
-    """Whether a technique other than pruning is part of a variant."""
-    return variant != BASELINE and not all(map(named_as_pruning, variant.split("-")))
-
-
 def percent(ratio: float) -> str:
     """A ratio as a change: `−74.6 %`, on one line."""
     return f"{_signed(ratio)}\N{NO-BREAK SPACE}%"
@@ -209,7 +196,7 @@ def reasons(rows: pd.DataFrame) -> Iterable[str]:
 
 
 def _own(metric: str, row: dict[Any, Any]) -> Interval:
-    if metric in EXACT:
+    if metric in COUNTED:
         return Interval(*[float(row["ratio"])] * 3)
     low, high = (None if pd.isna(row[edge]) else float(row[edge]) for edge in ("ratio_low", "ratio_high"))
     return Interval(float(row["ratio"]), low, high)

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from tocompress.vocabulary.titles import METRIC_NAMES
+from tocompress.vocabulary.metrics import METRICS
 
 _DIGITS = 6  # of a number; a page shows three
 
@@ -40,7 +40,9 @@ def _column(table: pd.DataFrame, name: str) -> dict[str, Any]:
         return _words(["" if pd.isna(flag) else "yes" if flag else "no" for flag in column])
     if not is_numeric_dtype(column.dtype):
         texts = ["" if pd.isna(text) else str(text) for text in column]
-        return _words([METRIC_NAMES.get(text, text) for text in texts] if name == "metric" else texts)
+        return _words(
+            [METRICS[text].title if text in METRICS else text for text in texts] if name == "metric" else texts
+        )
     numbers: dict[str, Any] = {"kind": "number", "cells": _numbers(column)}
     low, high, unit = _WITH.get(name, (None, None, None))
     if low in table.columns and high in table.columns:

@@ -23,6 +23,7 @@ from tocompress.reporting.effects import (
 from tocompress.reporting.figures.captions import few_bits, listing
 from tocompress.reporting.study import full_size, models
 from tocompress.reporting.thresholds import BUDGET
+from tocompress.vocabulary.metrics import JUDGES
 
 #: What may matter most, and the metric that tells it.
 GOALS = {
@@ -180,7 +181,7 @@ class _Adviser:
         return few_bits(self._study, [(model, option.variant) for model in members for option in options])
 
     def _why(self, metric: str, members: Sequence[str]) -> str:
-        metrics = ("top1", "bleu") if metric == ACCURACY_OF_ALL else (metric,)
+        metrics = JUDGES if metric == ACCURACY_OF_ALL else (metric,)
         rows = self._study[self._study["metric"].isin(metrics) & self._study["model"].isin(members)]
         return f"unknown: {listing(reasons(rows)) or 'not part of this study'}"
 

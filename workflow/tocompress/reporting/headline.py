@@ -30,10 +30,10 @@ from tocompress.reporting.effects import (
     unsettled,
 )
 from tocompress.reporting.figures.captions import few_bits, listing
-from tocompress.reporting.study import devices, full_size, variants
+from tocompress.reporting.study import chains, controls, devices, full_size, made_by
 from tocompress.reporting.thresholds import mildest
-from tocompress.vocabulary.titles import METRIC_NAMES
-from tocompress.vocabulary.variants import is_chain, is_quantization, named_as_control
+from tocompress.vocabulary.metrics import JUDGES, METRICS
+from tocompress.vocabulary.variants import PRUNE, QUANTIZE
 
 
 @dataclass(frozen=True)
@@ -65,11 +65,16 @@ def headline(study: pd.DataFrame, claims: pd.DataFrame) -> list[Sentence]:
 def representatives(study: pd.DataFrame) -> list[str]:
     """One variant for each way to compress: 8 bits, the smallest cut, and both in the paper's order; if absent, the
     first of a kind."""
-    known = variants(study)
-    quantized, chains = list(filter(is_quantization, known)), list(filter(is_chain, known))
     cut = mildest(study)
-    chosen = [_prefer("q8", quantized), cut, _prefer(f"q8-{cut}", chains)]
+    others = [made_by(study, method)[0] for method in _other_methods(study)]
+    chosen = [_prefer("q8", made_by(study, QUANTIZE)), cut, *others, _prefer(f"q8-{cut}", chains(study))]
     return [variant for variant in chosen if variant]
+
+
+def _other_methods(study: pd.DataFrame) -> list[str]:
+    """The methods of single techniques that neither quantize nor prune."""
+    alone = study[~study["variant"].isin(chains(study))]
+    return [method for method in dict.fromkeys(alone["methods"]) if method not in ("", QUANTIZE, PRUNE)]
 
 
 def _prefer(wanted: str, known: Sequence[str]) -> str | None:
@@ -111,11 +116,11 @@ class _Teller:
         self._effects = Effects(study)
         self._full_size = full_size(study)
         self._variants = representatives(study)
-        self._controls = [variant for variant in variants(study) if named_as_control(variant)]
+        self._controls = controls(study)
 
     def change(self, metric: str, where: str = "") -> str:
         """`File size changes by −74.6 % with q8 (...), ...`, or why it is not known."""
-        name = "accuracy (top-1, of translators BLEU)" if metric == ACCURACY_OF_ALL else METRIC_NAMES[metric]
+        name = "accuracy (top-1, of translators BLEU)" if metric == ACCURACY_OF_ALL else METRICS[metric].title
         name = name[0].upper() + name[1:]
         found = list(self._found(metric))
         if not found:
@@ -142,7 +147,7 @@ class _Teller:
         return ("full-size", self._full_size), ("reduced", set(self._study["model"]) - self._full_size)
 
     def _why(self, metric: str) -> str:
-        metrics = ("top1", "bleu") if metric == ACCURACY_OF_ALL else (metric,)
+        metrics = JUDGES if metric == ACCURACY_OF_ALL else (metric,)
         rows = self._study[self._study["metric"].isin(metrics)]
         if rows.empty or not self._variants:
             return ": not part of this study"

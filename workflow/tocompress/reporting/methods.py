@@ -8,32 +8,7 @@ import pandas as pd
 
 from tocompress.reporting.effects import reasons
 from tocompress.reporting.figures.captions import is_unconverged, listing
-from tocompress.vocabulary.metrics import METRICS
-from tocompress.vocabulary.titles import METRIC_NAMES
-
-#: How the numbers of a metric come to be.
-METHODS: dict[str, str] = {
-    "parameters": "counted in the weights, batch norm statistics included",
-    "macs": "counted from the shapes of the layers, for one input",
-    "filters_removed": "counted in the weights",
-    "size": "size of the file that a device loads",
-    "size_deflated": "size of that file, compressed",
-    "latency": "wall clock from input to output, load excluded; median of each fresh process, mean over processes",
-    "latency_per_token": "as inference time, divided by the tokens generated",
-    "memory": "peak of a fresh process from its second inference on, above that of a control process without a model",
-    "power_mean": "energy of a block of inferences above idle, divided by its duration; mean over fresh processes",
-    "power_peak": "99th percentile in a block of the mean power over 100 ms, above idle; mean over fresh processes",
-    "energy": "power above idle, integrated over a block of inferences and the sensor's tail, an inference;"
-    " mean over fresh processes",
-    "top1": "share of the test set whose best class is right",
-    "top5": "share of the test set whose class is among the best five",
-    "precision": "mean over classes",
-    "recall": "mean over classes",
-    "f1": "mean over classes",
-    "bleu": "sacreBLEU on the test set, 0 to 100",
-    "bleu_tokenized": "BLEU of tokens on the test set, as tensorflow/nmt's scripts compute it, 0 to 100",
-    "operation_share": "share of the time of all profiled operations of an inference",
-}
+from tocompress.vocabulary.metrics import METRICS, Metric
 
 
 @dataclass(frozen=True)
@@ -51,17 +26,18 @@ class Method:
 
 def methods(study: pd.DataFrame) -> list[Method]:
     """One a metric of the table `study`, in the order of `METRICS`."""
-    return [_method(metric, rows) for metric in METRICS if len(rows := study[study["metric"] == metric])]
+    rows = study.groupby("metric").indices
+    return [_method(metric, study.iloc[rows[name]]) for name, metric in METRICS.items() if name in rows]
 
 
-def _method(metric: str, rows: pd.DataFrame) -> Method:
+def _method(metric: Metric, rows: pd.DataFrame) -> Method:
     counts = rows["basis"].value_counts().sort_index()
     known = rows[rows["value"].notna()]
     unconverged = int(is_unconverged(known).sum())
     judged = int(known["converged"].notna().sum())
     return Method(
-        metric=METRIC_NAMES[metric] + ("" if METRICS[metric] == "1" else f" ({METRICS[metric]})"),
-        how=METHODS[metric],
+        metric=metric.title + ("" if metric.unit == "1" else f" ({metric.unit})"),
+        how=metric.how,
         basis=", ".join(f"{count:,} {basis}" for basis, count in counts.items()),
         observations=_span(known["n"])
         + (f" (processes: {processes})" if (processes := _span(known["processes"])) else ""),

@@ -17,19 +17,16 @@ from tocompress.reporting.study import models, whole
 from tocompress.reporting.thresholds import largest_cuts
 from tocompress.settings.claims import LARGEST_CUT, Claim
 from tocompress.settings.jobs import ClaimsJob
-from tocompress.vocabulary.metrics import ACCURACY, COSTS, EXACT, METRICS
+from tocompress.vocabulary.metrics import ACCURACY, COSTS, COUNTED, METRICS
 from tocompress.vocabulary.operations import OPERATION_CLASSES
 from tocompress.vocabulary.variants import BASELINE
-
-#: What a device decides.
-DEVICE_METRICS = frozenset(COSTS) | {"latency_per_token"}
 
 #: A model is of the published size when its parameters are the published number but for this share: other
 #: vocabularies and numbers of classes are that near, other widths are not.
 _SAME_SIZE = 0.1
 
-#: What accuracies are published on, by the kind of network: a kind of dataset, and its name.
-_PUBLISHED_DATA = {"cnn": ("imagenet", "ImageNet"), "rnn": ("wmt", "WMT")}
+#: What accuracies are published on, by task: a kind of dataset, and its name.
+_PUBLISHED_DATA = {"classification": ("imagenet", "ImageNet"), "translation": ("wmt", "WMT")}
 
 #: Of the time of a model that does not have a class of operations.
 _NO_SHARE = {"value": 0.0, "low": 0.0, "high": 0.0, "converged": None}
@@ -104,11 +101,11 @@ class Quantities:
         if parameters is None or abs(parameters / facts.parameters - 1) > _SAME_SIZE:
             unmet.append("a model of the published size")
         if claim.metric in ACCURACY:
-            kind, name = _PUBLISHED_DATA[facts.kind]
+            kind, name = _PUBLISHED_DATA[facts.task]
             dataset = self._value(model, BASELINE, claim.metric, None, claim).get("dataset")
             if self._settings.data.get(str(dataset)) != kind:
                 unmet.append(f"{name} (here {dataset})")
-        if claim.metric in DEVICE_METRICS and self._processor != "gpu":
+        if claim.metric in COSTS and self._processor != "gpu":
             unmet.append(f"the GPU of a board (here the {self._processor} of '{self._device}')")
         return tuple(unmet)
 
@@ -176,7 +173,7 @@ def _device(study: pd.DataFrame) -> tuple[str | None, str | None]:
 def _interval(row: Mapping[str, Any], column: str) -> Interval:
     """Return a value or ratio of a row with its bounds. An exact one bounds itself."""
     value = float(row[column])
-    if row["metric"] in EXACT:
+    if row["metric"] in COUNTED:
         return Interval(value, value, value)
     prefix = "ratio_" if column == "ratio" else ""
     return Interval(value, row[f"{prefix}low"], row[f"{prefix}high"])

@@ -56,7 +56,7 @@ VERDICTS = {
 _TABLE_1 = "table1_models"
 #: Columns of the table of all values: what one looks for first, and what other columns or sections tell.
 _FIRST = ("model", "variant", "metric", "label", "value", "ratio", "dequantization")
-_LEFT_OUT = ("network", "level")
+_LEFT_OUT = ("network", "methods", "bits", "granularity", "level")
 
 _BUILDS = {"zoo": "reduced", "published": "published", "own": "own", "initial": "initial"}
 
@@ -113,24 +113,21 @@ def write_report(
 ) -> None:
     """Write the report of the tables in the files `study` and `claims`.
 
-    `figures` are PNG files, `tables` the CSV files behind them, in the same order; `sessions` come device by device, as
-    many of each.
+    `figures` are PNG files, `tables` the CSV files behind them, which have the same names.
     """
     table = read_table(study, STUDY)
+    behind = {Path(csv).stem: csv for csv in tables}
     drawn = [
         Figure(
             Path(png).stem,
             Path(png).read_bytes(),
             caption(Path(png).stem, table, settings.plot),
-            pd.read_csv(csv, keep_default_na=False, na_values=[""]),
+            pd.read_csv(behind[Path(png).stem], keep_default_na=False, na_values=[""]),
         )
-        for png, csv in zip(figures, tables, strict=True)
+        for png in figures
     ]
-    each = len(sessions) // max(len(settings.devices), 1)
-    facts = {
-        device: session_facts(read_table(file, SESSION) for file in sessions[number * each : (number + 1) * each])
-        for number, device in enumerate(settings.devices)
-    }
+    told = [read_table(file, SESSION) for file in sessions]
+    facts = {device: session_facts(table[table["device"] == device] for table in told) for device in settings.devices}
     html = report(table, read_table(claims, CLAIMS), drawn, settings, facts)
     with replace_on_success(path) as temporary:
         temporary.write_text(html, encoding="utf-8")

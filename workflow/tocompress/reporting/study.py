@@ -12,14 +12,17 @@ import pyarrow as pa
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS, find
 from tocompress.schemas.study import STUDY
-from tocompress.vocabulary.metrics import _WHOLE_THOUGH_LABELLED, BASES, METRICS
-from tocompress.vocabulary.variants import BASELINE, variant_rank
+from tocompress.settings.jobs import StudyVariant
+from tocompress.vocabulary.metrics import BASES, METRICS
+from tocompress.vocabulary.variants import BASELINE, BETWEEN, PRUNE, Variant, rank
 
 _FULL_SIZE = 0.9  # of the published parameters
 
 _COLUMNS: list[str] = STUDY.names
 
 _SHARED = ("model", "network", "build", "variant", "device", "processor", "runtime", "dequantization", "dataset")
+
+_FACTS = ["variant", "methods", "bits"]
 
 _KEY = ["model", "variant", "device", "dequantization", "dataset", "metric", "label"]
 
@@ -62,7 +65,7 @@ def artifact_rows(artifact: pd.DataFrame) -> pd.DataFrame:
                 {
                     "variant": variant,
                     "metric": metric,
-                    "unit": METRICS[metric],
+                    "unit": METRICS[metric].unit,
                     "value": float(value) if known else None,
                     "n": 1 if known else None,
                     "ratio": float(value) / float(baseline) if compared else None,
@@ -85,7 +88,7 @@ def removed_rows(removed: pd.DataFrame) -> pd.DataFrame:
             {
                 "metric": "filters_removed",
                 "label": label,
-                "unit": METRICS["filters_removed"],
+                "unit": METRICS["filters_removed"].unit,
                 "value": count["removed"] / count["channels"],
                 "n": 1,
                 "basis": "measured",
@@ -95,17 +98,28 @@ def removed_rows(removed: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def aggregate(parts: Iterable[Part]) -> pd.DataFrame:
+def aggregate(parts: Iterable[Part], variants: Iterable[StudyVariant]) -> pd.DataFrame:
     """The table `study` from all parts, checked and in one order whatever the order of the parts.
 
-    StudyError: a second value of one key, an unknown metric or a foreign unit, a value without basis, a value that is
-    unavailable yet given, or unavailable without a reason.
+    StudyError: a second value of one key, an unknown variant or metric or a foreign unit, a value without basis, a
+    value that is unavailable yet given, or unavailable without a reason.
     """
     tables = [_tidy(part) for part in parts]
     table = pd.concat(tables, ignore_index=True) if tables else typed(pd.DataFrame(columns=_COLUMNS))
+    table = _with_facts(table, variants)
     _check(table)
     order = sorted(range(len(table)), key=[_rank(row) for row in table.to_dict("records")].__getitem__)
     return table.iloc[order].reset_index(drop=True)
+
+
+def _with_facts(table: pd.DataFrame, variants: Iterable[StudyVariant]) -> pd.DataFrame:
+    """Return the table with what is known of each row's variant."""
+    facts = pd.DataFrame(
+        [(variant.name, BETWEEN.join(variant.methods), variant.bits, variant.granularity) for variant in variants],
+        columns=["variant", "methods", "bits", "granularity"],
+    )
+    found = table[["variant"]].merge(facts.drop_duplicates("variant"), on="variant", how="left")
+    return typed(table.assign(**found))
 
 
 def typed(table: pd.DataFrame) -> pd.DataFrame:
@@ -120,7 +134,25 @@ def models(study: pd.DataFrame) -> list[str]:
 
 def variants(study: pd.DataFrame) -> list[str]:
     """The table's variants, fp32 first."""
-    return sorted(set(study["variant"]), key=variant_rank)
+    facts = study[_FACTS].drop_duplicates("variant").to_dict("records")
+    return [str(row["variant"]) for row in sorted(facts, key=lambda row: rank(**row))]
+
+
+def made_by(study: pd.DataFrame, method: str) -> list[str]:
+    """The variants that one technique of this method made, and no other."""
+    return variants(study[study["methods"] == method])
+
+
+def chains(study: pd.DataFrame) -> list[str]:
+    """The variants that several techniques made, one after another."""
+    return [variant for variant in variants(study) if Variant.parse(variant).is_chain]
+
+
+def controls(study: pd.DataFrame) -> list[str]:
+    """The variants that pruning made which removes nothing: `fp32`, retrained like the pruned models."""
+    removed = whole(study[study["methods"] == PRUNE], "filters_removed")
+    most = removed.groupby("variant")["value"].max()
+    return [variant for variant in variants(removed) if most[variant] == 0]
 
 
 def devices(study: pd.DataFrame) -> list[str]:
@@ -130,8 +162,8 @@ def devices(study: pd.DataFrame) -> list[str]:
 
 def whole(study: pd.DataFrame, *metrics: str) -> pd.DataFrame:
     """The rows of `metrics` that stand for a whole variant, not for one input, class or kind of channel."""
-    unlabelled = study["label"].isna() | study["metric"].isin(_WHOLE_THOUGH_LABELLED)
-    return study[study["metric"].isin(metrics) & unlabelled]
+    signed = [metric.name for metric in METRICS.values() if metric.signed]
+    return study[study["metric"].isin(metrics) & (study["label"].isna() | study["metric"].isin(signed))]
 
 
 def full_size(study: pd.DataFrame) -> set[str]:
@@ -161,11 +193,13 @@ def _tidy(part: Part) -> pd.DataFrame:
 
 def _check(table: pd.DataFrame) -> None:
     unavailable = table["basis"] == "unavailable"
+    units = {metric.name: metric.unit for metric in METRICS.values()}
     problems = {
         "a second value": table.duplicated(_KEY),
         "no variant": table["variant"].isna(),
+        "no variant of this study": table["methods"].isna(),
         f"no known metric ({', '.join(METRICS)})": ~table["metric"].isin(list(METRICS)),
-        "not the unit of its metric": table["unit"] != table["metric"].map(METRICS),
+        "not the unit of its metric": table["unit"] != table["metric"].map(units),
         f"no basis ({', '.join(BASES)})": ~table["basis"].isin(BASES),
         "unavailable, yet a value": unavailable & table["value"].notna(),
         "unavailable without a reason": unavailable & table["reason"].fillna("").eq(""),
@@ -187,7 +221,7 @@ def _rank(row: dict[str, Any]) -> tuple[Any, ...]:
     return (
         list(NETWORKS).index(row["network"]),
         row["model"],
-        variant_rank(row["variant"]),
+        rank(row["variant"], row["methods"], row["bits"]),
         text("device"),
         text("dequantization"),
         text("dataset"),

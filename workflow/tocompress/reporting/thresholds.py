@@ -1,18 +1,18 @@
 """How much pruning removes, in the paper's three readings of "threshold".
 
-A share of the filters (the number in a variant's name), a share of the model's size, and the largest cut that keeps the
+A share of the filters, a share of the model's size, and the largest cut that keeps the
 accuracy within a budget.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import pandas as pd
 
-from tocompress.reporting.study import models, variants, whole
-from tocompress.vocabulary.variants import BASELINE, is_pruning, named_as_control
+from tocompress.reporting.study import controls, made_by, models, whole
+from tocompress.vocabulary.metrics import JUDGES
+from tocompress.vocabulary.variants import BASELINE, PRUNE
 
 #: The paper's budget: the share of its accuracy that a model may lose (IV-C).
 BUDGET = 0.05
@@ -31,7 +31,7 @@ class LargestCut:
 
 def pruned(study: pd.DataFrame) -> list[str]:
     """The variants that pruning alone made."""
-    return [variant for variant in variants(study) if is_pruning(variant)]
+    return made_by(study, PRUNE)
 
 
 def pruned_models(study: pd.DataFrame) -> pd.DataFrame:
@@ -42,8 +42,14 @@ def pruned_models(study: pd.DataFrame) -> pd.DataFrame:
 
 
 def sweep(study: pd.DataFrame) -> list[str]:
-    """The variants of the paper's sweep over thresholds, rising: `pNN`, without `p00` and the like of `p50_random`."""
-    return [variant for variant in variants(study) if re.fullmatch(r"p\d+", variant) and not named_as_control(variant)]
+    """Return the variants of the paper's sweep over thresholds: the fewer filters one has lost, the earlier it stands.
+
+    Controls are no part of it, nor are those beside it, which have a name with `_` like `p50_random`.
+    """
+    left_out = controls(study)
+    chosen = [variant for variant in pruned(study) if variant not in left_out and "_" not in variant]
+    lost = removed(study)["filters"].groupby("variant").mean().reindex(chosen)
+    return [str(variant) for variant in lost.sort_values(kind="stable").index]
 
 
 def mildest(study: pd.DataFrame) -> str | None:
@@ -73,7 +79,7 @@ def removed(study: pd.DataFrame) -> pd.DataFrame:
 def largest_cuts(study: pd.DataFrame, budget: float = BUDGET) -> dict[str, LargestCut]:
     """The largest cut of the sweep within the budget of top-1 or BLEU, for each model with a cut that can be judged."""
     shares = removed(study)["filters"].rename("filters").reset_index()
-    accuracy = whole(study[study["variant"].isin(sweep(study))], "top1", "bleu")
+    accuracy = whole(study[study["variant"].isin(sweep(study))], *JUDGES)
     judged = accuracy[accuracy["ratio"].notna()].merge(shares.dropna(), on=["model", "variant"]).sort_values("filters")
 
     def last(model: str, column: str) -> str | None:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pyarrow as pa
+
 from tocompress.tables import COUNT, FLAG, FLOAT, TEXT, schema
 
+_OWNER = {"device": (TEXT, ""), "model": (TEXT, "")}
+
+
+def _of_a_session(name: str, **columns: Any) -> pa.Schema:
+    return schema(name, **_OWNER, **columns)
+
+
 #: Time of each run.
-LATENCY = schema(
+LATENCY = _of_a_session(
     "latency",
     variant=(TEXT, ""),
     dequantization=(TEXT, "every_inference or once"),
     input_id=(TEXT, ""),
-    process=(COUNT, "number of the fresh process"),
-    block=(COUNT, "number of the randomised round"),
+    process=(COUNT, "number of the fresh process, and of the randomised round"),
     order=(COUNT, "place within the round"),
     start_s=(FLOAT, "s, monotonic clock"),
     duration_s=(FLOAT, "s"),
@@ -20,7 +30,7 @@ LATENCY = schema(
 )
 
 #: Memory of each worker.
-MEMORY = schema(
+MEMORY = _of_a_session(
     "memory",
     variant=(TEXT, "'control' is a worker without a model"),
     dequantization=(TEXT, "every_inference or once; null for the control worker"),
@@ -34,7 +44,7 @@ MEMORY = schema(
 )
 
 #: Samples of each power rail while a worker idles, infers and idles again.
-POWER = schema(
+POWER = _of_a_session(
     "power",
     variant=(TEXT, ""),
     dequantization=(TEXT, "every_inference or once"),
@@ -45,7 +55,7 @@ POWER = schema(
 )
 
 #: When a worker whose power is sampled idled and inferred.
-WINDOWS = schema(
+WINDOWS = _of_a_session(
     "windows",
     variant=(TEXT, ""),
     dequantization=(TEXT, "every_inference or once"),
@@ -57,7 +67,7 @@ WINDOWS = schema(
 )
 
 #: Time of each operation in profiled runs.
-OPERATIONS = schema(
+OPERATIONS = _of_a_session(
     "operations",
     variant=(TEXT, ""),
     dequantization=(TEXT, "every_inference or once"),
@@ -69,7 +79,7 @@ OPERATIONS = schema(
 )
 
 #: How far each time can be trusted. A row without input is of all inputs; what too few samples leave open is null.
-DIAGNOSTICS = schema(
+DIAGNOSTICS = _of_a_session(
     "diagnostics",
     variant=(TEXT, ""),
     dequantization=(TEXT, "every_inference or once"),
@@ -98,7 +108,7 @@ DIAGNOSTICS = schema(
 )
 
 #: What was measured on what.
-SESSION = schema(
+SESSION = _of_a_session(
     "session",
     key=(TEXT, ""),
     value=(TEXT, ""),
@@ -113,4 +123,10 @@ TABLES = {
     "operations": OPERATIONS,
     "diagnostics": DIAGNOSTICS,
     "session": SESSION,
+}
+
+#: The same without the device and the model, which are the same in all rows.
+RECORDED = {
+    name: pa.schema([field for field in table if field.name not in _OWNER], table.metadata)
+    for name, table in TABLES.items()
 }

@@ -29,6 +29,8 @@ PHOTOGRAPHS = schema(
 #: Each metric after each epoch; after epoch 0, of the weights that a retraining began with.
 HISTORY = schema(
     "history",
+    model=(TEXT, ""),
+    variant=(TEXT, ""),
     round=(COUNT, ""),  # of pruning, from 1; 0 where a network is trained from initial weights
     learning_rate=(FLOAT, ""),  # at its peak; 0 before the first epoch
     epoch=(COUNT, ""),
@@ -40,6 +42,8 @@ HISTORY = schema(
 #: What was done to each tensor.
 COMPRESSION = schema(
     "compression",
+    model=(TEXT, ""),
+    variant=(TEXT, ""),
     tensor=(TEXT, ""),
     values=(COUNT, "1"),
     bits=(COUNT, "bit"),
@@ -56,6 +60,8 @@ COMPRESSION = schema(
 #: How much each channel matters to the loss: the share of all channels that go before it.
 IMPORTANCE = schema(
     "importance",
+    model=(TEXT, ""),
+    variant=(TEXT, ""),
     channel=(COUNT, ""),
     group=(TEXT, "scope of the first layer that makes the channel"),
     importance=(FLOAT, "1"),
@@ -65,6 +71,8 @@ IMPORTANCE = schema(
 #: What each group of channels that go together lost.
 PRUNING = schema(
     "pruning",
+    model=(TEXT, ""),
+    variant=(TEXT, ""),
     group=(TEXT, "scope of the first layer that makes the channels"),
     kind=(TEXT, "filters, units or embedding dimensions"),
     channels=(COUNT, "1"),
@@ -75,6 +83,8 @@ PRUNING = schema(
 #: Accuracy without the least important channels of one group alone, a row a group and share; first, without loss.
 SENSITIVITY = schema(
     "sensitivity",
+    model=(TEXT, ""),
+    variant=(TEXT, "that was scanned"),
     group=(TEXT, "scope of the first layer that makes the channels; null for the uncut network"),
     kind=(TEXT, "filters, units or embedding dimensions; null for the uncut network"),
     channels=(COUNT, "1"),
@@ -98,6 +108,8 @@ STRUCTURE = schema(
 #: What a device loads, one row a variant.
 ARTIFACT = schema(
     "artifact",
+    runtime=(TEXT, ""),
+    model=(TEXT, ""),
     variant=(TEXT, ""),
     size=(COUNT, "byte"),
     size_deflated=(COUNT, "byte"),
@@ -149,7 +161,7 @@ VALUE = {
 
 
 #: Scores of a variant.
-METRICS = schema("metrics", **VALUE)
+METRICS = schema("metrics", runtime=(TEXT, ""), model=(TEXT, ""), variant=(TEXT, ""), **VALUE)
 
 
 #: One row a value.
@@ -159,6 +171,9 @@ STUDY = schema(
     network=(TEXT, ""),
     build=(TEXT, "zoo, published, initial or own"),
     variant=(TEXT, ""),
+    methods=(TEXT, "of the variant's techniques, joined by '-'; empty for fp32"),
+    bits=(COUNT, "bit, the fewest that a technique stores weights in; null where none quantizes"),
+    granularity=(TEXT, "of quantization: one grid a tensor or a channel; null where none quantizes"),
     device=(TEXT, ""),
     processor=(TEXT, "cpu or gpu"),
     runtime=(TEXT, ""),

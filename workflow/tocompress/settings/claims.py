@@ -16,18 +16,12 @@ from tocompress.settings.base import Name, Settings, Share, check_keys
 from tocompress.settings.benchmark import Dequantization
 from tocompress.vocabulary.metrics import ACCURACY, METRICS
 from tocompress.vocabulary.operations import OPERATION_CLASSES
-from tocompress.vocabulary.variants import BASELINE
+from tocompress.vocabulary.variants import BASELINE, Variant
 
 #: Stands for the pruned variant of each model that has lost most while its accuracy is within the paper's budget.
 LARGEST_CUT = "largest_cut"
 #: Stands in the file for a claim on each number of the paper's Table I.
 TABLE_1 = "Table I"
-
-
-#: Metrics that networks of one kind have.
-_KINDS = dict.fromkeys(("top1", "top5", "precision", "recall", "f1"), "cnn")
-
-_KINDS |= dict.fromkeys(("bleu", "bleu_tokenized", "latency_per_token"), "rnn")
 
 #: Units of the metrics that can be expressed so.
 _OF_UNITS = {"points": ("fraction", "score"), "remainder": ("fraction",)}
@@ -90,12 +84,12 @@ class Claim(Settings):
             raise ValueError("labels: classes of operations belong to the metric 'operation_share', and only to it")
         if self.compared and self.metric in _WITHOUT_RATIO:
             raise ValueError(f"expressed: '{self.metric}' has no ratio; take 'value' or 'remainder'")
-        if METRICS[self.metric] not in _OF_UNITS.get(self.expressed, METRICS.values()):
+        if METRICS[self.metric].unit not in _OF_UNITS.get(self.expressed, (METRICS[self.metric].unit,)):
             raise ValueError(f"expressed: '{self.metric}' is no fraction; take 'change', 'ratio', 'amount' or 'value'")
         if self.compared and self.baseline in self.variants:
             raise ValueError(f"baseline: '{self.baseline}' is among the variants that it is compared with")
-        kind = _KINDS.get(self.metric)
-        if wrong := [name for name in self.networks if kind not in (None, NETWORKS[name].kind)]:
+        task = METRICS[self.metric].task
+        if wrong := [name for name in self.networks if task not in (None, NETWORKS[name].task)]:
             raise ValueError(f"networks: '{wrong[0]}' is not judged by '{self.metric}'")
         self._states_something()
         return self
@@ -130,11 +124,11 @@ class Claim(Settings):
     @property
     def scale(self) -> float:
         """Factor from the metric's unit to that of an amount or a value."""
-        return _PRINTED.get(METRICS[self.metric], (1.0, ""))[0]
+        return _PRINTED.get(METRICS[self.metric].unit, (1.0, ""))[0]
 
     @property
     def unit(self) -> str:
-        own = METRICS[self.metric]
+        own = METRICS[self.metric].unit
         return {"change": "%", "ratio": "×", "points": "points"}.get(self.expressed) or _PRINTED.get(own, (1, own))[1]
 
     @property
@@ -154,7 +148,7 @@ class Claims(Settings):
         """What the rule gives: in the claim's unit, 0 for a bound."""
         if claim.bound in ("at most", "at least"):
             return 0.0
-        if claim.expressed == "value" and claim.metric in ACCURACY and METRICS[claim.metric] == "fraction":
+        if claim.expressed == "value" and claim.metric in ACCURACY and METRICS[claim.metric].unit == "fraction":
             return self.margin.accuracy
         whole = {"change": 100.0, "points": 100.0, "ratio": 1.0}.get(claim.expressed, min(map(abs, claim.numbers)))
         margin = whole * self.margin.percent / 100
@@ -254,9 +248,9 @@ def _check(claims: Claims, ids: Sequence[str], techniques: Mapping[str, str]) ->
 
 
 def _check_variant(where: str, variant: str, techniques: Mapping[str, str]) -> None:
-    if "-" not in variant:
+    links = Variant.parse(variant).techniques
+    if len(links) < 2:
         return _known(where, [variant], (BASELINE, LARGEST_CUT, *techniques))
-    links = variant.split("-")
     _known(where, links, techniques)
     if len({techniques[link] for link in links}) < len(links):
         raise ValueError(f"{where}: '{variant}' applies the same method twice")

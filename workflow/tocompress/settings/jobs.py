@@ -83,6 +83,16 @@ class ScoreJob(Settings):
     language: str | None = Field(description="of translations that are Moses' tokens; null: they are plain text")
 
 
+class StudyVariant(Settings):
+    """The facts of a variant that its rows in the study's table hold."""
+
+    name: str
+    methods: tuple[str, ...] = ()  # of its techniques, in their order
+    bits: int | None = None  # the fewest that one of them stores weights in
+    granularity: str | None = None  # of quantization
+    pruned: str | None = None  # the variant in which it has lost filters or units, itself or one it is made of
+
+
 class StudyModel(Settings):
     """The facts of a model that its rows in the study's table hold."""
 
@@ -92,8 +102,7 @@ class StudyModel(Settings):
     data: str
     trained: bool
     benchmarked: bool
-    variants: tuple[str, ...]
-    pruned: tuple[str, ...]  # those of them that have lost filters or units
+    variants: tuple[StudyVariant, ...]
 
 
 class StudyDevice(Settings):
@@ -106,7 +115,7 @@ class StudyDevice(Settings):
 
 
 class AggregateJob(Settings):
-    """The models and devices of a study. The job's files come in the order of these lists."""
+    """The models and devices of a study."""
 
     models: tuple[StudyModel, ...]
     devices: tuple[StudyDevice, ...]

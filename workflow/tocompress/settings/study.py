@@ -20,7 +20,7 @@ from tocompress.settings.reporting import Plot, Report
 from tocompress.settings.technique import Prune, Technique
 from tocompress.settings.training import Retraining, Training
 from tocompress.vocabulary.figures import FIGURES
-from tocompress.vocabulary.variants import BASELINE, named_as_control, named_as_pruning
+from tocompress.vocabulary.variants import BASELINE, PRUNE, Variant
 
 
 class Selection(Settings):
@@ -67,11 +67,6 @@ class Study(Settings):
         _known("retraining", self.retraining, self.models)
         if BASELINE in self.techniques:
             raise ValueError(f"techniques: '{BASELINE}' is the uncompressed model; give the technique another name")
-        for name, technique in self.techniques.items():
-            if named_as_pruning(name) != (technique.method == "prune"):
-                raise ValueError(f"techniques.{name}: what prunes, and nothing else, is called 'p' and a number")
-            if isinstance(technique, Prune) and named_as_control(name) != (technique.share == 0):
-                raise ValueError(f"techniques.{name}: a share of 0, and no other, is called 'p00'")
         if "default" in self.models:
             raise ValueError("models: 'default' stands for all others in `study.variants`; give the model another name")
         for name, data in self.data.items():
@@ -111,14 +106,13 @@ class Study(Settings):
 
     def _check_variant(self, model: str, variant: str) -> None:
         where = f"study.variants: '{variant}' of '{model}'"
-        techniques = [] if variant == BASELINE else variant.split("-")
+        techniques = Variant.parse(variant).techniques
         if "" in techniques or BASELINE in techniques:
             raise ValueError(f"{where}: a variant is '{BASELINE}', or techniques with '-' between them, as in 'q8-p05'")
         _known(where, techniques, self.techniques)
-        methods = [self.techniques[name].method for name in techniques]
-        if len(set(methods)) < len(methods):
+        chosen = self.techniques_in(variant)
+        if len({technique.method for technique in chosen}) < len(chosen):
             raise ValueError(f"{where} applies the same method twice; a chain takes each method once, as in 'q8-p05'")
-        chosen = [self.techniques[name] for name in techniques]
         on_data = any(isinstance(technique, Prune) and technique.criterion == "taylor" for technique in chosen)
         if on_data and not self.models[model].trained:
             raise ValueError(f"{where} ranks initial weights by 'taylor', which says nothing; take criterion 'l1'")
@@ -156,11 +150,14 @@ class Study(Settings):
         """The techniques of a method."""
         return tuple(name for name, technique in self.techniques.items() if technique.method == method)
 
-    def pruned_parent(self, variant: str) -> str:
-        """The chain up to its pruning, itself included; empty where nothing is pruned."""
-        techniques = variant.split("-")
-        pruned = [number for number, name in enumerate(techniques, 1) if name in self.techniques_of("prune")]
-        return "-".join(techniques[: pruned[0]]) if pruned else ""
+    def techniques_in(self, variant: str) -> tuple[Technique, ...]:
+        """Return the techniques that `variant` is made by, in their order."""
+        return tuple(self.techniques[name] for name in Variant.parse(variant).techniques)
+
+    def pruned_parent(self, variant: str) -> str | None:
+        """Return the chain up to its pruning, itself included. It is None where nothing is pruned."""
+        pruning = self.techniques_of(PRUNE)
+        return next((step.name for step in Variant.parse(variant).steps if step.last in pruning), None)
 
     @property
     def benchmarked(self) -> tuple[str, ...]:

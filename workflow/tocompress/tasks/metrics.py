@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from tocompress.errors import StudyError
-from tocompress.schemas.study import METRICS
-
-#: Metrics and their units.
-CLASSIFICATION = dict.fromkeys(("top1", "top5", "precision", "recall", "f1"), "fraction")
-TRANSLATION = {"bleu": "score", "bleu_tokenized": "score"}
+from tocompress.schemas.study import VALUE
+from tocompress.vocabulary.metrics import Metric
 
 
 @dataclass(frozen=True)
 class Score:
     """A measured score of `n` examples; NaN where a ratio or an interval does not exist."""
 
-    metric: str
-    unit: str
+    metric: Metric
     value: float
     low: float
     high: float
@@ -34,14 +30,13 @@ class Score:
 
 
 def measured(scores: Sequence[Score]) -> pd.DataFrame:
-    """A `metrics` table of measured scores."""
-    return _table([asdict(score) | {"basis": "measured"} for score in scores])
+    """Return the columns VALUE of measured scores."""
+    return _table([vars(score) | _named(score.metric) | {"basis": "measured"} for score in scores])
 
 
-def unavailable(metrics: Mapping[str, str], reason: str) -> pd.DataFrame:
-    """A `metrics` table that says why the metrics (name -> unit) have no value."""
-    rows = [{"metric": metric, "unit": unit} for metric, unit in metrics.items()]
-    return _table([row | {"basis": "unavailable", "reason": reason} for row in rows])
+def unavailable(metrics: Iterable[Metric], reason: str) -> pd.DataFrame:
+    """Return the columns VALUE that say why the metrics have no value."""
+    return _table([_named(metric) | {"basis": "unavailable", "reason": reason} for metric in metrics])
 
 
 def check_same_examples(predictions: pd.DataFrame, baseline: pd.DataFrame, truth: str) -> None:
@@ -55,5 +50,9 @@ def check_same_examples(predictions: pd.DataFrame, baseline: pd.DataFrame, truth
         )
 
 
+def _named(metric: Metric) -> dict[str, object]:
+    return {"metric": metric.name, "unit": metric.unit}
+
+
 def _table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
-    return pd.DataFrame([{**dict.fromkeys(METRICS.names), **row} for row in rows])
+    return pd.DataFrame([{**dict.fromkeys(VALUE), **row} for row in rows])

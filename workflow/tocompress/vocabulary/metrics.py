@@ -1,42 +1,85 @@
-"""The metrics of the study."""
+"""The metrics of the study: one row says all that is known of one."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
 BASES = ("measured", "predicted", "unavailable")
 
-#: Every metric of the study and its unit.
-METRICS: dict[str, str] = {
-    "parameters": "1",
-    "macs": "1",
-    "filters_removed": "fraction",
-    "size": "byte",
-    "size_deflated": "byte",
-    "latency": "ms",
-    "latency_per_token": "ms",
-    "memory": "byte",
-    "power_mean": "W",
-    "power_peak": "W",
-    "energy": "J",
-    "top1": "fraction",
-    "top5": "fraction",
-    "precision": "fraction",
-    "recall": "fraction",
-    "f1": "fraction",
-    "bleu": "score",
-    "bleu_tokenized": "score",
-    "operation_share": "fraction",
-}
+Task = Literal["classification", "translation"]
 
-#: Metrics that mean something for trained weights only.
-ACCURACY = frozenset({"top1", "top5", "precision", "recall", "f1", "bleu", "bleu_tokenized"})
 
-#: Counted, not sampled: without an interval because there is nothing to estimate.
-EXACT = frozenset({"parameters", "macs", "filters_removed", "size", "size_deflated"})
+@dataclass(frozen=True)
+class Metric:
+    """A metric of the study's table.
 
-#: Metrics that a benchmark measures, and their units.
-COSTS = {
-    metric: METRICS[metric] for metric in ("latency", "memory", "power_mean", "power_peak", "energy", "operation_share")
-}
+    A `count` has no interval because there is nothing to estimate. A device decides a `cost`. An `accuracy` means
+    something for trained weights only.
+    """
 
-#: Metrics whose label says how a variant's value was computed (sacreBLEU's signature), not what part of it it is.
-_WHOLE_THOUGH_LABELLED = ("bleu", "bleu_tokenized")
+    name: str
+    unit: str
+    title: str  # in print
+    how: str  # it comes to be
+    kind: Literal["count", "cost", "accuracy"]
+    task: Task | None = None  # the only one that has it; None: all have it
+    judges: bool = False  # of the accuracies of its task, the one that stands for all
+    signed: bool = False  # its label says how a value was computed, not which part of a variant the value is of
+
+
+_count, _cost = partial(Metric, kind="count"), partial(Metric, kind="cost")
+_classification = partial(Metric, kind="accuracy", task="classification")
+_translation = partial(Metric, kind="accuracy", task="translation", signed=True)
+
+# fmt: off
+_ALL = (
+    # name, unit, title, how
+    _count("parameters", "1", "parameters", "counted in the weights, batch norm statistics included"),
+    _count("macs", "1", "multiply-accumulates", "counted from the shapes of the layers, for one input"),
+    _count("filters_removed", "fraction", "filters removed", "counted in the weights"),
+    _count("size", "byte", "file size", "size of the file that a device loads"),
+    _count("size_deflated", "byte", "compressed file size", "size of that file, compressed"),
+    _cost("latency", "ms", "inference time",
+          "wall clock from input to output, load excluded; median of each fresh process, mean over processes"),
+    _cost("latency_per_token", "ms", "time a token", "as inference time, divided by the tokens generated",
+          task="translation"),
+    _cost("memory", "byte", "runtime memory",
+          "peak of a fresh process from its second inference on, above that of a control process without a model"),
+    _cost("power_mean", "W", "mean power",
+          "energy of a block of inferences above idle, divided by its duration; mean over fresh processes"),
+    _cost("power_peak", "W", "peak power",
+          "99th percentile in a block of the mean power over 100 ms, above idle; mean over fresh processes"),
+    _cost("energy", "J", "energy",
+          "power above idle, integrated over a block of inferences and the sensor's tail, an inference;"
+          " mean over fresh processes"),
+    _classification("top1", "fraction", "top-1", "share of the test set whose best class is right", judges=True),
+    _classification("top5", "fraction", "top-5", "share of the test set whose class is among the best five"),
+    _classification("precision", "fraction", "precision", "mean over classes"),
+    _classification("recall", "fraction", "recall", "mean over classes"),
+    _classification("f1", "fraction", "F1", "mean over classes"),
+    _translation("bleu", "score", "BLEU", "sacreBLEU on the test set, 0 to 100", judges=True),
+    _translation("bleu_tokenized", "score", "BLEU of tokens",
+                 "BLEU of tokens on the test set, as tensorflow/nmt's scripts compute it, 0 to 100"),
+    _cost("operation_share", "fraction", "share of operation time",
+          "share of the time of all profiled operations of an inference"),
+)
+# fmt: on
+
+#: Every metric by its name, in the order of the study's table.
+METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
+
+COUNTED = frozenset(metric.name for metric in _ALL if metric.kind == "count")
+
+COSTS = frozenset(metric.name for metric in _ALL if metric.kind == "cost")
+
+ACCURACY = frozenset(metric.name for metric in _ALL if metric.kind == "accuracy")
+
+#: What judges a model, whatever its task: each model has one of them.
+JUDGES = tuple(metric.name for metric in _ALL if metric.judges)
+
+
+def accuracies(task: Task) -> tuple[Metric, ...]:
+    """Return the metrics that score the predictions of a task, in their order."""
+    return tuple(metric for metric in _ALL if metric.kind == "accuracy" and metric.task == task)

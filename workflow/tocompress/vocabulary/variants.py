@@ -8,7 +8,10 @@ from typing import Any
 
 BASELINE = "fp32"
 
-_BETWEEN = "-"
+#: The methods of the paper's techniques.
+QUANTIZE, PRUNE = "quantize", "prune"
+
+BETWEEN = "-"
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,11 @@ class Variant:
     @classmethod
     def parse(cls, name: str) -> Variant:
         """Return the variant that is called `name`. Whether its techniques exist is for the config to say."""
-        return cls() if name == BASELINE else cls(tuple(name.split(_BETWEEN)))
+        return cls() if name == BASELINE else cls(tuple(name.split(BETWEEN)))
 
     @property
     def name(self) -> str:
-        return _BETWEEN.join(self.techniques) or BASELINE
+        return BETWEEN.join(self.techniques) or BASELINE
 
     @property
     def is_chain(self) -> bool:
@@ -47,49 +50,20 @@ class Variant:
         return tuple(Variant(self.techniques[:length]) for length in range(1, len(self.techniques) + 1))
 
 
-def named_as_pruning(technique: str) -> bool:
-    """Whether a technique is called as those that prune are: `pNN...`."""
-    return re.match(r"p\d", technique) is not None
+def methods_of(methods: str) -> tuple[str, ...]:
+    """Return the methods that a table's column `methods` holds for a variant, in the order of its techniques."""
+    return tuple(methods.split(BETWEEN)) if methods else ()
 
 
-def named_as_control(technique: str) -> bool:
-    """Return whether a technique is called as the ones that remove nothing and only retrain are: `p00`, `p00_...`."""
-    return re.fullmatch(r"p0+(_\w+)?", technique) is not None
+def rank(variant: str, methods: str, bits: int | None) -> tuple[Any, ...]:
+    """Return what variants sort by: `fp32`, single techniques, chains; more bits before fewer, other numbers rising."""
+    techniques = Variant.parse(variant).techniques
+    return len(techniques), *(
+        _technique_rank(technique, bits if method == QUANTIZE else None)
+        for technique, method in zip(techniques, methods_of(methods), strict=True)
+    )
 
 
-_FEW_BITS = 8  # fewer are few
-
-
-def variant_rank(variant: str) -> tuple[Any, ...]:
-    """Sorts variants: fp32, single techniques, chains; more bits before fewer, other numbers rising."""
-    techniques = [] if variant == BASELINE else variant.split("-")
-    return (len(techniques), *(_technique_rank(technique) for technique in techniques))
-
-
-def is_quantization(variant: str) -> bool:
-    """Whether `variant` is one technique that quantizes; by its name, for techniques called `pNN...` prune."""
-    return variant != BASELINE and "-" not in variant and not is_pruning(variant)
-
-
-def has_few_bits(variant: str) -> bool:
-    """Whether a technique of `variant` leaves weights fewer than 8 bits, by its name: `qN...` has N."""
-    bits = [re.match(r"q(\d+)", technique) for technique in variant.split("-")]
-    return any(int(found[1]) < _FEW_BITS for found in bits if found)
-
-
-def is_pruning(variant: str) -> bool:
-    """Whether `variant` is one technique that prunes, by its name: `pNN...`."""
-    return "-" not in variant and named_as_pruning(variant)
-
-
-def is_chain(variant: str) -> bool:
-    """Whether `variant` is several techniques, one after another."""
-    return "-" in variant
-
-
-def _technique_rank(technique: str) -> tuple[str, int, str]:
-    match = re.match(r"(\D*)(\d+)(.*)", technique)
-    if not match:
-        return technique, 0, ""
-    family, number, rest = match.groups()
-    return family, -int(number) if family == "q" else int(number), rest
+def _technique_rank(technique: str, bits: int | None) -> tuple[str, int, str]:
+    before, number, after = re.findall(r"^(\D*)(\d*)(.*)", technique, re.DOTALL)[0]
+    return before, int(number or 0) if bits is None else -bits, after

@@ -16,14 +16,15 @@ from tocompress.reporting.figures import panels
 from tocompress.reporting.figures.labels import Label, place
 from tocompress.reporting.study import select, variants
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.metrics import JUDGES
 from tocompress.vocabulary.variants import BASELINE
 
 SMALLEST = 3.0  # points, a diameter
 _LARGEST = 22.0
-_METRICS = ("parameters", "latency", "memory", "top1", "bleu")
+_METRICS = ("parameters", "latency", "memory", *JUDGES)
 _LINES = (
     ("memory relative to fp32", ("memory",), False),
-    ("accuracy change from fp32 (%)", ("top1", "bleu"), True),
+    ("accuracy change from fp32 (%)", JUDGES, True),
 )
 _WIDE = 3  # panels in a line that have room for everything
 # Inches: the axis on the left, the edge, between panels; the key, a row's titles, its panels (empty), their axis.

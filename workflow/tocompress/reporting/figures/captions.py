@@ -8,10 +8,11 @@ from typing import Any
 import pandas as pd
 
 from tocompress.reporting import thresholds
-from tocompress.reporting.study import devices, whole
+from tocompress.reporting.study import controls, devices, whole
 from tocompress.reporting.style import model_name, quantity
-from tocompress.vocabulary.titles import DEQUANTIZATION_NAMES, METRIC_NAMES
-from tocompress.vocabulary.variants import BASELINE, has_few_bits, named_as_control
+from tocompress.vocabulary.metrics import JUDGES, METRICS
+from tocompress.vocabulary.titles import DEQUANTIZATION_NAMES
+from tocompress.vocabulary.variants import BASELINE
 
 #: What a pruned variant's name says.
 _THRESHOLD = (
@@ -20,6 +21,7 @@ _THRESHOLD = (
 )
 
 TRAINED_ONLY = "Accuracy is judged on trained models only."
+_FEW_BITS = 8  # fewer are few
 _REAL_WEIGHTS = ("published", "own")
 #: Of panels whose bars may leave them.
 ARROWS = "; arrows where they leave a panel"
@@ -74,11 +76,11 @@ def removed(study: pd.DataFrame, chosen: Sequence[str]) -> str:
         for variant, shares in lost.groupby("variant")
         if variant in chosen
     ]
-    shares = listing(METRIC_NAMES.get(name, name) for name in lost)
-    controls = [variant for variant in chosen if named_as_control(variant)]
+    shares = listing(METRICS[name].title if name in METRICS else name for name in lost)
+    unpruned = [variant for variant in chosen if variant in controls(study)]
     return compose(
         _THRESHOLD,
-        f"{listing(controls)} lost none: fp32, retrained like the others, as their control." if controls else "",
+        f"{listing(unpruned)} lost none: fp32, retrained like the others, as their control." if unpruned else "",
         f"Removed of {shares}, in percent: {'; '.join(phrases)}." if shares and phrases else "",
     )
 
@@ -93,10 +95,11 @@ def few_bits(study: pd.DataFrame, shown: Iterable[tuple[str, str]]) -> str:
     `shown` holds pairs of model and variant. Where the study has real weights under the same variants, it says what
     accuracy they have.
     """
-    accuracy = whole(study, "top1", "bleu").dropna(subset="value")
+    accuracy = whole(study, *JUDGES).dropna(subset="value")
     scores = {(row.model, row.variant): row for row in accuracy.itertuples()}
     real_models = set(study.loc[study["build"].isin(_REAL_WEIGHTS), "model"])
-    doubtful = {variant for model, variant in shown if has_few_bits(variant) and model not in real_models}
+    with_few_bits = set(study.loc[study["bits"] < _FEW_BITS, "variant"])
+    doubtful = {variant for model, variant in shown if variant in with_few_bits and model not in real_models}
     if not doubtful:
         return ""
     real = [
@@ -117,7 +120,7 @@ def few_bits_sentence(study: pd.DataFrame, rows: pd.DataFrame) -> str:
 def _against_fp32(row: Any, baseline: float) -> str:
     """`MobileNet quarter q6 top-1 9.0 % (5.8 % to 13.8 %, n = 200; fp32 50.0 %)`."""
     value, low, high, fp32 = (quantity(number, row.unit) for number in (row.value, row.low, row.high, baseline))
-    name = f"{model_name(row.model, row.network)} {row.variant} {METRIC_NAMES[row.metric]}"
+    name = f"{model_name(row.model, row.network)} {row.variant} {METRICS[row.metric].title}"
     return f"{name} {value} ({low} to {high}, n = {row.n:,}; fp32 {fp32})"
 
 
@@ -128,7 +131,7 @@ def observations(rows: pd.DataFrame) -> str:
     for metric, group in counted.groupby("metric", sort=False):
         processes = group["processes"].dropna()
         phrase = _span(group["n"]) + _in_processes(processes)
-        metrics.setdefault(phrase, []).append(METRIC_NAMES[str(metric)])
+        metrics.setdefault(phrase, []).append(METRICS[str(metric)].title)
     phrases = "; ".join(f"{phrase} ({listing(names)})" for phrase, names in metrics.items())
     return f"n = {phrases}." if phrases else ""
 
@@ -150,7 +153,7 @@ def unconverged(rows: pd.DataFrame) -> str:
             f"{model_name(str(model), str(network))} {listing(some['variant'])}"
             for (model, network), some in group.groupby(["model", "network"], sort=False)
         ]
-        phrases.append(f"{METRIC_NAMES[str(metric)]} of {listing(models)}")
+        phrases.append(f"{METRICS[str(metric)].title} of {listing(models)}")
     why = "the value's own interval did not reach its target width, or the machine drifted"
     return f"Hollow: {why} ({'; '.join(phrases)})." if phrases else ""
 
@@ -167,10 +170,10 @@ def unavailable(rows: pd.DataFrame) -> str:
         whole, parts = [], dict[str, list[str]]()
         for metric, some in group.groupby("metric", sort=False):
             if rows[rows["metric"] == metric]["value"].isna().all():
-                whole.append(METRIC_NAMES[str(metric)])
+                whole.append(METRICS[str(metric)].title)
             else:
                 names = listing(model_name(row.model, row.network) for row in some.itertuples())
-                parts.setdefault(names, []).append(METRIC_NAMES[str(metric)])
+                parts.setdefault(names, []).append(METRICS[str(metric)].title)
         of_models = [f"{listing(metrics)} of {names}" for names, metrics in parts.items()]
         phrases.append(f"{listing([*whole, *of_models])} ({reason})")
     return f"Not available: {'; '.join(phrases)}." if phrases else ""

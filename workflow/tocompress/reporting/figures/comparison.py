@@ -13,7 +13,7 @@ from tocompress.reporting import style
 from tocompress.reporting.figures import panels
 from tocompress.reporting.study import select, variants
 from tocompress.settings.reporting import Plot
-from tocompress.vocabulary.titles import METRIC_NAMES
+from tocompress.vocabulary.metrics import METRICS
 from tocompress.vocabulary.variants import BASELINE
 
 # Inches: a column of fp32 values, between panels, at the edge; the key, a panel's title, its axis.
@@ -103,7 +103,7 @@ def _fill(
     panels.baseline_column(axes, rows, own, ["f1", *panel.markers], "fp32 F1" if f1 else "fp32")
     if len(panel.markers) > 1 and rows.models:
         found = set(own.loc[own["ratio"].notna(), "metric"])
-        shapes = [panels.Entry(METRIC_NAMES[name], shape) for name, shape in panel.markers.items() if name in found]
+        shapes = [panels.Entry(METRICS[name].title, shape) for name, shape in panel.markers.items() if name in found]
         panels.key(figure, place[0] + 0.02, place[1] + rows.headings[0][0], shapes)
 
 

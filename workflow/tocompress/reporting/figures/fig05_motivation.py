@@ -7,13 +7,13 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, comparison
-from tocompress.reporting.study import models
+from tocompress.reporting.study import made_by, models
 from tocompress.reporting.thresholds import mildest
 from tocompress.settings.reporting import Plot
-from tocompress.vocabulary.variants import BASELINE
+from tocompress.vocabulary.variants import BASELINE, QUANTIZE
 
 _NETWORKS = ("vgg_16", "resnet_v1_50")  # the paper's examples
-_QUANTIZED = "q8"  # saves the 75 % of the size that the paper names
+_BITS = 8  # which save the 75 % of the size that the paper names
 _PANELS = (
     comparison.SIZE,
     comparison.LATENCY,
@@ -25,7 +25,12 @@ _PANELS = (
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """The rows of all panels for VGG 16 and ResNet 50, each with its panel's letter."""
     own = study[study["network"].isin(_NETWORKS)]
-    return comparison.table(own[own["variant"].isin([BASELINE, _QUANTIZED, mildest(own)])], _PANELS, plot)
+    return comparison.table(own[own["variant"].isin([BASELINE, *_quantized(own)[:1], mildest(own)])], _PANELS, plot)
+
+
+def _quantized(study: pd.DataFrame) -> list[str]:
+    """The variants that are quantized to 8 bits, and only that."""
+    return made_by(study[study["bits"] == _BITS], QUANTIZE)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
@@ -43,7 +48,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         "The paper's motivation: quantization to 8 bits and pruning with the smallest threshold of the study, on VGG 16"
         " and ResNet 50, relative to the uncompressed model.",
         captions.without("Any model of these networks", models(rows)),
-        captions.without("Quantization to 8 bits (q8)", [_QUANTIZED] if _QUANTIZED in set(own["variant"]) else []),
+        captions.without("Quantization to 8 bits", _quantized(own)),
         captions.without("Pruning", [threshold] if threshold else []),
         captions.removed(own, [threshold] if threshold else []),
         captions.TRAINED_ONLY,

@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, comparison
-from tocompress.reporting.study import variants
+from tocompress.reporting.study import made_by, variants
 from tocompress.settings.reporting import Plot
-from tocompress.vocabulary.variants import BASELINE, is_quantization
+from tocompress.vocabulary.variants import BASELINE, QUANTIZE
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """The rows of all panels, each with its panel's letter."""
-    shown = study[study["variant"].map(lambda variant: variant == BASELINE or is_quantization(variant))]
+    shown = study[study["variant"].isin([BASELINE, *made_by(study, QUANTIZE)])]
     return comparison.table(shown, comparison.ALL, plot)
 
 

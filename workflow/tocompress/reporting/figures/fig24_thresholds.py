@@ -17,14 +17,14 @@ from tocompress.reporting.figures.captions import is_unconverged
 from tocompress.reporting.study import models, select
 from tocompress.reporting.thresholds import BUDGET, LargestCut, largest_cuts, pruned, pruned_models, removed, sweep
 from tocompress.settings.reporting import Plot
+from tocompress.vocabulary.metrics import JUDGES
 from tocompress.vocabulary.variants import BASELINE
 
-_JUDGED = ("top1", "bleu")  # what the budget is of
 # Panel: its title, its metrics (a model has one of them), and whether it shows changes or multiples.
 _Panel = tuple[str, tuple[str, ...], bool]
 _LINES: tuple[tuple[_Panel, ...], ...] = (
     (
-        ("accuracy", _JUDGED, True),
+        ("accuracy", JUDGES, True),
         ("top-5", ("top5",), True),
         ("precision", ("precision",), True),
         ("recall", ("recall",), True),
@@ -116,13 +116,13 @@ def _draw_line(
             label = "change (%)" if change else "relative to fp32"
             style.write(figure, _MARGIN, top + height / 2, label, rotation=90, va="center", ha="left")
         _set_axes(axes, points, f"{reading} removed (%)", change)
-        _curves(axes, points, colours, shapes)
+        _curves(axes, points, [BASELINE, *sweep(values)], colours, shapes)
         if without := [model.label for model in shapes if model.name not in set(points["model"])]:
             axes.annotate(
                 f"without {captions.listing(without)}", (1, 1), (0, 1), xycoords="axes fraction",
                 textcoords="offset points", ha="right", va="top", color=style.MUTED,
             )  # fmt: skip
-        if metrics == _JUDGED:
+        if metrics == JUDGES:
             _mark_cuts(axes, points, largest_cuts(values))
 
 
@@ -167,10 +167,13 @@ def _set_axes(axes: Axes, points: pd.DataFrame, label: str, change: bool) -> Non
 
 
 def _curves(
-    axes: Axes, points: pd.DataFrame, colours: Mapping[str, str], shapes: Mapping[style.ShownModel, str]
+    axes: Axes,
+    points: pd.DataFrame,
+    connected: Sequence[str],
+    colours: Mapping[str, str],
+    shapes: Mapping[style.ShownModel, str],
 ) -> None:
-    """A curve a model through the sweep; controls are dots beside it."""
-    connected = [BASELINE, *sweep(points)]
+    """A curve a model through the variants to be connected; others are dots beside it."""
     for number, (model, shape) in enumerate(shapes.items()):
         own = points[points["model"] == model.name]
         curve = own[own["variant"].isin(connected)]

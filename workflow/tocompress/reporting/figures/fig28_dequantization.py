@@ -13,7 +13,7 @@ from tocompress.reporting.figures import captions, panels
 from tocompress.reporting.study import devices, select, variants
 from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.titles import DEQUANTIZATION_NAMES
-from tocompress.vocabulary.variants import is_quantization
+from tocompress.vocabulary.variants import QUANTIZE
 
 _BAR = 0.135  # inches a bar takes
 _GROUP = 0.09  # inches between models
@@ -27,7 +27,7 @@ _OTHER = "#e4e4e4"
 
 def table(study: pd.DataFrame) -> pd.DataFrame:
     """Shares of dequantization and the inference times of quantized variants, in both modes, on the first device."""
-    quantized = study[study["variant"].map(is_quantization) & study["device"].isin(devices(study)[:1])]
+    quantized = study[(study["methods"] == QUANTIZE) & study["device"].isin(devices(study)[:1])]
     shares = quantized[(quantized["metric"] == "operation_share") & (quantized["label"] == "dequantization")]
     times = [select(quantized, "latency", dequantization=mode) for mode in DEQUANTIZATION_NAMES]
     return pd.concat([shares, *times], ignore_index=True).drop_duplicates()

@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import bubbles, captions
+from tocompress.reporting.study import made_by
 from tocompress.settings.reporting import Plot
-from tocompress.vocabulary.variants import BASELINE, is_quantization
+from tocompress.vocabulary.variants import BASELINE, QUANTIZE
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """The rows that bubbles are made of."""
-    shown = study["variant"].map(lambda variant: variant == BASELINE or is_quantization(variant))
+    shown = study["variant"].isin([BASELINE, *made_by(study, QUANTIZE)])
     return bubbles.table(study[shown], plot)
 
 

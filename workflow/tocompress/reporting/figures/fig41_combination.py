@@ -9,7 +9,7 @@ from tocompress.reporting import style
 from tocompress.reporting.figures import captions, comparison
 from tocompress.reporting.study import models, variants
 from tocompress.settings.reporting import Plot
-from tocompress.vocabulary.variants import BASELINE, is_chain, variant_rank
+from tocompress.vocabulary.variants import BASELINE, PRUNE, QUANTIZE, Variant, methods_of
 
 _VARIANT = 0.1  # inches of a model's row for each variant
 _PANELS = (
@@ -22,17 +22,21 @@ _PANELS = (
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """The rows of all panels for the models with a chain, each with its panel's letter."""
-    chains = [variant for variant in variants(study) if is_chain(variant)]
-    own = study["model"].isin(models(study[study["variant"].isin(chains)]))
+    own = study["model"].isin(models(study[study["variant"].isin(_combined(study))]))
     shown = own & study["variant"].isin([BASELINE, *_compared(study)])
     return comparison.table(study[shown], _PANELS, plot)
 
 
 def _compared(study: pd.DataFrame) -> list[str]:
-    """Every chain, and the techniques that it is made of."""
-    chains = [variant for variant in variants(study) if is_chain(variant)]
-    alone = {technique for chain in chains for technique in chain.split("-")}
-    return sorted({*chains, *alone}, key=variant_rank)
+    """The combinations, and the techniques that they are made of."""
+    combined = _combined(study)
+    alone = {technique for variant in combined for technique in Variant.parse(variant).techniques}
+    return [variant for variant in variants(study) if variant in {*combined, *alone}]
+
+
+def _combined(study: pd.DataFrame) -> list[str]:
+    """The variants that are quantized and pruned, and nothing else."""
+    return variants(study[[{*methods_of(methods)} == {QUANTIZE, PRUNE} for methods in study["methods"]]])
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,14 +20,14 @@ from tocompress.reporting.figures.captions import is_unconverged
 from tocompress.reporting.figures.labels import Label, place
 from tocompress.reporting.study import models, select, variants
 from tocompress.settings.reporting import Plot
-from tocompress.vocabulary.titles import METRIC_NAMES
-from tocompress.vocabulary.variants import BASELINE, is_chain, is_pruning
+from tocompress.vocabulary.metrics import JUDGES, METRICS
+from tocompress.vocabulary.variants import BASELINE, PRUNE, QUANTIZE, methods_of
 
-_ACCURACIES = ("top1", "bleu")
 _COMPARABLE = ["accuracy_metric", "accuracy_dataset"]  # models that agree in these share an overview
 _LINEAR = 5.0  # % of the accuracy, beyond which an axis of changes is logarithmic
 _LEAST_ERROR = 0.1  # %, the end of the axis of accuracy
 _MOST = 6  # panels of single models beside each other
+_SHAPES, _OTHER_SHAPE = {"": "s", QUANTIZE: "o", PRUNE: "^"}, "P"
 _CONNECTION = "#9a9a9a"
 # What an axis of ratios is divided by, up to each factor between its ends.
 _TICKS = ((2.5, (0.5, 0.7, 1, 1.4, 2)), (10, (0.5, 1, 2)), (math.inf, (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)))
@@ -59,7 +59,7 @@ def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """
     costs = select(study, *(cost.metric for cost in _COSTS), dequantization=plot.dequantization)
     numbers = ["metric", "dataset", "value", "low", "high", "ratio", "ratio_low", "ratio_high"]
-    accuracy = select(study, *_ACCURACIES, dequantization=plot.dequantization)[["model", "variant", *numbers]]
+    accuracy = select(study, *JUDGES, dequantization=plot.dequantization)[["model", "variant", *numbers]]
     accuracy = accuracy[accuracy["value"].notna()].rename(columns={name: _of_accuracy(name) for name in numbers})
     rows = costs.merge(accuracy, on=["model", "variant"], how="left")
     placed = rows[rows["value"].notna() & rows["accuracy"].notna()]
@@ -91,7 +91,8 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     placed = values[values["on_model_front"].notna()]
     names = style.short_names([model for model in style.shown_models(study) if model.name in models(placed)])
     colours = {variant: style.colours(study)[variant] for variant in variants(placed)}
-    entries = panels.variant_entries(colours, placed, {variant: _shape(variant) for variant in colours})
+    methods = placed.drop_duplicates("variant").set_index("variant")["methods"]
+    entries = panels.variant_entries(colours, placed, {variant: _shape(methods[variant]) for variant in colours})
     key = panels.wrap(entries, style.DOUBLE - _LEFT - _MARGIN)
     overviews = [group for _, group in placed.groupby(_COMPARABLE, dropna=False) if len(models(group)) > 1]
     blocks = [(cost, [model for model in names if model.name in models(_of(placed, cost))]) for cost in _COSTS]
@@ -130,16 +131,12 @@ def _block_height(number: int, columns: int) -> float:
 def _why_none(study: pd.DataFrame, values: pd.DataFrame, cost: _Cost) -> str:
     """Why no model can be placed: the cost is missing, or else the accuracy."""
     known = _of(values, cost)["value"].notna().any()
-    return panels.why_missing(study[study["metric"].isin(_ACCURACIES)] if known else _of(values, cost))
+    return panels.why_missing(study[study["metric"].isin(JUDGES)] if known else _of(values, cost))
 
 
-def _shape(variant: str) -> str:
-    """A marker for each family of variants, so that colour is not all that tells them apart."""
-    if variant == BASELINE:
-        return "s"
-    if is_chain(variant):
-        return "D"
-    return "^" if is_pruning(variant) else "o"
+def _shape(methods: str) -> str:
+    """Return the marker of a family of variants, so that colour is not all that tells them apart."""
+    return "D" if len(methods_of(methods)) > 1 else _SHAPES.get(methods, _OTHER_SHAPE)
 
 
 def _overviews(
@@ -163,7 +160,9 @@ def _overviews(
             panels.explain(axes, panels.why_missing(_of(values, cost)))
             continue
         scale = 1 if metric == "bleu" else 100
-        shown = pd.DataFrame({name: points[name] for name in ("model", "variant", "on_front", "on_model_front")})
+        shown = pd.DataFrame(
+            {name: points[name] for name in ("model", "variant", "methods", "on_front", "on_model_front")}
+        )
         shown[["left", "x", "right"]] = points[["low", "value", "high"]] / cost.scale
         shown[["low", "y", "high"]] = points[["accuracy_low", "accuracy", "accuracy_high"]] * scale
         shown["hollow"] = is_unconverged(points) & points["variant"].ne(BASELINE)
@@ -173,7 +172,7 @@ def _overviews(
         axes.set_xlabel(f"{cost.title} ({cost.unit})")
         if number == 0:
             unit = "" if metric == "bleu" else " (%)"
-            axes.set_ylabel(f"{METRIC_NAMES[metric]}{unit}" + ("" if pd.isna(dataset) else f" on {dataset}"))
+            axes.set_ylabel(f"{METRICS[metric].title}{unit}" + ("" if pd.isna(dataset) else f" on {dataset}"))
         for _, own in shown[shown["on_model_front"]].groupby("model"):
             _stairs(axes, own, _CONNECTION, 0.5)
         _stairs(axes, shown[shown["on_front"]], style.INK, 1.2)
@@ -238,7 +237,7 @@ def _dots(axes: Axes, shown: pd.DataFrame, colours: Mapping[str, str]) -> None:
         colour = colours[row.variant]
         axes.plot([row.left, row.right], [row.y, row.y], color=colour, linewidth=0.6, alpha=0.6)
         axes.plot([row.x, row.x], [row.low, row.high], color=colour, linewidth=0.6, alpha=0.6)
-        axes.plot(row.x, row.y, **panels.dot(_shape(row.variant), colour, hollow=row.hollow))
+        axes.plot(row.x, row.y, **panels.dot(_shape(row.methods), colour, hollow=row.hollow))
 
 
 def _labels(shown: pd.DataFrame, names: Mapping[style.ShownModel, str], colours: Mapping[str, str]) -> list[Label]:
@@ -285,7 +284,7 @@ def _block(
 
 def _changes(points: pd.DataFrame) -> pd.DataFrame:
     """Return the points relative to fp32: `x` as a ratio, `y` in percent more or less."""
-    changes = pd.DataFrame({name: points[name] for name in ("model", "variant", "on_model_front")})
+    changes = points[["model", "variant", "methods", "on_model_front"]].copy()
     changes[["left", "x", "right"]] = points[["ratio_low", "ratio", "ratio_high"]]
     changes[["low", "y", "high"]] = 100 * (points[["accuracy_ratio_low", "accuracy_ratio", "accuracy_ratio_high"]] - 1)
     baseline = changes["variant"] == BASELINE
@@ -309,10 +308,17 @@ def _set_changes(axes: Axes, changes: pd.DataFrame) -> None:
     axes.grid()
 
 
+def _shapes_are(methods: Collection[str]) -> str:
+    combined = [{*methods_of(one)} for one in methods if len(methods_of(one)) > 1]
+    both = "both" if all(some == {QUANTIZE, PRUNE} for some in combined) else "several techniques"
+    other = ", pluses another technique" if any(_shape(one) == _OTHER_SHAPE for one in methods) else ""
+    return f"Squares are uncompressed models, dots quantized, triangles pruned ones, diamonds {both}{other}."
+
+
 def caption(study: pd.DataFrame, plot: Plot) -> str:
     values = table(study, plot)
     placed = values[values["on_model_front"].notna()]
-    accuracy = select(study, *_ACCURACIES, dequantization=plot.dequantization)
+    accuracy = select(study, *JUDGES, dequantization=plot.dequantization)
     compared = [group for _, group in placed.groupby(_COMPARABLE, dropna=False) if len(models(group)) > 1]
     return captions.compose(
         "What a given inference time or file size buys in accuracy (top-1, BLEU for GNMT), every model and variant: the"
@@ -322,8 +328,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         if compared
         else "",
         f"{'Below, each' if compared else 'Each'} model by itself, relative to fp32; changes of accuracy are"
-        f" logarithmic beyond {_LINEAR:g} %. Squares are uncompressed models, dots quantized, triangles pruned ones,"
-        " diamonds both."
+        f" logarithmic beyond {_LINEAR:g} %. {_shapes_are(set(placed['methods']))}"
         if len(placed)
         else "No model has both.",
         "Fronts are of the values: where intervals overlap, another draw may put another point on it."

@@ -1,13 +1,8 @@
-"""How far the accuracy of each model holds as the bits of its weights become fewer, per tensor and per channel.
-
-Draws the techniques that are called `qN` (one grid a tensor) and `qN_channel` (one grid an output channel), N bits.
-"""
+"""How far the accuracy of each model holds as the bits of its weights become fewer, per tensor and per channel."""
 
 from __future__ import annotations
 
 import math
-import re
-from typing import NamedTuple
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -15,36 +10,22 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
-from tocompress.reporting.study import select
+from tocompress.reporting.study import made_by, select
 from tocompress.settings.reporting import Plot
-from tocompress.vocabulary.variants import BASELINE
+from tocompress.vocabulary.metrics import JUDGES
+from tocompress.vocabulary.variants import BASELINE, QUANTIZE
 
 _COLUMNS = 4
-_GRIDS = {"per tensor": ("o", "#d55e00"), "per channel": ("s", "#0072b2")}
+_GRIDS = {"tensor": ("o", "#d55e00"), "channel": ("s", "#0072b2")}
 # Inches: the key, a panel's height and title, below and between panels, the axis on the left, the edge.
 _KEY, _HEIGHT, _TITLE, _BELOW, _BETWEEN, _LEFT, _MARGIN = 0.22, 1.05, 0.2, 0.22, 0.14, 0.4, 0.05
 _AXIS = 0.2  # inches, the name of the axis under the last panels
 
 
-class Grid(NamedTuple):
-    """How a variant quantizes."""
-
-    bits: int
-    granularity: str
-
-
-def grid(variant: str) -> Grid | None:
-    """The grid of a variant by its name; None for one that is not drawn."""
-    match = re.fullmatch(r"q(\d+)(_channel)?", variant)
-    return Grid(int(match[1]), "per channel" if match[2] else "per tensor") if match else None
-
-
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """Top-1 or BLEU of the drawn variants and of fp32, with the columns `bits` and `granularity`, null for fp32."""
-    rows = select(study, "top1", "bleu", dequantization=plot.dequantization)
-    grids = pd.DataFrame([grid(variant) or (None, None) for variant in rows["variant"]], rows.index, Grid._fields)
-    rows = rows.join(grids)
-    return rows[rows["bits"].notna() | (rows["variant"] == BASELINE)].reset_index(drop=True)
+    """Top-1 or BLEU of fp32 and of the variants that are quantized, and only that."""
+    drawn = study[study["variant"].isin([BASELINE, *made_by(study, QUANTIZE)])]
+    return select(drawn, *JUDGES, dequantization=plot.dequantization).reset_index(drop=True)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
@@ -60,7 +41,9 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
         axes.set_yticks([])
         panels.explain(axes, panels.why_missing(values))
         return figure, values
-    panels.key(figure, _LEFT, _KEY / 2, [panels.Entry(name, *look, bold=True) for name, look in _GRIDS.items()])
+    panels.key(
+        figure, _LEFT, _KEY / 2, [panels.Entry(f"per {name}", *look, bold=True) for name, look in _GRIDS.items()]
+    )
     width = (style.DOUBLE - _LEFT - _MARGIN - (_COLUMNS - 1) * _BETWEEN) / _COLUMNS
     bits = sorted(int(number) for number in values["bits"].dropna().unique())
     for number, model in enumerate(models):

@@ -44,6 +44,7 @@ def export_variant(
     write_graph(path, filled)
     return pd.DataFrame(
         {
+            "model": [metadata.model],
             "variant": [metadata.variant],
             "size": [path.stat().st_size],
             "size_deflated": [deflated_size(path)],

@@ -10,7 +10,8 @@ from scipy.stats import binomtest
 from sklearn.metrics import precision_recall_fscore_support
 
 from tocompress.tasks.bootstrap import interval, paired_ratio, resample
-from tocompress.tasks.metrics import CLASSIFICATION, Score, check_same_examples, measured
+from tocompress.tasks.metrics import Score, check_same_examples, measured
+from tocompress.vocabulary.metrics import accuracies
 
 TOP = 5
 
@@ -41,12 +42,12 @@ def scores(
     drawn = resample(lambda times: resampled_values(ours, times), n, resamples=resamples, seed=seed)
     baseline_drawn = resample(lambda times: resampled_values(theirs, times), n, resamples=resamples, seed=seed)
     rows = []
-    for index, (metric, unit) in enumerate(CLASSIFICATION.items()):
+    for index, metric in enumerate(accuracies("classification")):
         value = float(values[index])
-        hits = {"top1": ours.top1, "top5": ours.top5}.get(metric)
+        hits = {"top1": ours.top1, "top5": ours.top5}.get(metric.name)
         low, high = interval(drawn[:, index], level) if hits is None else _wilson(hits, level)
         ratio = paired_ratio(value, float(baseline_values[index]), drawn[:, index], baseline_drawn[:, index], level)
-        rows.append(Score(metric, unit, value, low, high, level, n, *ratio))
+        rows.append(Score(metric, value, low, high, level, n, *ratio))
     return measured(rows)
 
 
@@ -60,7 +61,7 @@ def outcomes(predictions: pd.DataFrame) -> Outcomes:
 
 
 def point_values(outcomes: Outcomes) -> np.ndarray:
-    """The scores of all examples once, float64 [5], in the order of CLASSIFICATION."""
+    """The scores of all examples once, float64 [metrics], in the order of `accuracies`."""
     macro = precision_recall_fscore_support(
         outcomes.label, outcomes.predicted, labels=np.unique(outcomes.label), average="macro", zero_division=0
     )
@@ -68,7 +69,7 @@ def point_values(outcomes: Outcomes) -> np.ndarray:
 
 
 def resampled_values(outcomes: Outcomes, times: np.ndarray) -> np.ndarray:
-    """The scores with each example counted `times` [N], float64 [5]: `point_values` of the examples so repeated.
+    """The scores with each example counted `times` [N], float64 [metrics]: `point_values` of the examples so repeated.
 
     Counts of each class are all that these scores need of a confusion matrix.
     """

@@ -11,7 +11,8 @@ import pandas as pd
 from sacrebleu.metrics.bleu import BLEU
 
 from tocompress.tasks.bootstrap import interval, paired_ratio, resample
-from tocompress.tasks.metrics import TRANSLATION, Score, check_same_examples, measured
+from tocompress.tasks.metrics import Score, check_same_examples, measured
+from tocompress.vocabulary.metrics import METRICS
 
 _OTHER_SPACE = re.compile(r"[^\S ]")
 
@@ -97,9 +98,7 @@ def scores(
     ):
         low, high = interval(np.array(drawn), level)
         ratio = paired_ratio(value, other, np.array(drawn), np.array(other_drawn), level)
-        rows.append(
-            Score(name, TRANSLATION[name], value, low, high, level, len(predictions), *ratio, label=way.signature)
-        )
+        rows.append(Score(METRICS[name], value, low, high, level, len(predictions), *ratio, label=way.signature))
     return measured(rows)
 
 
