@@ -232,7 +232,9 @@ def test_a_scan_of_initial_weights_is_refused_in_one_line(
     assert re.search(r"^Error: sensitivity: 'mobilenet_v1_full' has initial weights;.*$", capfd.readouterr().err, re.M)
 
 
-@pytest.mark.parametrize("target", ["artifacts/tensorflow/vgg_17/q8.pb", "weights/vgg_16/q7.safetensors", "figures/fig99.png"])
+@pytest.mark.parametrize(
+    "target", ["artifacts/tensorflow/vgg_17/q8.pb", "weights/vgg_16/q7.safetensors", "figures/fig99.png"]
+)
 def test_what_the_config_does_not_define_is_no_target(workflow: Workflow, target: str) -> None:
     with pytest.raises(MissingRuleException):
         workflow.due(targets=(f"results/default/{target}",))

@@ -81,7 +81,10 @@ def test_a_network(copy: Path) -> None:
     follow("network.md", copy)
     results = copy / "results/squeezenet"
     assert sum(map(prod, read_shapes(results / "weights/squeezenet/fp32.safetensors").values())) == 1_235_496
-    assert pd.read_parquet(results / "artifacts/tensorflow/squeezenet/p50_l1-q8.parquet")["parameters"].item() < 1_235_496 / 2
+    assert (
+        pd.read_parquet(results / "artifacts/tensorflow/squeezenet/p50_l1-q8.parquet")["parameters"].item()
+        < 1_235_496 / 2
+    )
 
 
 def test_a_technique(copy: Path) -> None:
