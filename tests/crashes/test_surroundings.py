@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from small_study import SmallStudy
 
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE
+
 STUDY = {
     "study": {
         "name": "crashes",
@@ -23,7 +25,7 @@ STUDY = {
     },
     "data": {"glyphs": {"train": 16, "calibration": 16, "test": 64}},
     "benchmark": {
-        "dequantization": ["every_inference"],
+        "arithmetic": [EVERY_INFERENCE],
         "inputs": {"images": 2},
         "processes": 2,
         "maximum_processes": 2,

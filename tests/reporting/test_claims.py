@@ -45,7 +45,7 @@ def value(metric: str, variant: str, value: float | None, ratio: tuple[float, ..
 
 def part(model: str, network: str, *rows: dict, size: float = 1.0, **more: object) -> Part:
     parameters = value("parameters", "fp32", size * NETWORKS[network].parameters, (1,))
-    where = {"device": None, "processor": None, "dequantization": None, "dataset": None}
+    where = {"device": None, "processor": None, "arithmetic": None, "dataset": None}
     return Part(model, network, "own", pd.DataFrame([where | parameters, *(where | more | row for row in rows)]))
 
 
@@ -57,7 +57,7 @@ def timed(model: str, network: str, q8: tuple[float, ...], q6: tuple[float, ...]
 
 def shared_out(model: str, network: str, share: float, **more: object) -> Part:
     """A model with that share of dequantization in the time of q8."""
-    shares = {"dequantization": share, "convolution": 1 - share}
+    shares = {"arithmetic": share, "convolution": 1 - share}
     rows = [
         value("operation_share", "q8", each, label=label, low=each - 0.01, high=each + 0.01, level=0.95)
         for label, each in shares.items()
@@ -231,11 +231,11 @@ def test_differences_are_in_points_or_in_megabytes():
 def test_a_share_of_a_class_that_a_model_does_not_have_is_none():
     rows = [
         value("operation_share", "q8", share, label=label, low=share - 0.1, high=share + 0.1, level=0.95)
-        for label, share in {"dequantization": 0.4, "convolution": 0.6}.items()
+        for label, share in {"arithmetic": 0.4, "convolution": 0.6}.items()
     ]
     run = part("big", "vgg_16", *rows, **BOARD)
     share = {"metric": "operation_share", "expressed": "value"}
-    row = judged(claim(**share, labels=["convolution", "pooling", "dequantization"]), run)
+    row = judged(claim(**share, labels=["convolution", "pooling", "arithmetic"]), run)
     assert (row["value"], row["low"], row["high"]) == pytest.approx((100, 80, 120))
     row = judged(claim(**share, labels=["pooling"], bound="at least"), run)
     assert (row["value"], row["verdict"]) == (0, "contradicts")

@@ -177,7 +177,7 @@ STUDY = schema(
     device=(TEXT, ""),
     processor=(TEXT, "cpu or gpu"),
     runtime=(TEXT, ""),
-    dequantization=(TEXT, "every_inference or once"),
+    arithmetic=(TEXT, "how quantized operations compute"),
     dataset=(TEXT, ""),
     **VALUE,
 )
