@@ -271,5 +271,5 @@ def test_a_meter_that_tells_of_another_time_is_refused(tmp_path: Path, content: 
 
 def test_a_block_without_all_its_phases_is_told(windows: pd.DataFrame) -> None:
     meter = pd.DataFrame({"unix_s": [0.0, 200.0], "watt": 5.0})
-    with pytest.raises(StudyError, match="windows: q8, once, process 1 lacks 'idle_after'"):
+    with pytest.raises(StudyError, match="windows: q8, float, dequantized once, process 1 lacks 'idle_after'"):
         meter_samples(meter, windows[:2], offset_s=0)

@@ -157,7 +157,7 @@ def test_a_session_yields_the_declared_tables(subject: Subject, tmp_path: Path) 
 
     session = facts(tables)
     assert session["outputs_agree"] == "true"
-    assert session["output/fp32/once/image1"] == session["output/q8/every_inference/image1"]
+    assert session[f"output/fp32/{ONCE}/image1"] == session[f"output/q8/{EVERY_INFERENCE}/image1"]
     assert session["settings/arithmetic"] == f"{EVERY_INFERENCE}; {ONCE}"
     assert session["stopped"] == "at 2 processes"
     assert session["difference/q8"] == "0.0"

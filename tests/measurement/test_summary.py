@@ -156,8 +156,8 @@ def test_operation_shares_add_up_to_one_and_a_class_that_does_not_occur_is_zero(
     ]
     shares = operation_rows(pd.DataFrame(rows).assign(operation="layer", type="Conv2D"))
     assert shares.groupby("variant")["value"].sum().to_dict() == pytest.approx({"fp32": 1.0, "q8": 1.0})
-    assert row(shares, variant="fp32", label="arithmetic")["value"] == 0.0
-    assert row(shares, variant="q8", label="arithmetic")["value"] == pytest.approx((1 / 4 + 1 / 2) / 2)
+    assert row(shares, variant="fp32", label="dequantization")["value"] == 0.0
+    assert row(shares, variant="q8", label="dequantization")["value"] == pytest.approx((1 / 4 + 1 / 2) / 2)
     assert set(shares["n"]) == {2}
 
 

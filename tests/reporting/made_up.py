@@ -184,7 +184,7 @@ def _operations(variants, mode, network, random):
     for variant in variants:
         spent = {"q16": 0.2, "q8": 0.22, "q6": 0.38}.get(_bits_of(variant), 0.0) if mode == EVERY_INFERENCE else 0.0
         total = sum(shares.values())
-        for label, share in {**shares, "arithmetic": None}.items():
+        for label, share in {**shares, "dequantization": None}.items():
             value = spent if share is None else (1 - spent) * share / total
             yield _row("operation_share", variant, value, None, 0.02, label=label, n=5)
 

@@ -57,7 +57,7 @@ def timed(model: str, network: str, q8: tuple[float, ...], q6: tuple[float, ...]
 
 def shared_out(model: str, network: str, share: float, **more: object) -> Part:
     """A model with that share of dequantization in the time of q8."""
-    shares = {"arithmetic": share, "convolution": 1 - share}
+    shares = {"dequantization": share, "convolution": 1 - share}
     rows = [
         value("operation_share", "q8", each, label=label, low=each - 0.01, high=each + 0.01, level=0.95)
         for label, each in shares.items()
@@ -231,11 +231,11 @@ def test_differences_are_in_points_or_in_megabytes():
 def test_a_share_of_a_class_that_a_model_does_not_have_is_none():
     rows = [
         value("operation_share", "q8", share, label=label, low=share - 0.1, high=share + 0.1, level=0.95)
-        for label, share in {"arithmetic": 0.4, "convolution": 0.6}.items()
+        for label, share in {"dequantization": 0.4, "convolution": 0.6}.items()
     ]
     run = part("big", "vgg_16", *rows, **BOARD)
     share = {"metric": "operation_share", "expressed": "value"}
-    row = judged(claim(**share, labels=["convolution", "pooling", "arithmetic"]), run)
+    row = judged(claim(**share, labels=["convolution", "pooling", "dequantization"]), run)
     assert (row["value"], row["low"], row["high"]) == pytest.approx((100, 80, 120))
     row = judged(claim(**share, labels=["pooling"], bound="at least"), run)
     assert (row["value"], row["verdict"]) == (0, "contradicts")

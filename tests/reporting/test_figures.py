@@ -20,8 +20,7 @@ from tocompress.reporting.thresholds import largest_cuts
 from tocompress.schemas.study import STUDY
 from tocompress.settings.reporting import Plot
 from tocompress.tables import write_table
-from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE
-from tocompress.vocabulary.titles import DEQUANTIZATION_NAMES
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE, in_print
 
 PLOT = Plot(dpi=60)
 
@@ -253,7 +252,7 @@ def test_real_weights_with_as_few_bits_stand_beside_the_zoos(build, study):
 def test_both_modes_of_dequantization_are_shown(study):
     drawing = figures.draw("fig28_dequantization", study, PLOT)
     assert set(drawing.table["arithmetic"]) == {EVERY_INFERENCE, ONCE}
-    assert set(DEQUANTIZATION_NAMES.values()) <= set(texts(drawing.figure))
+    assert {in_print(EVERY_INFERENCE), in_print(ONCE)} <= set(texts(drawing.figure))
     assert "lower bound" in fig28_dequantization.caption(study, PLOT)
 
 

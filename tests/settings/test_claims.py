@@ -19,7 +19,7 @@ TIME = {
     "variants": ["q8"], "networks": ["vgg_16"],
 }  # fmt: skip
 SHARE = {
-    **TIME, "id": "share", "paper": 40, "metric": "operation_share", "expressed": "value", "labels": ["arithmetic"],
+    **TIME, "id": "share", "paper": 40, "metric": "operation_share", "expressed": "value", "labels": ["dequantization"],
 }  # fmt: skip
 MARGIN = {"percent": 5, "accuracy": 0.5, "effect": 0.5}
 CONTENT = {"margin": MARGIN, "claims": [TIME, SHARE]}

@@ -59,7 +59,7 @@ def summary(facts: Mapping[str, str]) -> dict[str, str]:
         if name == "memory" and told.isdigit():
             told = quantity(float(told), "byte")
         elif name == "arithmetic":
-            told = told.replace(";", " and ")
+            told = told.replace(";", " and")
         if told:
             shown[name] = told
     return shown

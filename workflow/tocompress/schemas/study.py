@@ -155,7 +155,7 @@ VALUE = {
     "ratio_low": (FLOAT, "to fp32, paired"),
     "ratio_high": (FLOAT, "to fp32, paired"),
     "converged": (FLAG, "the interval reached its target width"),
-    "basis": (TEXT, "measured, predicted or unavailable"),
+    "basis": (TEXT, "measured, estimated or unavailable"),
     "reason": (TEXT, "why a value is unavailable or not converged"),
 }
 
