@@ -151,7 +151,7 @@ def test_operation_shares_add_up_to_one_and_a_class_that_does_not_occur_is_zero(
     rows = [
         {"variant": variant, "arithmetic": ONCE, "run": run, "operation_class": name, "duration_s": 1e-3 * time}
         for (variant, run), times in seconds.items()
-        for name, time in zip(("convolution", "arithmetic", "activation"), times, strict=True)
+        for name, time in zip(("convolution", "dequantization", "activation"), times, strict=True)
         if time
     ]
     shares = operation_rows(pd.DataFrame(rows).assign(operation="layer", type="Conv2D"))
