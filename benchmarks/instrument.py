@@ -27,6 +27,7 @@ from tocompress.measurement.session import Subject, measure
 from tocompress.measurement.statistics import Interval, ratio_interval
 from tocompress.paths import Paths
 from tocompress.settings.study import Study, load
+from tocompress.vocabulary.arithmetic import ONCE
 
 PROCESSES = 12
 SECONDS = 2.0  # timed in each of them
@@ -81,7 +82,7 @@ def compare(study: Study, name: str, paths: Paths) -> None:
     device = study.devices["host"]
     settings = study.benchmark.model_copy(
         update={
-            "dequantization": ("once",),
+            "arithmetic": (ONCE,),
             "processes": PROCESSES,
             "maximum_processes": PROCESSES,
             "warmup_seconds": SECONDS,

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tocompress.measurement.energy import power_rows
+from tocompress.vocabulary.arithmetic import ONCE
 
 ROUNDS, RUNS, HERTZ = 5, 100, 100
 PHASES = {"idle_before": (0.0, 2.0), "block": (2.0, 12.0), "idle_after": (13.0, 15.0)}
@@ -32,7 +33,7 @@ def session(random: np.random.Generator, above: dict[str, float], step: float, n
     for variant, watt in above.items():
         for process in range(1, ROUNDS + 1):
             true = idle + watt * ((time_s >= start) & (time_s < end)) + random.normal(0, noise, len(time_s))
-            key = {"variant": variant, "dequantization": "once", "process": process}
+            key = {"variant": variant, "arithmetic": ONCE, "process": process}
             power.append(pd.DataFrame({"time_s": time_s, "rail": "total", "watt": step * np.round(true / step)} | key))
             phases = {"phase": list(PHASES), "runs": [None, RUNS, None]}
             moments = dict(zip(("start_s", "end_s"), zip(*PHASES.values(), strict=True), strict=True))

@@ -1,7 +1,7 @@
 """What ranks filters and units, against the loss without each of them, and what a cut and a retraining leave.
 
     snakemake --cores 2 \\
-        results/default/metrics/{vgg_16,resnet_v1_50,gnmt}/{p00,p05,p15,p30,p50,p75,p05_cut,p15_cut,p30_cut,p50_cut,p75_cut}.parquet
+        results/default/metrics/tensorflow/{vgg_16,resnet_v1_50,gnmt}/{p00,p05,p15,p30,p50,p75,p05_cut,p15_cut,p30_cut,p50_cut,p75_cut}.parquet
     PYTHONPATH=workflow python benchmarks/pruning.py
 
 Reads weights and data that `snakemake --cores all` has made in results/default.
@@ -153,7 +153,7 @@ def tell(name: str) -> None:
     """Print the accuracy of each variant, its change in percent of fp32's, paired, and the parameters that are left."""
     print(f"\n{name}")
     for variant in VARIANTS:
-        path = RESULTS / f"metrics/{name}/{variant}.parquet"
+        path = RESULTS / f"metrics/tensorflow/{name}/{variant}.parquet"
         if not path.exists():
             continue
         rows = read_table(path, METRICS).set_index("metric")

@@ -129,7 +129,7 @@ def test_a_published_translation_model_is_fetched_and_translates_as_there(
         },
         "data": {"wmt": wmt},
     }
-    metrics = "results/nmt/metrics/translator/q16.parquet"
+    metrics = "results/nmt/metrics/tensorflow/translator/q16.parquet"
 
     offline = run(folder, overlay, metrics, TOCOMPRESS_OFFLINE="1")
     assert offline.returncode != 0
@@ -138,7 +138,7 @@ def test_a_published_translation_model_is_fetched_and_translates_as_there(
     done = run(folder, overlay, metrics)
     assert done.returncode == 0, done.stdout + done.stderr
     results = folder / "results/nmt"
-    predictions = pd.read_parquet(results / "predictions/translator/fp32.parquet")
+    predictions = pd.read_parquet(results / "predictions/tensorflow/translator/fp32.parquet")
     assert [text.strip() for text in predictions["hypothesis"]] == [
         line.strip() for line in (golden / "output_greedy").read_text().splitlines()
     ]

@@ -17,6 +17,7 @@ from cases import EARLIER, REPOSITORY, contents
 from tocompress.data.glyphs import CLASSES
 from tocompress.plan import plan
 from tocompress.settings.data import Glyphs
+from tocompress.vocabulary.arithmetic import ONCE
 
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))
 ABSENT = object()
@@ -77,7 +78,11 @@ CASES: list[tuple[str, Any, str]] = [
     ("benchmark.target", NAN, "benchmark.target: Input should be a finite number (it is nan)"),
     ("benchmark.maximum_seconds", INFINITY, "benchmark.maximum_seconds: Input should be a finite number (it is inf)"),
     ("benchmark.maximum_processes", 3, "benchmark: maximum_processes is 3, but processes 5"),
-    ("benchmark.dequantization", ["once", "once"], "benchmark.dequantization: 'once' is given twice; name each once"),
+    (
+        "benchmark.arithmetic",
+        [ONCE, ONCE],
+        "benchmark.arithmetic: 'float, dequantized once' is given twice; name each once",
+    ),
     ("models.vgg_16.width", 0, "models.vgg_16.width: Input should be greater than 0 (it is 0)"),
     ("models.vgg_16.input_size", 31, "models.vgg_16.input_size: Input should be greater than or equal to 32"),
     ("retraining.vgg_16.weight_decay", INFINITY, "retraining.vgg_16.weight_decay: Input should be a finite number"),

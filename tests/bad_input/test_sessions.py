@@ -20,6 +20,7 @@ from tocompress.measurement.records import Block, Recorder
 from tocompress.measurement.session import Subject, measure
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.device import LocalDevice
+from tocompress.vocabulary.arithmetic import ONCE
 
 HELLO = json.dumps({"record": "hello", "process": 1, "rails": []})
 
@@ -164,7 +165,7 @@ def test_records_of_another_command_end_the_session_in_one_line(kind: str, recor
 @pytest.mark.parametrize(("kind", "records"), WRONG)
 def test_a_block_is_recorded_only_with_what_it_has_to_tell(kind: Any, records: Any) -> None:
     with pytest.raises((LookupError, TypeError, ValueError, AttributeError)):
-        Recorder().add(Block(kind, "fp32", "once", 1, 0), records)
+        Recorder().add(Block(kind, "fp32", ONCE, 1, 0), records)
 
 
 # --- whatever is wrong ------------------------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ def answers(path: Path) -> object:
     )
     recorder = Recorder()
     with understood(path.name):
-        recorder.add(Block(kind, "fp32", "once", 1, 0), records)
+        recorder.add(Block(kind, "fp32", ONCE, 1, 0), records)
     return [recorder.table(name) for name in ("latency", "operations", "power", "windows")]
 
 

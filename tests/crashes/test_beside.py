@@ -56,7 +56,7 @@ def test_a_clock_that_was_set_back_is_no_matter(study: SmallStudy) -> None:
     for place in (study.results, study.folder / ".snakemake"):
         for file in place.rglob("*"):
             os.utime(file, (hour_later, hour_later))
-    more = ("results/crashes/artifacts/mobilenet_v1/q8.pb", *FIRST)
+    more = ("results/crashes/artifacts/tensorflow/mobilenet_v1/q8.pb", *FIRST)
     last = study.run(*more)
     assert last.end() == 0, last.text
     assert not any("Acquiring" in message or "Quantizing" in message for message in last.begun)

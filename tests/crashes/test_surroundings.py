@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from small_study import SmallStudy
 
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE
+
 STUDY = {
     "study": {
         "name": "crashes",
@@ -23,7 +25,7 @@ STUDY = {
     },
     "data": {"glyphs": {"train": 16, "calibration": 16, "test": 64}},
     "benchmark": {
-        "dequantization": ["every_inference"],
+        "arithmetic": [EVERY_INFERENCE],
         "inputs": {"images": 2},
         "processes": 2,
         "maximum_processes": 2,
@@ -32,7 +34,7 @@ STUDY = {
     },
     "evaluation": {"scores": {"resamples": 100}},
 }
-SAME = ("data/glyphs/test.npz", "artifacts/mobilenet_v1/fp32.pb", "artifacts/mobilenet_v1/q8.pb")
+SAME = ("data/glyphs/test.npz", "artifacts/tensorflow/mobilenet_v1/fp32.pb", "artifacts/tensorflow/mobilenet_v1/q8.pb")
 FIGURES = ("table1_models.png", "table1_models.pdf", "pareto.png", "pareto.pdf")
 NAMELESS = ("unshare", "--user", "--map-user=12345", "--map-group=12345")
 

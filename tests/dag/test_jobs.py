@@ -122,7 +122,7 @@ def test_one_figure_needs_everything_but_other_figures(workflow: Workflow) -> No
 
 
 def test_one_artifact_needs_its_model_only(workflow: Workflow) -> None:
-    due = workflow.due(targets=("results/default/artifacts/vgg_16/q8.pb",))
+    due = workflow.due(targets=("results/default/artifacts/tensorflow/vgg_16/q8.pb",))
     assert due.rules == {"acquire": 1, "trace": 1, "quantize": 1, "export": 1}
 
 
@@ -154,7 +154,7 @@ def test_the_full_reproduction_measures_a_board_as_strictly_as_its_own_config() 
 
 
 def test_what_needs_no_photographs_is_made_without_them(workflow: Workflow) -> None:
-    due = workflow.due("paper.yaml", targets=("results/paper/artifacts/vgg_16/q8.pb",))
+    due = workflow.due("paper.yaml", targets=("results/paper/artifacts/tensorflow/vgg_16/q8.pb",))
     assert due.rules == {"download": 1, "acquire": 1, "quantize": 1, "trace": 1, "export": 1}
 
 
@@ -232,7 +232,9 @@ def test_a_scan_of_initial_weights_is_refused_in_one_line(
     assert re.search(r"^Error: sensitivity: 'mobilenet_v1_full' has initial weights;.*$", capfd.readouterr().err, re.M)
 
 
-@pytest.mark.parametrize("target", ["artifacts/vgg_17/q8.pb", "weights/vgg_16/q7.safetensors", "figures/fig99.png"])
+@pytest.mark.parametrize(
+    "target", ["artifacts/tensorflow/vgg_17/q8.pb", "weights/vgg_16/q7.safetensors", "figures/fig99.png"]
+)
 def test_what_the_config_does_not_define_is_no_target(workflow: Workflow, target: str) -> None:
     with pytest.raises(MissingRuleException):
         workflow.due(targets=(f"results/default/{target}",))

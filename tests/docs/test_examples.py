@@ -81,18 +81,21 @@ def test_a_network(copy: Path) -> None:
     follow("network.md", copy)
     results = copy / "results/squeezenet"
     assert sum(map(prod, read_shapes(results / "weights/squeezenet/fp32.safetensors").values())) == 1_235_496
-    assert pd.read_parquet(results / "artifacts/squeezenet/p50_l1-q8.parquet")["parameters"].item() < 1_235_496 / 2
+    assert (
+        pd.read_parquet(results / "artifacts/tensorflow/squeezenet/p50_l1-q8.parquet")["parameters"].item()
+        < 1_235_496 / 2
+    )
 
 
 def test_a_technique(copy: Path) -> None:
     follow("technique.md", copy)
     results = copy / "results/sparse"
     plain, sparse = (
-        pd.read_parquet(results / f"artifacts/mobilenet_v1/{variant}.parquet")["size_deflated"].item()
+        pd.read_parquet(results / f"artifacts/tensorflow/mobilenet_v1/{variant}.parquet")["size_deflated"].item()
         for variant in ("fp32", "s50-q8")
     )
     assert sparse < plain / 4
-    metrics = pd.read_parquet(results / "metrics/mobilenet_v1/s50-q8.parquet").set_index("metric")
+    metrics = pd.read_parquet(results / "metrics/tensorflow/mobilenet_v1/s50-q8.parquet").set_index("metric")
     assert metrics["ratio"]["top1"] < 1
 
 
@@ -118,7 +121,7 @@ def test_a_dataset(copy: Path) -> None:
     follow("dataset.md", copy)
     with np.load(copy / "results/digits/data/digits/test.npz") as test:
         assert np.bincount(test["labels"]).min() > 20
-    metrics = pd.read_parquet(copy / "results/digits/metrics/reader/fp32.parquet").set_index("metric")
+    metrics = pd.read_parquet(copy / "results/digits/metrics/tensorflow/reader/fp32.parquet").set_index("metric")
     assert metrics["value"]["top1"] > 0.5
 
 

@@ -33,6 +33,7 @@ from tocompress.settings.benchmark import Benchmark, PowerBlocks
 from tocompress.settings.device import Device, LocalDevice, SshDevice
 from tocompress.settings.jobs import BenchmarkJob
 from tocompress.tables import read_table
+from tocompress.vocabulary.arithmetic import ONCE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")
 
@@ -81,7 +82,7 @@ def test_a_board_is_measured_through_a_connection_that_breaks(
         root=str(sensors), ssh_config=str(board.config),
     )  # fmt: skip
     settings = Benchmark(
-        dequantization=("once",),
+        arithmetic=(ONCE,),
         processes=3,
         maximum_processes=3,
         warmup_seconds=0.0,

@@ -24,6 +24,7 @@ from tocompress.measurement.statistics import Interval
 from tocompress.schemas.benchmark import RECORDED
 from tocompress.schemas.study import METRICS
 from tocompress.tables import write_table
+from tocompress.vocabulary.arithmetic import ONCE
 
 #: s -> W
 Power = Callable[[np.ndarray], np.ndarray]
@@ -172,7 +173,7 @@ def session(levels: dict[str, list[float]], averaging: int = 4) -> tuple[pd.Data
     power, windows = [], []
     for variant, watts in levels.items():
         for process, above in enumerate(watts, 1):
-            key = {"variant": variant, "dequantization": "once", "process": process}
+            key = {"variant": variant, "arithmetic": ONCE, "process": process}
             trace = sensor(busy(block, above), block, averaging)
             for rail, share in (("total", 1.0), ("part", 0.5)):
                 power.append(
@@ -198,7 +199,7 @@ def test_values_are_means_over_processes_and_ratios_are_paired(tmp_path: Path) -
     write_table(
         tmp_path / "metrics.parquet",
         METRICS,
-        rows.drop(columns="dequantization").assign(model="vgg", runtime="tensorflow"),
+        rows.drop(columns="arithmetic").assign(model="vgg", runtime="tensorflow"),
     )
     energy = row(rows, "q8", "energy")
     assert energy["value"] == pytest.approx(8.0 * 5 / 100, rel=0.01)
@@ -304,7 +305,7 @@ def test_steps_of_a_counter_read_at_uneven_times_are_possible() -> None:
     watt = np.diff(500 * 0.000976 * np.floor(times / 0.000976)) / np.diff(times)
     assert watt.max() > 5_000
     counter = pd.DataFrame({"time_s": times[1:], "watt": watt}).assign(
-        variant="fp32", dequantization="once", process=1, rail="total"
+        variant="fp32", arithmetic=ONCE, process=1, rail="total"
     )
     assert row(power_rows(counter, windows, ["total"]), "fp32", "power_mean")["basis"] == "measured"
 

@@ -23,6 +23,7 @@ from tocompress.measurement.power import (
 )
 from tocompress.schemas.benchmark import RECORDED
 from tocompress.tables import write_table
+from tocompress.vocabulary.arithmetic import ONCE
 
 TX2 = [
     *("0-0040/VDD_SYS_GPU", "0-0040/VDD_SYS_SOC", "0-0041/VDD_IN", "0-0041/VDD_SYS_CPU", "0-0041/VDD_SYS_DDR"),
@@ -139,7 +140,7 @@ def test_sampling_quality_counts_lost_slots_and_repeated_values() -> None:
 
 def test_quality_is_told_by_rail_of_its_worst_block_and_not_across_blocks() -> None:
     slots = np.arange(100)
-    block = pd.DataFrame({"variant": "fp32", "dequantization": "once", "rail": "a", "watt": 5.0 + slots % 2})
+    block = pd.DataFrame({"variant": "fp32", "arithmetic": ONCE, "rail": "a", "watt": 5.0 + slots % 2})
     power = pd.concat(
         [block.assign(process=1, time_s=0.001 * slots), block.assign(process=2, time_s=60 + 0.002 * slots)]
     )
@@ -157,7 +158,7 @@ def test_quality_is_told_by_rail_of_its_worst_block_and_not_across_blocks() -> N
 def windows(tmp_path: Path) -> pd.DataFrame:
     phases = [("idle_before", 100.0, 102.0, None), ("block", 102.0, 112.0, 50), ("idle_after", 115.0, 117.0, None)]
     table = pd.DataFrame(phases, columns=["phase", "start_s", "end_s", "runs"]).assign(
-        variant="q8", dequantization="once", process=1
+        variant="q8", arithmetic=ONCE, process=1
     )
     table["runs"] = table["runs"].astype("Int64")
     write_table(tmp_path / "windows.parquet", RECORDED["windows"], table[RECORDED["windows"].names])
@@ -270,5 +271,5 @@ def test_a_meter_that_tells_of_another_time_is_refused(tmp_path: Path, content: 
 
 def test_a_block_without_all_its_phases_is_told(windows: pd.DataFrame) -> None:
     meter = pd.DataFrame({"unix_s": [0.0, 200.0], "watt": 5.0})
-    with pytest.raises(StudyError, match="windows: q8, once, process 1 lacks 'idle_after'"):
+    with pytest.raises(StudyError, match="windows: q8, float, dequantized once, process 1 lacks 'idle_after'"):
         meter_samples(meter, windows[:2], offset_s=0)

@@ -22,6 +22,7 @@ from tocompress.schemas.benchmark import RECORDED
 from tocompress.settings.benchmark import Benchmark, PowerBlocks
 from tocompress.settings.device import LocalDevice
 from tocompress.tables import read_table, write_table
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE
 
 HOST = LocalDevice(transport="local", threads=1)
 QUICK = Benchmark(
@@ -33,7 +34,7 @@ QUICK = Benchmark(
     maximum_runs=50,
     profiled_runs=2,
 )
-CONDITIONS = [(variant, mode) for variant in ("fp32", "q8") for mode in ("every_inference", "once")]
+CONDITIONS = [(variant, mode) for variant in ("fp32", "q8") for mode in (EVERY_INFERENCE, ONCE)]
 
 
 @pytest.fixture(scope="module")
@@ -124,10 +125,10 @@ def test_a_round_holds_every_condition_once_and_a_control_in_an_order_of_its_own
     random = np.random.default_rng(1)
     rounds = [round_blocks(random, "latency", number, CONDITIONS, control=True) for number in range(1, 7)]
     for number, blocks in enumerate(rounds, 1):
-        assert {(block.variant, block.dequantization) for block in blocks} == {*CONDITIONS, ("control", None)}
+        assert {(block.variant, block.arithmetic) for block in blocks} == {*CONDITIONS, ("control", None)}
         assert [block.order for block in blocks] == list(range(5))
         assert {block.process for block in blocks} == {number}
-    orders = [[(block.variant, block.dequantization) for block in blocks] for blocks in rounds]
+    orders = [[(block.variant, block.arithmetic) for block in blocks] for blocks in rounds]
     assert any(order != orders[0] for order in orders)
     again = round_blocks(np.random.default_rng(1), "latency", 1, CONDITIONS, control=True)
     assert again == rounds[0]  # by the seed alone
@@ -148,7 +149,7 @@ def test_a_session_yields_the_declared_tables(subject: Subject, tmp_path: Path) 
         assert list(read_table(tmp_path / name, schema).columns) == schema.names
 
     timed = tables["latency"][~tables["latency"]["warmup"]]
-    counts = timed.groupby(["variant", "dequantization", "process", "input_id"]).size()
+    counts = timed.groupby(["variant", "arithmetic", "process", "input_id"]).size()
     assert len(counts) == 2 * 2 * 2 * 2
     assert min(counts) >= 10
     assert set(tables["memory"]["variant"]) == {"fp32", "q8", "control"}
@@ -156,8 +157,8 @@ def test_a_session_yields_the_declared_tables(subject: Subject, tmp_path: Path) 
 
     session = facts(tables)
     assert session["outputs_agree"] == "true"
-    assert session["output/fp32/once/image1"] == session["output/q8/every_inference/image1"]
-    assert session["settings/dequantization"] == "every_inference,once"
+    assert session[f"output/fp32/{ONCE}/image1"] == session[f"output/q8/{EVERY_INFERENCE}/image1"]
+    assert session["settings/arithmetic"] == f"{EVERY_INFERENCE}; {ONCE}"
     assert session["stopped"] == "at 2 processes"
     assert session["difference/q8"] == "0.0"
     assert len(session["sha256/artifact/q8"]) == 64
@@ -168,14 +169,14 @@ def test_a_session_yields_the_declared_tables(subject: Subject, tmp_path: Path) 
     assert len(latency) == 4 * 3
     assert (memory_rows(tables["memory"])["value"] > 0).all()
     shares = operation_rows(tables["operations"])
-    dequantization = shares[shares["label"] == "dequantization"].set_index(["variant", "dequantization"])["value"]
-    assert dequantization["q8", "every_inference"] > dequantization["fp32", "every_inference"] == 0
+    dequantization = shares[shares["label"] == "dequantization"].set_index(["variant", "arithmetic"])["value"]
+    assert dequantization["q8", EVERY_INFERENCE] > dequantization["fp32", EVERY_INFERENCE] == 0
     assert "other" not in set(shares["label"])
 
 
 def test_what_is_not_settled_is_measured_on_together_with_its_baseline(subject: Subject) -> None:
     settings = QUICK.model_copy(
-        update={"processes": 6, "maximum_processes": 9, "dequantization": ("once",), "minimum_samples": 1}
+        update={"processes": 6, "maximum_processes": 9, "arithmetic": (ONCE,), "minimum_samples": 1}
     )
     steady = replace(subject, artifacts={"fp32": subject.artifacts["fp32"]})
     tables = measure(ScriptedAgent(steady), steady, HOST, settings)
@@ -201,7 +202,7 @@ def test_a_block_whose_connection_was_lost_is_repeated_and_counts_once(subject: 
     tables = measure(agent, subject, HOST, QUICK)
     assert agent.reconnections == 2
     assert facts(tables)["reconnections"] == "2"
-    assert set(tables["latency"].groupby(["variant", "dequantization", "process"]).size()) == {40}
+    assert set(tables["latency"].groupby(["variant", "arithmetic", "process"]).size()) == {40}
 
     with pytest.raises(ConnectionLost, match="broken pipe"):
         measure(ScriptedAgent(subject, lost=3), subject, HOST, QUICK)
@@ -218,7 +219,7 @@ def test_a_part_that_fails_costs_no_other(subject: Subject, kind: str, part: str
     told = {key: why for key, why in facts(tables).items() if key.endswith("/unavailable")}
     assert told.keys() == {f"{part}/unavailable"}
     assert told[f"{part}/unavailable"].endswith(": the worker was ended by signal 9")
-    assert tables["latency"].groupby(["variant", "dequantization"])["process"].nunique().tolist() == [2] * 4
+    assert tables["latency"].groupby(["variant", "arithmetic"])["process"].nunique().tolist() == [2] * 4
     assert len(tables["operations"]) == (0 if part == "operations" else 4)
     assert len(tables["windows"]) == (0 if part == "power" else 4 * 5 * 3)
 
@@ -230,7 +231,7 @@ def test_a_device_that_is_gone_after_its_times_costs_what_was_not_measured(subje
     assert told == dict.fromkeys(
         ["operations/unavailable", "power/unavailable", "end/unavailable"], "agent: no answer for 120 s"
     )
-    assert set(tables["latency"].groupby(["variant", "dequantization", "process"]).size()) == {40}
+    assert set(tables["latency"].groupby(["variant", "arithmetic", "process"]).size()) == {40}
     assert len(agent.commands) == 2 * 5 + 3
 
 
@@ -251,7 +252,7 @@ def test_other_outputs_than_the_reference_refuse_the_session(subject: Subject, t
 def test_power_is_sampled_where_there_is_a_sensor(subject: Subject) -> None:
     agent = ScriptedAgent(subject, rails=("0-0041/VDD_IN", "0-0041/VDD_SYS_CPU"))
     tables = measure(agent, subject, HOST, QUICK)
-    assert set(tables["windows"].groupby(["variant", "dequantization", "process"]).size()) == {3}
+    assert set(tables["windows"].groupby(["variant", "arithmetic", "process"]).size()) == {3}
     assert len(tables["windows"]) == 4 * 5 * 3
     assert set(tables["power"]["rail"]) == {"0-0041/VDD_IN"}
     assert "power/unavailable" not in facts(tables)
@@ -297,8 +298,8 @@ def test_a_meter_tells_the_power_of_every_block(subject: Subject, meter: Path) -
     tables = measure(ScriptedAgent(subject), subject, HOST.model_copy(update={"meter": str(meter)}), QUICK)
     assert "power/unavailable" not in facts(tables)
     assert set(tables["power"]["rail"]) == {"meter"} and set(tables["power"]["watt"]) == {12.5}
-    assert set(tables["power"].groupby(["variant", "dequantization", "process"]).size()) <= {41, 42}
-    assert tables["power"].groupby(["variant", "dequantization", "process"]).ngroups == 4 * 5
+    assert set(tables["power"].groupby(["variant", "arithmetic", "process"]).size()) <= {41, 42}
+    assert tables["power"].groupby(["variant", "arithmetic", "process"]).ngroups == 4 * 5
 
 
 def test_a_meter_that_has_not_written_the_last_readings_is_waited_for(
@@ -329,7 +330,7 @@ def test_a_meter_that_fails_in_the_session_costs_the_power_alone(subject: Subjec
             yield from super()._block(command)
 
     tables = measure(Failing(subject), subject, HOST.model_copy(update={"meter": str(meter)}), QUICK)
-    assert set(tables["latency"].groupby(["variant", "dequantization", "process"]).size()) == {40}
+    assert set(tables["latency"].groupby(["variant", "arithmetic", "process"]).size()) == {40}
     assert len(tables["operations"]) == 4 and len(tables["windows"]) == 4 * 5 * 3
     assert ("power/unavailable" in facts(tables)) == (left != "half")
     if left == "half":

@@ -19,6 +19,7 @@ from tocompress.measurement.statistics import between_processes, ratio_interval
 from tocompress.measurement.stopping import Rule, diagnose, unfinished
 from tocompress.schemas.benchmark import RECORDED
 from tocompress.tables import write_table
+from tocompress.vocabulary.arithmetic import ONCE
 
 LENGTHS = np.array([1.0, 1.2, 1.5])  # of the inputs
 RUNS = 90  # of a process: 30 rotations
@@ -53,7 +54,7 @@ def table(seconds: np.ndarray, variants: list[str], process: int, start_s: int) 
     return pd.DataFrame(
         {
             "variant": np.repeat(variants, runs),
-            "dequantization": "once",
+            "arithmetic": ONCE,
             "input_id": np.tile([f"image{run % len(LENGTHS)}" for run in range(runs)], count),
             "process": process,
             "start_s": float(start_s) + np.arange(count * runs),
@@ -109,16 +110,16 @@ def test_a_condition_is_finished_when_processes_samples_and_every_interval_are()
     random = np.random.default_rng(1)
     latency = session(random, variants=("fp32", "q16", "q8"))
     q8, last = latency["variant"] == "q8", latency["process"] == 5
-    every = {("fp32", "once"), ("q16", "once"), ("q8", "once")}
+    every = {("fp32", ONCE), ("q16", ONCE), ("q8", ONCE)}
     assert unfinished(latency, Rule()) == set()
-    assert unfinished(latency[~(q8 & last)], Rule()) == {("q8", "once")}
+    assert unfinished(latency[~(q8 & last)], Rule()) == {("q8", ONCE)}
     assert unfinished(latency, Rule(minimum_samples=150)) == set()
     assert unfinished(latency, Rule(minimum_samples=151)) == every
     assert unfinished(latency, Rule(target=0.001)) == every
 
     one_input = q8 & (latency["input_id"] == "image1")
     wild = latency.assign(duration_s=latency["duration_s"].where(~one_input, 1e-3 * random.lognormal(0, 1, len(q8))))
-    assert unfinished(wild, Rule()) == {("q8", "once")}
+    assert unfinished(wild, Rule()) == {("q8", ONCE)}
     assert unfinished(wild.assign(warmup=one_input & (wild.groupby("process").cumcount() > 0)), Rule()) == set()
 
 
@@ -127,7 +128,7 @@ def test_a_condition_that_scatters_does_not_hold_up_the_others() -> None:
     of_levels = np.array([1.0, 1.2, 0.8, 1.1, 0.9])[latency["process"] - 1]
     q8 = latency["variant"] == "q8"
     wild = latency.assign(duration_s=latency["duration_s"].where(~q8, 1e-3 * of_levels))
-    assert unfinished(wild, Rule()) == {("q8", "once")}
+    assert unfinished(wild, Rule()) == {("q8", ONCE)}
 
 
 def scattered(random: np.random.Generator, spread: float, count: int) -> pd.DataFrame:
@@ -176,7 +177,7 @@ def test_a_laxer_rule_finishes_no_later(seed: int) -> None:
     targets = (0.005, 0.01, 0.015, 0.02, 0.03)
     remaining = [unfinished(latency, Rule(target=target)) for target in targets]
     assert all(laxer <= stricter for stricter, laxer in pairwise(remaining))
-    assert unfinished(latency, Rule(minimum_processes=6)) == remaining[0] | {("fp32", "once"), ("q8", "once")}
+    assert unfinished(latency, Rule(minimum_processes=6)) == remaining[0] | {("fp32", ONCE), ("q8", ONCE)}
 
 
 def test_rare_interruptions_widen_the_interval_by_batches_not_the_one_by_ranks() -> None:

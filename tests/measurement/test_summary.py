@@ -11,8 +11,9 @@ import pytest
 from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_rows
 from tocompress.schemas.study import METRICS, STUDY
 from tocompress.tables import write_table
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE
 
-MODES = ("every_inference", "once")
+MODES = (EVERY_INFERENCE, ONCE)
 
 
 @pytest.fixture
@@ -21,11 +22,11 @@ def latency() -> pd.DataFrame:
     rows = [
         {
             "variant": variant,
-            "dequantization": mode,
+            "arithmetic": mode,
             "input_id": f"s{length}",
             "process": process,
             "order": 0,
-            "duration_s": 1e-3 * length * process * (2 if (variant, mode) == ("q8", "every_inference") else 1) * noise,
+            "duration_s": 1e-3 * length * process * (2 if (variant, mode) == ("q8", EVERY_INFERENCE) else 1) * noise,
             "tokens": length,
             "warmup": noise > 50,
         }
@@ -47,7 +48,7 @@ def row(rows: pd.DataFrame, **where: str | None) -> pd.Series:
 
 def test_latency_is_the_mean_of_process_medians_and_its_ratio_is_paired(latency: pd.DataFrame) -> None:
     rows = latency_rows(latency)
-    overall = row(rows, metric="latency", label=None, variant="q8", dequantization="every_inference")
+    overall = row(rows, metric="latency", label=None, variant="q8", arithmetic=EVERY_INFERENCE)
     # Medians over inputs of 2 and 6 ms: 4 ms times 1, 2, 3 by round, doubled.
     assert overall["value"] == pytest.approx(16.0)
     assert (overall["unit"], overall["n"], overall["processes"], overall["basis"]) == ("ms", 18, 3, "measured")
@@ -56,17 +57,17 @@ def test_latency_is_the_mean_of_process_medians_and_its_ratio_is_paired(latency:
     assert overall["reason"] == "not stationary: 102 % slower at the end of the session"
     # The slow-down of the machine is in both, so the ratio is sharp where the value is not.
     assert overall[["ratio", "ratio_low", "ratio_high"]].tolist() == pytest.approx([2.0] * 3)
-    longest = row(rows, metric="latency", label="s6", variant="fp32", dequantization="once")
+    longest = row(rows, metric="latency", label="s6", variant="fp32", arithmetic=ONCE)
     assert longest["value"] == pytest.approx(12.0)
     for mode in MODES:
-        itself = row(rows, metric="latency", label=None, variant="fp32", dequantization=mode)
+        itself = row(rows, metric="latency", label=None, variant="fp32", arithmetic=mode)
         assert itself[["ratio", "ratio_low", "ratio_high"]].tolist() == [1.0] * 3
 
 
 def test_rows_scale_with_time_and_do_not_depend_on_the_order_of_samples(latency: pd.DataFrame) -> None:
     random = np.random.default_rng(1)
     noisy = latency.assign(duration_s=latency["duration_s"] * random.uniform(0.9, 1.1, len(latency)))
-    keys, times = ["metric", "label", "variant", "dequantization"], ["value", "low", "high"]
+    keys, times = ["metric", "label", "variant", "arithmetic"], ["value", "low", "high"]
     rows = latency_rows(noisy).sort_values(keys, ignore_index=True)
     other = noisy.assign(duration_s=8 * noisy["duration_s"]).sample(frac=1, random_state=1)
     again = latency_rows(other).sort_values(keys, ignore_index=True)
@@ -75,7 +76,7 @@ def test_rows_scale_with_time_and_do_not_depend_on_the_order_of_samples(latency:
 
 def test_latency_per_token_is_there_for_translations_only(latency: pd.DataFrame) -> None:
     rows = latency_rows(latency)
-    per_token = row(rows, metric="latency_per_token", label=None, variant="fp32", dequantization="once")
+    per_token = row(rows, metric="latency_per_token", label=None, variant="fp32", arithmetic=ONCE)
     assert per_token["value"] == pytest.approx(2.0)
     images = latency_rows(latency.assign(tokens=pd.array([None] * len(latency), dtype="Int64")))
     assert set(images["metric"]) == {"latency"}
@@ -93,14 +94,14 @@ def test_a_row_that_did_not_converge_says_why_and_the_others_say_nothing(latency
     steady = latency.assign(duration_s=1e-3 * latency["tokens"] * latency["process"].map(levels))
     for metric in ("latency", "latency_per_token"):
         rows = latency_rows(steady, target=0.2)
-        overall = row(rows, metric=metric, label=None, variant="q8", dequantization="once")
+        overall = row(rows, metric=metric, label=None, variant="q8", arithmetic=ONCE)
         assert overall["converged"]
         assert pd.isna(overall["reason"])
-        wide = row(latency_rows(steady), metric=metric, label=None, variant="q8", dequantization="once")
+        wide = row(latency_rows(steady), metric=metric, label=None, variant="q8", arithmetic=ONCE)
         assert not wide["converged"]
         assert wide["reason"] == "interval of ±12.9 % after 3 processes"
-    few = steady.groupby(["variant", "dequantization", "input_id", "process"]).head(2)
-    of_input = row(latency_rows(few, target=0.2), metric="latency", label="s2", variant="q8", dequantization="once")
+    few = steady.groupby(["variant", "arithmetic", "input_id", "process"]).head(2)
+    of_input = row(latency_rows(few, target=0.2), metric="latency", label="s2", variant="q8", arithmetic=ONCE)
     assert of_input["reason"] == "no interval of the median by ranks after 3 samples"
 
 
@@ -114,10 +115,10 @@ def memory_table(fp32: list[int], q8: list[int], control: list[int]) -> pd.DataF
     """`last` as given by process; while loading, three times as much over the control."""
     rows = []
     for process, (a, b, c) in enumerate(zip(fp32, q8, control, strict=True), start=1):
-        for variant, mode, last in (("fp32", "once", a), ("q8", "once", b), ("control", None, c)):
+        for variant, mode, last in (("fp32", ONCE, a), ("q8", ONCE, b), ("control", None, c)):
             peaks = {"start": c, "loaded": c + 2 * (last - c), "first": c + 3 * (last - c), "last": last}
             rows += [
-                {"variant": variant, "dequantization": mode, "process": process, "phase": phase, "vm_hwm": peak}
+                {"variant": variant, "arithmetic": mode, "process": process, "phase": phase, "vm_hwm": peak}
                 for phase, peak in peaks.items()
             ]
     return pd.DataFrame(rows).assign(rss=0, pss=0, uss=0)
@@ -148,9 +149,9 @@ def test_memory_is_unavailable_where_the_kernel_does_not_tell_it() -> None:
 def test_operation_shares_add_up_to_one_and_a_class_that_does_not_occur_is_zero() -> None:
     seconds = {("fp32", 1): (3, 0, 1), ("fp32", 2): (3, 0, 1), ("q8", 1): (3, 1, 0), ("q8", 2): (3, 3, 0)}
     rows = [
-        {"variant": variant, "dequantization": "once", "run": run, "operation_class": name, "duration_s": 1e-3 * time}
+        {"variant": variant, "arithmetic": ONCE, "run": run, "operation_class": name, "duration_s": 1e-3 * time}
         for (variant, run), times in seconds.items()
-        for name, time in zip(("convolution", "dequantization", "activation"), times, strict=True)
+        for name, time in zip(("convolution", "arithmetic", "activation"), times, strict=True)
         if time
     ]
     shares = operation_rows(pd.DataFrame(rows).assign(operation="layer", type="Conv2D"))
@@ -171,5 +172,5 @@ def test_all_rows_fit_the_study(latency: pd.DataFrame, tmp_path: Path) -> None:
     write_table(
         tmp_path / "metrics.parquet",
         METRICS,
-        rows.drop(columns="dequantization").assign(model="vgg", runtime="tensorflow"),
+        rows.drop(columns="arithmetic").assign(model="vgg", runtime="tensorflow"),
     )

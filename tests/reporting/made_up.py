@@ -10,6 +10,7 @@ import pandas as pd
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.study import Part, aggregate, artifact_rows
 from tocompress.settings.jobs import StudyVariant
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE
 from tocompress.vocabulary.metrics import METRICS
 from tocompress.vocabulary.variants import Variant
 
@@ -22,7 +23,7 @@ CHAINS = ("q8-p05", "p05-q8")
 PRUNED = {name: (*CUTS, *CHAINS) for name in ("resnet_v1_50", "vgg_16", "gnmt")} | {"resnet_v1_50_full": ("p05", "p50")}
 #: What the technique of docs/examples/technique.md adds; no model has it unless it is asked for.
 SPARSE = ("s50", "s50-q8")
-MODES = ("every_inference", "once")
+MODES = (EVERY_INFERENCE, ONCE)
 CLASSES = {
     "convolution": 0.62, "depthwise convolution": 0.14, "matrix multiplication": 0.05, "bias and addition": 0.07,
     "activation": 0.06, "pooling": 0.015, "data movement": 0.004,
@@ -54,13 +55,13 @@ def make_study(
         parts.append(Part(**facts, rows=artifact_rows(_artifacts(own, parameters))))
         parts.append(Part(**facts, rows=pd.DataFrame([*_removed(own, network)], columns=_REMOVED)))
         for mode in MODES:
-            dequantized = {v: slow * (1 + 0.05 * i) if mode == "every_inference" else 1.0 for i, v in enumerate(BITS)}
+            dequantized = {v: slow * (1 + 0.05 * i) if mode == EVERY_INFERENCE else 1.0 for i, v in enumerate(BITS)}
             slowdown = {v: dequantized.get(_bits_of(v), 1.0) * (1 - 0.9 * _cut_of(v)) for v in own}
             parts.append(
                 Part(
                     **facts,
                     **on_host,
-                    dequantization=mode,
+                    arithmetic=mode,
                     rows=pd.DataFrame(
                         [
                             *_latency(own, parameters, slowdown, random),
@@ -181,7 +182,7 @@ def _operations(variants, mode, network, random):
     if network != "mobilenet_v1":
         shares["depthwise convolution"] = 0.0
     for variant in variants:
-        spent = {"q16": 0.2, "q8": 0.22, "q6": 0.38}.get(_bits_of(variant), 0.0) if mode == "every_inference" else 0.0
+        spent = {"q16": 0.2, "q8": 0.22, "q6": 0.38}.get(_bits_of(variant), 0.0) if mode == EVERY_INFERENCE else 0.0
         total = sum(shares.values())
         for label, share in {**shares, "dequantization": None}.items():
             value = spent if share is None else (1 - spent) * share / total

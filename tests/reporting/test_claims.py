@@ -45,7 +45,7 @@ def value(metric: str, variant: str, value: float | None, ratio: tuple[float, ..
 
 def part(model: str, network: str, *rows: dict, size: float = 1.0, **more: object) -> Part:
     parameters = value("parameters", "fp32", size * NETWORKS[network].parameters, (1,))
-    where = {"device": None, "processor": None, "dequantization": None, "dataset": None}
+    where = {"device": None, "processor": None, "arithmetic": None, "dataset": None}
     return Part(model, network, "own", pd.DataFrame([where | parameters, *(where | more | row for row in rows)]))
 
 

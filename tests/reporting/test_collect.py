@@ -13,6 +13,7 @@ from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS, POWER, SES
 from tocompress.schemas.study import ARTIFACT, METRICS, PRUNING
 from tocompress.settings.jobs import AggregateJob, StudyDevice, StudyModel, StudyVariant
 from tocompress.tables import write_table
+from tocompress.vocabulary.arithmetic import ONCE
 from tocompress.vocabulary.metrics import accuracies
 
 _FP32 = StudyVariant(name="fp32")
@@ -130,7 +131,7 @@ def _score(metric, value):
 
 def _latency(variants, duration):
     rows = [
-        {"variant": v, "dequantization": "once", "input_id": "i0", "process": p, "order": 0, "start_s": 0.0,
+        {"variant": v, "arithmetic": ONCE, "input_id": "i0", "process": p, "order": 0, "start_s": 0.0,
          "duration_s": duration, "tokens": None, "warmup": False}
         for v in variants
         for p in (1, 2)
@@ -141,7 +142,7 @@ def _latency(variants, duration):
 def _memory(variants):
     return pd.DataFrame(
         [
-            {"variant": v, "dequantization": None if v == "control" else "once", "process": p, "phase": phase,
+            {"variant": v, "arithmetic": None if v == "control" else ONCE, "process": p, "phase": phase,
              "vm_hwm": 10, "rss": 10, "pss": 10, "uss": 10, "nvmap": None}
             for v in ("control", *variants)
             for p in (1, 2)
@@ -155,7 +156,7 @@ _PHASES = {"idle_before": (0.0, 2.0), "block": (2.0, 12.0), "idle_after": (13.0,
 
 def _windows(variants):
     rows = [
-        {"variant": v, "dequantization": "once", "process": p, "phase": phase, "start_s": start, "end_s": end,
+        {"variant": v, "arithmetic": ONCE, "process": p, "phase": phase, "start_s": start, "end_s": end,
          "runs": 5 if phase == "block" else None}
         for v in variants
         for p in (1, 2)
@@ -169,7 +170,7 @@ def _power(variants):
     seconds = np.arange(0, 15, 0.001)
     watts = np.where((seconds >= 2) & (seconds < 12), 5.0, 3.0)
     parts = [
-        pd.DataFrame({"time_s": seconds, "watt": watts}).assign(variant=v, dequantization="once", process=p)
+        pd.DataFrame({"time_s": seconds, "watt": watts}).assign(variant=v, arithmetic=ONCE, process=p)
         for v in variants
         for p in (1, 2)
     ]
@@ -179,7 +180,7 @@ def _power(variants):
 def _operations(variants):
     return pd.DataFrame(
         [
-            {"variant": v, "dequantization": "once", "operation": "c", "type": "Conv2D",
+            {"variant": v, "arithmetic": ONCE, "operation": "c", "type": "Conv2D",
              "operation_class": "convolution", "duration_s": 0.1, "run": run}
             for v in variants
             for run in (1, 2)

@@ -13,6 +13,7 @@ from scipy import special, stats
 from tocompress.measurement.statistics import Interval, mean_interval
 from tocompress.reporting.effects import Effect, Effects, Option, over_accuracies, over_models, percent
 from tocompress.reporting.study import full_size
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE
 
 
 def effect(*own: tuple[float, float, float]) -> Effect:
@@ -96,17 +97,17 @@ def test_a_change_is_shown_by_the_interval_over_models_or_by_every_model():
 def test_an_effect_is_that_of_the_table_under_each_dequantization(study):
     effects = Effects(study)
     assert effects.options("size", "q8") == [Option("q8")]
-    assert effects.options("latency", "q8") == [Option("q8", "every_inference"), Option("q8", "once")]
+    assert effects.options("latency", "q8") == [Option("q8", EVERY_INFERENCE), Option("q8", ONCE)]
     assert effects.options("latency", "p50") == [Option("p50")]
     rows = study[(study["variant"] == "q8") & (study["metric"] == "latency") & study["label"].isna()]
-    for mode in ("every_inference", "once"):
-        own = rows[rows["dequantization"] == mode].set_index("model")
+    for mode in (EVERY_INFERENCE, ONCE):
+        own = rows[rows["arithmetic"] == mode].set_index("model")
         found = effects.of("latency", Option("q8", mode), ["vgg_16"])
         assert found.mean == tuple(own.loc["vgg_16", ["ratio", "ratio_low", "ratio_high"]])
         everywhere = effects.of("latency", Option("q8", mode))
         assert set(everywhere.own) == set(own.index)
     assert effects.of("size", Option("q8"), []) is None
-    assert effects.of("energy", Option("q8", "once")) is None
+    assert effects.of("energy", Option("q8", ONCE)) is None
 
 
 def test_a_ratio_did_not_converge_where_its_value_or_that_of_fp32_did_not(study):
@@ -118,12 +119,12 @@ def test_a_ratio_did_not_converge_where_its_value_or_that_of_fp32_did_not(study)
         settled = study.assign(converged=study["converged"].mask(times, True))
         for variant, rows in unsettled.items():
             settled.loc[rows & settled["variant"].eq(variant), "converged"] = False
-        return Effects(settled).of("latency", Option("q8", "once")).unconverged
+        return Effects(settled).of("latency", Option("q8", ONCE)).unconverged
 
     assert unconverged() == 0
     assert unconverged(q8=of_one) == unconverged(fp32=of_one) == unconverged(fp32=of_one, q8=of_one) == 1
     assert unconverged(q8=of_one, fp32=times) == study.loc[times, "model"].nunique()
-    assert unconverged(fp32=times & study["dequantization"].eq("every_inference")) == 0
+    assert unconverged(fp32=times & study["arithmetic"].eq(EVERY_INFERENCE)) == 0
 
 
 def test_sizes_are_exact(study):
@@ -152,4 +153,4 @@ def test_changes_are_signed_and_stay_on_a_line(ratio, text):
 def test_only_the_first_device_counts(study):
     second = study[study["device"].notna()].assign(device="tx2", ratio=9.0)
     both = Effects(pd.concat([study, second], ignore_index=True))
-    assert both.of("latency", Option("q8", "once")) == Effects(study).of("latency", Option("q8", "once"))
+    assert both.of("latency", Option("q8", ONCE)) == Effects(study).of("latency", Option("q8", ONCE))

@@ -20,7 +20,7 @@ from tocompress.reporting.thresholds import largest_cuts
 from tocompress.schemas.study import STUDY
 from tocompress.settings.reporting import Plot
 from tocompress.tables import write_table
-from tocompress.vocabulary.titles import DEQUANTIZATION_NAMES
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE, in_print
 
 PLOT = Plot(dpi=60)
 
@@ -47,7 +47,7 @@ def saved(study, tmp_path_factory):
 def test_the_table_behind_a_figure_holds_rows_of_the_study(name, study, saved):
     read = pd.read_csv(saved / f"{name}.csv")
     assert len(read) > 0
-    columns = ["model", "variant", "device", "dequantization", "dataset", "metric", "label"]
+    columns = ["model", "variant", "device", "arithmetic", "dataset", "metric", "label"]
     filled = {column: "" for column in columns}
     both = read.fillna(filled).merge(study.fillna(filled), on=columns, how="left", validate="m:1")
     for number in ("value", "low", "high", "ratio", "ratio_low", "ratio_high"):
@@ -129,7 +129,7 @@ def test_an_empty_panel_and_the_caption_say_why(study):
 
 def test_captions_state_device_mode_intervals_and_observations(study):
     for name in ("fig13_quantization", "fig24_thresholds", "fig27_memory", "fig36_pruning_sizes", "fig41_combination"):
-        caption = figures.caption(name, study, Plot(dequantization="once"))
+        caption = figures.caption(name, study, Plot(arithmetic=ONCE))
         for part in ("Device: host (cpu, tensorflow)", "dequantized once", "95 % intervals", "n = "):
             assert part in caption
 
@@ -251,8 +251,8 @@ def test_real_weights_with_as_few_bits_stand_beside_the_zoos(build, study):
 
 def test_both_modes_of_dequantization_are_shown(study):
     drawing = figures.draw("fig28_dequantization", study, PLOT)
-    assert set(drawing.table["dequantization"]) == {"every_inference", "once"}
-    assert set(DEQUANTIZATION_NAMES.values()) <= set(texts(drawing.figure))
+    assert set(drawing.table["arithmetic"]) == {EVERY_INFERENCE, ONCE}
+    assert {in_print(EVERY_INFERENCE), in_print(ONCE)} <= set(texts(drawing.figure))
     assert "lower bound" in fig28_dequantization.caption(study, PLOT)
 
 

@@ -7,6 +7,7 @@ from made_up import aggregated, make_unavailable
 
 from tocompress.reporting.guidelines import GOALS, guidelines
 from tocompress.reporting.study import Part
+from tocompress.vocabulary.arithmetic import ONCE
 from tocompress.vocabulary.metrics import METRICS
 
 HALF, WITHIN = "at most half of the accuracy lost", "at most 5 % of the accuracy lost"
@@ -25,12 +26,12 @@ def part(
                 {
                     "variant": variant, "metric": metric, "value": value, "ratio": value, "ratio_low": low,
                     "ratio_high": high, "device": "host" if metric == "latency" else None,
-                    "dequantization": "once" if metric == "latency" else None,
+                    "arithmetic": ONCE if metric == "latency" else None,
                 }
             )  # fmt: skip
     table = pd.DataFrame(rows)
     if "device" not in table:
-        table = table.assign(device=None, dequantization=None)
+        table = table.assign(device=None, arithmetic=None)
     if build == "initial":
         table = pd.concat([table, pd.DataFrame([UNTRAINED | {"variant": name} for name in ("fp32", *variants)])])
         table = table.reset_index(drop=True)

@@ -21,8 +21,8 @@ def test_a_board_is_called_by_its_name_and_digests_are_left_out():
 
 
 def test_modes_of_dequantization_are_told_in_words():
-    assert summary({"settings/dequantization": "every_inference,once"}) == {
-        "dequantization": "every inference and once"
+    assert summary({"settings/arithmetic": "integer; float, dequantized once"}) == {
+        "arithmetic": "integer and float, dequantized once"
     }
 
 

@@ -13,6 +13,7 @@ from tocompress.reporting.study import Part, aggregate, artifact_rows, chains, c
 from tocompress.schemas.study import STUDY
 from tocompress.settings.jobs import StudyVariant
 from tocompress.tables import read_table, write_table
+from tocompress.vocabulary.arithmetic import ONCE
 from tocompress.vocabulary.metrics import METRICS
 from tocompress.vocabulary.variants import rank
 
@@ -27,7 +28,7 @@ LATENCY = Part(
     "tiny", "vgg_16", "zoo", device="host", processor="cpu", runtime="tensorflow",
     rows=pd.DataFrame(
         {
-            "variant": ["fp32", "q6"], "dequantization": "once", "metric": "latency", "unit": "ms",
+            "variant": ["fp32", "q6"], "arithmetic": ONCE, "metric": "latency", "unit": "ms",
             "value": [2.0, 3.0], "ratio": [1.0, 1.5], "basis": "measured", "converged": [True, False],
         }
     ),
@@ -70,7 +71,7 @@ def with_rows(**columns):
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ([LATENCY, LATENCY], "second value: tiny fp32 host once latency"),
+        ([LATENCY, LATENCY], "second value: tiny fp32 host float, dequantized once latency"),
         ([with_rows(metric="speed")], "no known metric"),
         ([with_rows(variant=["fp32", "q7"])], "no variant of this study"),
         ([with_rows(unit="s")], "unit"),
@@ -79,7 +80,7 @@ def with_rows(**columns):
         ([with_rows(basis="unavailable", value=np.nan)], "without a reason"),
         ([with_rows(value=[2.0, np.nan])], "neither a value nor unavailable: tiny q6"),
         ([with_rows(colour="red")], "colour"),
-        ([replace(LATENCY, dequantization="once")], "both by its part and by its rows"),
+        ([replace(LATENCY, arithmetic=ONCE)], "both by its part and by its rows"),
         ([replace(LATENCY, network="alexnet")], "alexnet"),
     ],
 )
@@ -116,7 +117,7 @@ def test_variants_are_told_apart_by_their_methods_whatever_they_are_called():
 
 
 def test_a_selection_holds_one_value_of_a_variant(study):
-    rows = select(study, *METRICS, dequantization="once")
+    rows = select(study, *METRICS, arithmetic=ONCE)
     assert not rows.duplicated(["model", "variant", "metric"]).any()
     assert {"bleu", "size", "latency"} <= set(rows["metric"])
-    assert set(rows["dequantization"].dropna()) == {"once"}
+    assert set(rows["arithmetic"].dropna()) == {ONCE}

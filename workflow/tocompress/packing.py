@@ -27,14 +27,27 @@ _PLANE_ALIGNMENT = 8  # bytes
 
 
 def stored_width(bits: int) -> int:
-    """The bits that a value of `bits` bits takes in storage. Raises StudyError outside 2..16."""
+    """Return the bits that a value of `bits` bits takes in storage. Raise StudyError outside 2..16.
+
+    >>> [stored_width(bits) for bits in (2, 3, 5, 6, 7, 9)]
+    [2, 4, 6, 6, 8, 16]
+    """
     if not 2 <= bits <= 16:
         raise StudyError(f"quantize: bits is {bits}; 2 to 16 can be stored")
     return next(width for width in WIDTHS if width >= bits)
 
 
 def pack(integers: Integers, bits: int) -> Integers:
-    """Integers 0 .. 2**bits - 1 of any shape as uint16 or uint8 of that shape, or below 7 bits as uint8 [planes, n]."""
+    """Return integers 0 .. 2**bits - 1 of any shape as uint16 or uint8 of that shape.
+
+    Below 7 bits, return them as uint8 [planes, n].
+
+    >>> packed = pack(np.arange(64), bits=6)
+    >>> packed.shape, packed.nbytes
+    ((3, 16), 48)
+    >>> unpack(packed, bits=6, size=64)[-3:]
+    array([61, 62, 63], dtype=uint8)
+    """
     width = stored_width(bits)
     if width >= 8:
         return integers.astype(np.uint16 if width == 16 else np.uint8, copy=False)
@@ -51,7 +64,7 @@ def pack(integers: Integers, bits: int) -> Integers:
 
 
 def unpack(packed: Integers, bits: int, size: int) -> Integers:
-    """The first `size` integers that `pack` stored, [size], of the dtype of `packed`."""
+    """Return the first `size` integers that `pack` stored, [size], of the dtype of `packed`."""
     width = stored_width(bits)
     blocks = packed
     if width == 6:

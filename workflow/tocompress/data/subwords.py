@@ -72,19 +72,31 @@ def _text(path: Path) -> str:
 
 
 def words(sentence: str) -> list[str]:
-    """The tokens between spaces; as in tensorflow/nmt, any other white space is part of a token."""
+    """Return the tokens between spaces. As in tensorflow/nmt, any other white space is part of a token.
+
+    >>> words("at  ten\\u00a0past")
+    ['at', 'ten\\xa0past']
+    """
     return [word for word in sentence.split(" ") if word]
 
 
 def decode(tokens: Sequence[str]) -> str:
-    """Join subwords to a sentence; as in tensorflow/nmt, a last word that is not finished is left out."""
+    """Join subwords to a sentence. As in tensorflow/nmt, a last word that is not finished is left out.
+
+    >>> decode(["zwan@@", "zig", "Uhr", "drei@@"])
+    'zwanzig Uhr'
+    """
     text = "".join(token.removesuffix(CONTINUED) if token.endswith(CONTINUED) else f"{token} " for token in tokens)
     finished, _, _ = text.rpartition(" ")
     return finished
 
 
 def joined(sentence: str) -> str:
-    """Join subwords that stand between spaces; as tensorflow/nmt does with references, an unfinished word stays."""
+    """Join subwords that stand between spaces. An unfinished word stays, as in tensorflow/nmt's references.
+
+    >>> joined("zwan@@ zig Uhr drei@@")
+    'zwanzig Uhr drei@@'
+    """
     return sentence.replace(f"{CONTINUED} ", "")
 
 

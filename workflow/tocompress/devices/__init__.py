@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tocompress.errors import StudyError
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE
 
 Record = dict[str, Any]
 
@@ -43,6 +44,10 @@ def understood(where: str) -> Iterator[None]:
             f"{where}: the agent's answer is not the one to this command ({type(error).__name__}: {str(error)[:200]});"
             " run the same command again"
         ) from error
+
+
+#: Arithmetics in the words of the agent's protocol.
+DEQUANTIZATIONS = {EVERY_INFERENCE: "every_inference", ONCE: "once"}
 
 
 class Agent(Protocol):

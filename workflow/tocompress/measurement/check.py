@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tocompress.devices import Agent, Record, answered, understood
+from tocompress.devices import DEQUANTIZATIONS, Agent, Record, answered, understood
 from tocompress.devices.clocks import unlocked
 from tocompress.devices.reach import reach
 from tocompress.errors import StudyError
 from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.settings.device import LocalDevice, SshDevice
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE
 
 _LEAST_DISK = 2_000_000_000  # bytes: the artifacts of a large network
 _LEAST_MEMORY = 1_000_000_000  # bytes: TensorFlow and a large network
@@ -190,7 +191,7 @@ def _send_probe(agent: Agent, device: LocalDevice | SshDevice, folder: Path) -> 
         "artifact": digests[artifact],
         "inputs": digests[inputs],
         "input_ids": [_PROBE_ID],
-        "dequantization": "every_inference",
+        "dequantization": DEQUANTIZATIONS[EVERY_INFERENCE],
         "processor": device.processor,
         "threads": device.threads,
         "warmup_runs": 1,

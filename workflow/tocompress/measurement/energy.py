@@ -118,7 +118,7 @@ def power_rows(
     """`power_mean` (W), `power_peak` (W) and `energy` (J an inference) above idle, of the sum of `rails`.
 
     The value is the mean over fresh processes, each of one block of the table `windows`; `ratio` is to fp32 under the
-    same dequantization, paired by process. Student's intervals of both are widened by what the steps of the sensors
+    same arithmetic, paired by process. Student's intervals of both are widened by what the steps of the sensors
     leave open: it does not average out over blocks that rest on the same readings.
 
     A block with a gap, or with power that no device takes, is left out; the row's reason says how many. Without any
@@ -131,13 +131,13 @@ def power_rows(
     accepted = {key: block for key, block in found.items() if refusals[key] is None}
     figures = pd.DataFrame(
         [block_figures([traces[key, rail] for rail in rails], block) for key, block in accepted.items()],
-        index=pd.MultiIndex.from_tuples(list(accepted), names=["variant", "dequantization", "process"]),
+        index=pd.MultiIndex.from_tuples(list(accepted), names=["variant", "arithmetic", "process"]),
         columns=Figures._fields,
     ).sort_index()
     noise = _quantization(chosen)
     return frame(
         row
-        for condition in dict.fromkeys((variant, dequantization) for variant, dequantization, _ in found)
+        for condition in dict.fromkeys((variant, arithmetic) for variant, arithmetic, _ in found)
         for row in _rows(
             condition,
             {key: block for key, block in accepted.items() if key[:2] == condition},
@@ -209,10 +209,10 @@ def _quantization(chosen: pd.DataFrame) -> float:
 
 
 def _traces(chosen: pd.DataFrame) -> dict[tuple[Key, str], Trace]:
-    groups = chosen.groupby(["variant", "dequantization", "process", "rail"], sort=False)
+    groups = chosen.groupby(["variant", "arithmetic", "process", "rail"], sort=False)
     return {
-        ((variant, dequantization, process), rail): Trace(rows["time_s"].to_numpy(), rows["watt"].to_numpy())
-        for (variant, dequantization, process, rail), rows in groups
+        ((variant, arithmetic, process), rail): Trace(rows["time_s"].to_numpy(), rows["watt"].to_numpy())
+        for (variant, arithmetic, process, rail), rows in groups
     }
 
 

@@ -52,7 +52,7 @@ _PERIOD = 0.001
 
 _ZONE = re.compile(r"(?:Z|[+-]\d\d(?::?\d\d)?)$")
 
-#: Variant, dequantization, process.
+#: Variant, arithmetic, process.
 Key = tuple[str, str, int]
 
 
@@ -186,7 +186,7 @@ def quality(power: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def _rail_quality(rail: str, samples: pd.DataFrame) -> dict[str, float]:
-    blocks = samples.groupby(["variant", "dequantization", "process"], sort=False)
+    blocks = samples.groupby(["variant", "arithmetic", "process"], sort=False)
     times_and_watts = [(block["time_s"].to_numpy(), block["watt"].to_numpy()) for _, block in blocks]
     found = pd.DataFrame(
         sampling_quality(time_s, watt, float(np.median(np.diff(time_s))) if rail == METER else _PERIOD)
@@ -199,9 +199,7 @@ def _rail_quality(rail: str, samples: pd.DataFrame) -> dict[str, float]:
 def blocks(windows: pd.DataFrame) -> dict[Key, Block]:
     """The power blocks of the table `windows`, in its order; raises StudyError where a phase is missing."""
     found: dict[Key, Block] = {}
-    for (variant, dequantization, process), rows in windows.groupby(
-        ["variant", "dequantization", "process"], sort=False
-    ):
+    for (variant, arithmetic, process), rows in windows.groupby(["variant", "arithmetic", "process"], sort=False):
         phases = rows.set_index("phase")
         try:
             idle_before, busy, idle_after = (
@@ -209,9 +207,9 @@ def blocks(windows: pd.DataFrame) -> dict[Key, Block]:
                 for phase in ("idle_before", "block", "idle_after")
             )
         except KeyError as error:
-            raise StudyError(f"windows: {variant}, {dequantization}, process {process} lacks {error}") from error
+            raise StudyError(f"windows: {variant}, {arithmetic}, process {process} lacks {error}") from error
         runs = int(phases.at["block", "runs"])
-        found[str(variant), str(dequantization), int(process)] = Block(idle_before, busy, idle_after, runs)
+        found[str(variant), str(arithmetic), int(process)] = Block(idle_before, busy, idle_after, runs)
     return found
 
 
@@ -328,12 +326,12 @@ def meter_samples(meter: pd.DataFrame, windows: pd.DataFrame, offset_s: float) -
     times, watts = meter["unix_s"].to_numpy() - offset_s, meter["watt"].to_numpy()
     spans = {key: block.span for key, block in blocks(windows).items()}
     parts = []
-    for (variant, dequantization, process), (start, end) in spans.items():
+    for (variant, arithmetic, process), (start, end) in spans.items():
         if not ((times > start) & (times < end)).any():
             continue
         first, last = max(np.searchsorted(times, start, "right") - 1, 0), np.searchsorted(times, end, "left")
         readings = {"time_s": times[first : last + 1], "watt": watts[first : last + 1], "rail": METER}
-        parts.append(pd.DataFrame(readings).assign(variant=variant, dequantization=dequantization, process=process))
+        parts.append(pd.DataFrame(readings).assign(variant=variant, arithmetic=arithmetic, process=process))
     if not parts:
         ends = min(start for start, _ in spans.values()), max(end for _, end in spans.values())
         begin, finish = (pd.Timestamp(moment + offset_s, unit="s", tz="UTC") for moment in ends)

@@ -33,17 +33,17 @@ _COUNTS = ("tokens", "vm_hwm", "rss", "pss", "uss", "nvmap", "runs")
 
 @dataclass(frozen=True)
 class Block:
-    """One block of a session: a fresh process. A control worker has neither artifact nor dequantization."""
+    """One block of a session: a fresh process. A control worker has neither artifact nor arithmetic."""
 
     kind: Kind
     variant: str
-    dequantization: str | None
+    arithmetic: str | None
     process: int
     order: int
 
     def __str__(self) -> str:
         what = {"operations": "operations of ", "power": "power of "}.get(self.kind, "")
-        how = f", dequantized {self.dequantization.replace('_', ' ')}" if self.dequantization else ""
+        how = f", {self.arithmetic}" if self.arithmetic else ""
         return f"round {self.process}: {what}{self.variant}{how}"
 
 
@@ -84,7 +84,7 @@ class Recorder:
                         self._add("power", block, {"time_s": samples["time_s"], "watt": samples["watt"], "rail": rail})
                 case "outputs":
                     for input_id, digest in content["digests"].items():
-                        self._outputs[block.variant, str(block.dequantization), input_id].add(digest)
+                        self._outputs[block.variant, str(block.arithmetic), input_id].add(digest)
                 case "end":
                     self.loads.append(content["load"])
 
@@ -106,7 +106,7 @@ class Recorder:
         return all(len(found) == 1 for found in self._outputs.values())
 
     def _add(self, table: str, block: Block, columns: Record) -> None:
-        place = {"variant": block.variant, "dequantization": block.dequantization, "process": block.process}
+        place = {"variant": block.variant, "arithmetic": block.arithmetic, "process": block.process}
         part = pd.DataFrame(columns).assign(**place)
         pa.Table.from_pandas(part[RECORDED[table].names], RECORDED[table])  # or it would be found out in the end
         self._parts[table].append(part)

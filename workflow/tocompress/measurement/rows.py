@@ -17,17 +17,17 @@ from tocompress.vocabulary.variants import BASELINE
 
 _NO_RATIO = Interval(float("nan"), None, None)
 
-_SCHEMA = pa.schema([STUDY.field(name) for name in ("variant", "dequantization", *VALUE)])
+_SCHEMA = pa.schema([STUDY.field(name) for name in ("variant", "arithmetic", *VALUE)])
 
 
 def conditions(values: pd.Series[Any] | pd.DataFrame) -> list[Condition]:
-    """Variant and dequantization of an index that starts with them, in order, without the control worker."""
+    """Variant and arithmetic of an index that starts with them, in order, without the control worker."""
     pairs = dict.fromkeys((variant, mode) for variant, mode, *_ in values.index)
     return [(variant, mode) for variant, mode in pairs if variant != CONTROL]
 
 
 def ratio_to_baseline(values: pd.Series[Any], condition: Condition, level: float) -> Interval:
-    """To fp32 under the same dequantization, over the processes that both have."""
+    """To fp32 with the same arithmetic, over the processes that both have."""
     baseline = (BASELINE, condition[1])
     if baseline not in conditions(values):
         return _NO_RATIO
@@ -49,7 +49,7 @@ def measured(
 ) -> dict[str, Any]:
     return {
         "variant": condition[0],
-        "dequantization": condition[1],
+        "arithmetic": condition[1],
         "metric": metric,
         "label": label,
         "unit": METRICS[metric].unit,
@@ -70,7 +70,7 @@ def measured(
 def unavailable(condition: Condition, metric: str, reason: str) -> dict[str, Any]:
     return {
         "variant": condition[0],
-        "dequantization": condition[1],
+        "arithmetic": condition[1],
         "metric": metric,
         "unit": METRICS[metric].unit,
         "basis": "unavailable",

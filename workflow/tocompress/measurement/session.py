@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pandas as pd
 
-from tocompress.devices import Agent, AgentFailed, ConnectionLost, Record, answered, understood
+from tocompress.devices import DEQUANTIZATIONS, Agent, AgentFailed, ConnectionLost, Record, answered, understood
 from tocompress.devices.clocks import unlocked
 from tocompress.errors import StudyError
 from tocompress.files import digest
@@ -85,7 +85,7 @@ def measure(
 ) -> dict[str, pd.DataFrame]:
     """Run the session; its tables are those of `schemas.benchmark.RECORDED`.
 
-    Rounds hold a fresh process of every variant under every dequantization, in random order, and a control worker.
+    Rounds hold a fresh process of every variant under every arithmetic, in random order, and a control worker.
     After `settings.processes` rounds there are more of those variants only whose times the stopping rule is not
     content with, and of the uncompressed one they are compared with. Then come a profiled block and, on a device with
     a sensor, rounds of blocks whose power is sampled. Rows of the same process number may be paired across variants.
@@ -127,7 +127,7 @@ class _Session:
         self._recorder = Recorder()
         self._random = np.random.default_rng(settings.seed)
         self._conditions: list[Condition] = [
-            (variant, mode) for variant in subject.artifacts for mode in settings.dequantization
+            (variant, mode) for variant in subject.artifacts for mode in settings.arithmetic
         ]
         self._sampled_rails: list[str] = []
         self._done = 0
@@ -168,7 +168,7 @@ class _Session:
         }
 
     def outputs(self) -> dict[str, dict[str, np.ndarray]]:
-        mode = self._settings.dequantization[0]
+        mode = self._settings.arithmetic[0]
         found = {}
         for variant in self._subject.artifacts:
             command = self._command("outputs", variant, mode) | {
@@ -271,7 +271,7 @@ class _Session:
 
     def _measure(self, block: Block) -> None:
         self._report(self._done, max(self._total, self._done + 1), str(block))
-        command = self._command(block.kind, block.variant, block.dequantization)
+        command = self._command(block.kind, block.variant, block.arithmetic)
         try:
             records = self._records(command, str(block))
             with self._understood(str(block)):
@@ -300,7 +300,7 @@ class _Session:
             "artifact": None if kind == "control" else digests[f"artifact/{variant}"],
             "inputs": digests["inputs"],
             "input_ids": self._subject.input_ids,
-            "dequantization": mode,
+            "dequantization": DEQUANTIZATIONS[mode] if mode else None,
             "processor": self._device.processor,
             "threads": self._device.threads,
             "warmup_runs": settings.warmup_runs,
@@ -406,6 +406,6 @@ def _text(value: Any) -> str | None:
         case bool():
             return str(value).lower()
         case tuple() | list():
-            return ",".join(map(str, value))
+            return "; ".join(map(str, value))
         case _:
             return str(value)

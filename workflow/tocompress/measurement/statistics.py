@@ -32,10 +32,13 @@ class Change(NamedTuple):
 
 
 def median_interval(samples: Sequence[float] | np.ndarray, level: float = LEVEL) -> Interval:
-    """The median of independent samples, with bounds by ranks: no distribution is assumed.
+    """Return the median of independent samples, with bounds by ranks. No distribution is assumed.
 
     The bounds are the l-th smallest and l-th largest sample, with the largest l that leaves at most (1 - level) / 2 of
-    the binomial distribution on either side; at 95 % they exist from 6 samples on.
+    the binomial distribution on either side. At 95 % they exist from 6 samples on.
+
+    >>> median_interval([3, 1, 2, 5, 4, 6])
+    Interval(value=3.5, low=1.0, high=6.0)
     """
     ordered = np.sort(np.asarray(samples, dtype=float))
     value = float(np.median(ordered))
@@ -46,7 +49,11 @@ def median_interval(samples: Sequence[float] | np.ndarray, level: float = LEVEL)
 
 
 def mean_interval(values: Sequence[float] | np.ndarray, level: float = LEVEL) -> Interval:
-    """The mean of independent values with Student's interval; no interval for fewer than two."""
+    """Return the mean of independent values with Student's interval. Fewer than two have no interval.
+
+    >>> mean_interval([1.0])
+    Interval(value=1.0, low=None, high=None)
+    """
     observed = np.asarray(values, dtype=float)
     if len(observed) == 0:
         raise ValueError("no observation to average")

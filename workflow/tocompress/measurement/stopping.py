@@ -36,13 +36,13 @@ from tocompress.measurement.statistics import (
 from tocompress.schemas.benchmark import RECORDED
 from tocompress.vocabulary.levels import LEVEL, TARGET
 
-#: Variant, dequantization.
+#: Variant, arithmetic.
 Condition = tuple[str, str]
 
 #: A change of the machine counts where chance makes one as clear less often than this.
 SIGNIFICANCE = 0.01
 
-_CONDITION = ["variant", "dequantization"]
+_CONDITION = ["variant", "arithmetic"]
 _INPUT = [*_CONDITION, "input_id"]
 _PROCESS = [*_INPUT, "process"]
 
@@ -84,8 +84,8 @@ def unfinished(latency: pd.DataFrame, rule: Rule) -> set[Condition]:
         or not within(rule.target, process_widths(observed, spread, rule.level))
     }
     samples_differ = {
-        (variant, dequantization)
-        for (variant, dequantization, _), durations in _grouped(timed, _INPUT, "duration_s")
+        (variant, arithmetic)
+        for (variant, arithmetic, _), durations in _grouped(timed, _INPUT, "duration_s")
         if len(durations) < rule.minimum_samples
         or not converged(median_interval(durations, rule.level), rule.target)
         or not converged(batch_interval(durations, rule.level), rule.target)
@@ -189,7 +189,7 @@ def _diagnosis(
     level: float,
     target: float,
 ) -> dict[str, Any]:
-    variant, dequantization, input_id = key
+    variant, arithmetic, input_id = key
     durations, medians = samples["duration_s"].to_numpy(dtype=float), blocks["median_s"].to_numpy(dtype=float)
     one_input = input_id != _ALL
     widths = process_widths(medians, spread, level)
@@ -201,7 +201,7 @@ def _diagnosis(
     reason = unsteady or _too_wide(widths, len(medians), len(durations), target)
     return {
         "variant": variant,
-        "dequantization": dequantization,
+        "arithmetic": arithmetic,
         "input_id": input_id if one_input else None,
         "n": len(durations),
         "processes": len(medians),

@@ -26,7 +26,7 @@ def latency_rows(latency: pd.DataFrame, level: float = LEVEL, target: float = TA
     """`latency` (ms) and, where tokens were generated, `latency_per_token` (ms): of each input, and of all (no label).
 
     The value is the mean over fresh processes of each process's median, with Student's interval; `ratio` is to fp32
-    under the same dequantization, paired by process. Every process ran each input equally often, so that the medians
+    with the same arithmetic, paired by process. Every process ran each input equally often, so that the medians
     over all inputs are medians of the same mixture. `converged` and `reason` are those of `stopping.diagnose`.
     """
     timed = latency[~latency["warmup"].astype(bool)]
@@ -45,7 +45,7 @@ def _latency_rows(metric: str, samples: pd.DataFrame, level: float, target: floa
     groups: list[tuple[str | None, pd.DataFrame]] = [(None, samples)]
     groups += [(str(input_id), group) for input_id, group in samples.groupby("input_id", sort=False)]
     for label, group in groups:
-        by_process = group.groupby(["variant", "dequantization", "process"])["duration_s"]
+        by_process = group.groupby(["variant", "arithmetic", "process"])["duration_s"]
         medians, counts = 1000 * by_process.median(), by_process.size()
         for condition in conditions(medians):
             of_processes = medians[condition]
@@ -66,11 +66,11 @@ def _latency_rows(metric: str, samples: pd.DataFrame, level: float, target: floa
 
 
 def _verdicts(samples: pd.DataFrame, level: float, target: float) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """`converged` and `reason` by variant, dequantization and input (None: all)."""
+    """`converged` and `reason` by variant, arithmetic and input (None: all)."""
     diagnostics = diagnose(samples, level, target).astype(object)
     rows = diagnostics.where(diagnostics.notna(), None).to_dict("records")
     return {
-        (row["variant"], row["dequantization"], row["input_id"]): {key: row[key] for key in ("converged", "reason")}
+        (row["variant"], row["arithmetic"], row["input_id"]): {key: row[key] for key in ("converged", "reason")}
         for row in rows
     }
 
@@ -87,7 +87,7 @@ def memory_rows(
     """
     peak_bytes = memory["vm_hwm"] + memory["nvmap"] if processor == "gpu" else memory["vm_hwm"]
     peaks = memory.assign(peak=peak_bytes).pivot(
-        index=["variant", "dequantization", "process"], columns="phase", values="peak"
+        index=["variant", "arithmetic", "process"], columns="phase", values="peak"
     )
     if peaks.isna().to_numpy().any():
         reason = _why_no_peaks(memory)
@@ -121,7 +121,7 @@ def _why_no_peaks(memory: pd.DataFrame) -> str:
 def _over_control(peak: pd.Series[float]) -> pd.Series[float]:
     """Return how far each model's peak is over the peak of the control worker of the same process number."""
     of_control = peak.index.get_level_values("variant") == CONTROL
-    control = peak[of_control].droplevel(["variant", "dequantization"])
+    control = peak[of_control].droplevel(["variant", "arithmetic"])
     models = peak[~of_control].astype(float)
     return models - control.reindex(models.index.get_level_values("process")).to_numpy(dtype=float)
 
@@ -133,7 +133,7 @@ def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float
     process. The share of dequantization is a lower bound: what the runtime spends on reordering weights that it does
     not know to be constant hides inside the convolutions.
     """
-    keys = ["variant", "dequantization", "run"]
+    keys = ["variant", "arithmetic", "run"]
     seconds = operations.pivot_table(
         index=keys, columns="operation_class", values="duration_s", aggfunc="sum", fill_value=0.0
     )
@@ -158,5 +158,5 @@ def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float
 
 def unavailable_rows(latency: pd.DataFrame, part: str, reason: str) -> pd.DataFrame:
     """The metrics of a part of a session (memory, operations, power), of every variant timed, as unavailable."""
-    conditions = latency[["variant", "dequantization"]].drop_duplicates().itertuples(index=False, name=None)
+    conditions = latency[["variant", "arithmetic"]].drop_duplicates().itertuples(index=False, name=None)
     return frame(unavailable(condition, metric, reason) for condition in conditions for metric in _METRICS[part])

@@ -12,6 +12,7 @@ import pandas as pd
 
 from tocompress.measurement.statistics import Interval, mean_interval, ratio_interval
 from tocompress.reporting.study import controls, devices, variants, whole
+from tocompress.vocabulary.arithmetic import ARITHMETICS, in_print
 from tocompress.vocabulary.levels import LEVEL
 from tocompress.vocabulary.metrics import ACCURACY, COUNTED, JUDGES
 from tocompress.vocabulary.variants import BASELINE
@@ -21,8 +22,6 @@ ACCURACY_OF_ALL = "accuracy"
 
 _BOUNDED = frozenset({*ACCURACY, ACCURACY_OF_ALL})
 PERFECT = {"fraction": 1.0, "score": 100.0}  # what a model that makes no mistake scores, by unit
-
-_MODES = {"every_inference": "dequantized at every inference", "once": "dequantized once"}
 
 
 @dataclass(frozen=True)
@@ -59,12 +58,12 @@ class Option:
     """A variant and how its weights are dequantized, None where none are quantized or that does not matter."""
 
     variant: str
-    dequantization: str | None = None
+    arithmetic: str | None = None
 
     @property
     def mode(self) -> str:
         """How quantized weights are dequantized, in words; empty without any."""
-        return _MODES[self.dequantization] if self.dequantization else ""
+        return in_print(self.arithmetic) if self.arithmetic else ""
 
     def __str__(self) -> str:
         return ", ".join(filter(None, [self.variant, self.mode]))
@@ -82,7 +81,7 @@ class Effects:
         self.variants = [name for name in variants(study) if name not in left_out]
         compared = rows[rows["ratio"].notna() & rows["variant"].ne(BASELINE)]
         self._rows = {}
-        for (metric, variant, mode), group in compared.groupby(["metric", "variant", "dequantization"], dropna=False):
+        for (metric, variant, mode), group in compared.groupby(["metric", "variant", "arithmetic"], dropna=False):
             # Without quantized weights the last mode, the runtime's default, stands for all.
             told = mode if group["bits"].notna().all() and not pd.isna(mode) else None
             self._rows[metric, variant, told] = group.to_dict("records")
@@ -95,14 +94,14 @@ class Effects:
         }
 
     def options(self, metric: str, variant: str) -> list[Option]:
-        """The ways to run a variant that `metric` tells apart: one, or for quantized weights one a dequantization."""
-        return [Option(variant, mode) for mode in (None, *_MODES) if (metric, variant, mode) in self._rows]
+        """Return the ways to run a variant that `metric` tells apart: one, or one an arithmetic."""
+        return [Option(variant, mode) for mode in (None, *ARITHMETICS) if (metric, variant, mode) in self._rows]
 
     def of(self, metric: str, option: Option, models: Collection[str] | None = None) -> Effect | None:
         """The effect over those of `models` (all, where None) that have a ratio; None where there is none."""
         rows = [
             row
-            for row in self._rows.get((metric, option.variant, option.dequantization), [])
+            for row in self._rows.get((metric, option.variant, option.arithmetic), [])
             if models is None or row["model"] in models
         ]
         if not rows:
@@ -204,7 +203,7 @@ def _own(metric: str, row: dict[Any, Any]) -> Interval:
 
 def _measurement(row: dict[Any, Any]) -> tuple[Any, ...]:
     """What a row is a value of, whatever its variant."""
-    return row["metric"], row["model"], str(row["dequantization"])
+    return row["metric"], row["model"], str(row["arithmetic"])
 
 
 def _unconverged(row: dict[Any, Any]) -> bool:

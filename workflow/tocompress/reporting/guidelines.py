@@ -45,7 +45,7 @@ _UNKNOWN = "accuracy unknown"
 class Recommendation:
     """What to choose among models of one kind under one condition, or why nothing can be recommended.
 
-    `effects` holds what it does to every goal, a text for each dequantization that matters, none where that is unknown
+    `effects` holds what it does to every goal, a text for each arithmetic that matters, none where that is unknown
     (for accuracy: why); it is empty where nothing is chosen.
     """
 
@@ -157,7 +157,7 @@ class _Adviser:
         )
 
     def _of_every_goal(self, choice: Option, members: Sequence[str]) -> dict[str, dict[Option, Effect]]:
-        """The effects of a choice on each goal, one for each dequantization that the goal's metric tells apart."""
+        """The effects of a choice on each goal, one for each arithmetic that the goal's metric tells apart."""
         found: dict[str, dict[Option, Effect]] = {}
         for goal, metric in GOALS.items():
             options = self._effects.options(metric, choice.variant)

@@ -24,7 +24,7 @@ _SUMMARY = {
     "TensorFlow": ("device/tensorflow",),
     "Python": ("device/python",),
     "NumPy": ("device/numpy",),
-    "dequantization": ("settings/dequantization",),
+    "arithmetic": ("settings/arithmetic",),
     "fresh processes": ("settings/processes",),
     "power": ("power/unavailable",),
 }
@@ -58,8 +58,8 @@ def summary(facts: Mapping[str, str]) -> dict[str, str]:
         told = next((facts[key] for key in keys if facts.get(key)), "")
         if name == "memory" and told.isdigit():
             told = quantity(float(told), "byte")
-        elif name == "dequantization":
-            told = told.replace("_", " ").replace(",", " and ")
+        elif name == "arithmetic":
+            told = told.replace(";", " and")
         if told:
             shown[name] = told
     return shown

@@ -50,7 +50,7 @@ class Measured:
 
 
 class Quantities:
-    """The values of a study, by model, variant, metric, label and mode of dequantization."""
+    """The values of a study, by model, variant, metric, label and arithmetic."""
 
     def __init__(self, study: pd.DataFrame, settings: ClaimsJob) -> None:
         self._settings = settings
@@ -61,7 +61,7 @@ class Quantities:
         )
         rows = rows.astype(object).where(rows.notna(), None)
         self._rows = {
-            (row["model"], row["variant"], row["metric"], row["label"], row["dequantization"]): row
+            (row["model"], row["variant"], row["metric"], row["label"], row["arithmetic"]): row
             for row in rows.to_dict("records")
         }
         networks = study.drop_duplicates("model").set_index("model")["network"]
@@ -150,7 +150,7 @@ class Quantities:
 
     def _value(self, model: str, variant: str, metric: str, label: str | None, claim: Claim) -> dict[str, Any]:
         """Return the row of a value, empty where there is none."""
-        keys = [(model, variant, metric, label, mode) for mode in (claim.dequantization, None)]
+        keys = [(model, variant, metric, label, mode) for mode in (claim.arithmetic, None)]
         return next((self._rows[key] for key in keys if key in self._rows), {})
 
     def _why(self, claim: Claim, model: str, variant: str, row: Mapping[str, Any]) -> str:

@@ -55,7 +55,7 @@ VERDICTS = {
 
 _TABLE_1 = "table1_models"
 #: Columns of the table of all values: what one looks for first, and what other columns or sections tell.
-_FIRST = ("model", "variant", "metric", "label", "value", "ratio", "dequantization")
+_FIRST = ("model", "variant", "metric", "label", "value", "ratio", "arithmetic")
 _LEFT_OUT = ("network", "methods", "bits", "granularity", "level")
 
 _BUILDS = {"zoo": "reduced", "published": "published", "own": "own", "initial": "initial"}

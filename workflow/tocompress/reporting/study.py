@@ -20,11 +20,11 @@ _FULL_SIZE = 0.9  # of the published parameters
 
 _COLUMNS: list[str] = STUDY.names
 
-_SHARED = ("model", "network", "build", "variant", "device", "processor", "runtime", "dequantization", "dataset")
+_SHARED = ("model", "network", "build", "variant", "device", "processor", "runtime", "arithmetic", "dataset")
 
 _FACTS = ["variant", "methods", "bits"]
 
-_KEY = ["model", "variant", "device", "dequantization", "dataset", "metric", "label"]
+_KEY = ["model", "variant", "device", "arithmetic", "dataset", "metric", "label"]
 
 _DTYPES = {pa.string(): "str", pa.float64(): "float64", pa.int64(): "Int64", pa.bool_(): "boolean"}
 
@@ -34,7 +34,7 @@ class Part:
     """Rows of one source, and what all of them have in common.
 
     `rows` holds columns of the schema `study`; those it lacks are taken from here, or null. A field that differs from
-    row to row (`variant` and `dequantization` of a benchmark) is left None here.
+    row to row (`variant` and `arithmetic` of a benchmark) is left None here.
     """
 
     model: str
@@ -45,7 +45,7 @@ class Part:
     device: str | None = None
     processor: str | None = None
     runtime: str | None = None
-    dequantization: str | None = None
+    arithmetic: str | None = None
     dataset: str | None = None
 
 
@@ -173,12 +173,14 @@ def full_size(study: pd.DataFrame) -> set[str]:
     return set(counts.loc[counts["value"] >= _FULL_SIZE * published, "model"])
 
 
-def select(study: pd.DataFrame, *metrics: str, dequantization: str) -> pd.DataFrame:
-    """The rows of `metrics` that stand for a whole variant, on the table's first device, under one mode of
-    dequantization; rows without device or mode (sizes, accuracies) are kept."""
+def select(study: pd.DataFrame, *metrics: str, arithmetic: str) -> pd.DataFrame:
+    """Return the rows of `metrics` that stand for a whole variant, on the table's first device, with one arithmetic.
+
+    Rows without device or arithmetic (sizes, accuracies) are kept.
+    """
     rows = whole(study, *metrics)
     rows = rows[rows["device"].isna() | rows["device"].isin(devices(study)[:1])]
-    return rows[rows["dequantization"].isna() | (rows["dequantization"] == dequantization)]
+    return rows[rows["arithmetic"].isna() | (rows["arithmetic"] == arithmetic)]
 
 
 def _tidy(part: Part) -> pd.DataFrame:
@@ -223,7 +225,7 @@ def _rank(row: dict[str, Any]) -> tuple[Any, ...]:
         row["model"],
         rank(row["variant"], row["methods"], row["bits"]),
         text("device"),
-        text("dequantization"),
+        text("arithmetic"),
         text("dataset"),
         list(METRICS).index(row["metric"]),
         text("label"),

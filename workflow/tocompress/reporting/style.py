@@ -198,7 +198,11 @@ _SCALES = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "Â
 
 
 def quantity(value: float, unit: str) -> str:
-    """A value with three digits and its unit, short: 16.9 MB, 1.24 G, 83.2 ms, 74.1 %."""
+    """Return a value with three digits and its unit, short.
+
+    >>> quantity(16_900_000, "byte"), quantity(83.2, "ms"), quantity(0.741, "fraction")
+    ('16.9 MB', '83.2 ms', '74.1 %')
+    """
     if pd.isna(value):
         return "n/a"
     if unit == "fraction":
@@ -213,7 +217,11 @@ def quantity(value: float, unit: str) -> str:
 
 
 def digits(value: float, significant: int = 3) -> str:
-    """A number with that many significant digits and no exponent."""
+    """Return a number with that many significant digits and no exponent.
+
+    >>> digits(1234.5), digits(0.01234)
+    ('1,230', '0.0123')
+    """
     if value == 0:
         return "0"
     decimals = significant - 1 - math.floor(math.log10(abs(value)))

@@ -19,7 +19,7 @@ def _of_a_session(name: str, **columns: Any) -> pa.Schema:
 LATENCY = _of_a_session(
     "latency",
     variant=(TEXT, ""),
-    dequantization=(TEXT, "every_inference or once"),
+    arithmetic=(TEXT, "how quantized operations compute"),
     input_id=(TEXT, ""),
     process=(COUNT, "number of the fresh process, and of the randomised round"),
     order=(COUNT, "place within the round"),
@@ -33,7 +33,7 @@ LATENCY = _of_a_session(
 MEMORY = _of_a_session(
     "memory",
     variant=(TEXT, "'control' is a worker without a model"),
-    dequantization=(TEXT, "every_inference or once; null for the control worker"),
+    arithmetic=(TEXT, "how quantized operations compute; null for the control worker"),
     process=(COUNT, "number of the fresh process"),
     phase=(TEXT, "start, loaded, first, last"),
     vm_hwm=(COUNT, "byte, highest since the phase before"),
@@ -47,7 +47,7 @@ MEMORY = _of_a_session(
 POWER = _of_a_session(
     "power",
     variant=(TEXT, ""),
-    dequantization=(TEXT, "every_inference or once"),
+    arithmetic=(TEXT, "how quantized operations compute"),
     process=(COUNT, "number of the fresh process"),
     time_s=(FLOAT, "s, monotonic clock"),
     rail=(TEXT, ""),
@@ -58,7 +58,7 @@ POWER = _of_a_session(
 WINDOWS = _of_a_session(
     "windows",
     variant=(TEXT, ""),
-    dequantization=(TEXT, "every_inference or once"),
+    arithmetic=(TEXT, "how quantized operations compute"),
     process=(COUNT, "number of the fresh process"),
     phase=(TEXT, "idle_before, block, idle_after"),
     start_s=(FLOAT, "s, monotonic clock"),
@@ -70,7 +70,7 @@ WINDOWS = _of_a_session(
 OPERATIONS = _of_a_session(
     "operations",
     variant=(TEXT, ""),
-    dequantization=(TEXT, "every_inference or once"),
+    arithmetic=(TEXT, "how quantized operations compute"),
     operation=(TEXT, "name in the graph"),
     type=(TEXT, "TensorFlow operation type"),
     operation_class=(TEXT, "the study's class"),
@@ -82,7 +82,7 @@ OPERATIONS = _of_a_session(
 DIAGNOSTICS = _of_a_session(
     "diagnostics",
     variant=(TEXT, ""),
-    dequantization=(TEXT, "every_inference or once"),
+    arithmetic=(TEXT, "how quantized operations compute"),
     input_id=(TEXT, "null: all inputs"),
     n=(COUNT, "timed runs"),
     processes=(COUNT, "fresh processes"),

@@ -155,7 +155,7 @@ VALUE = {
     "ratio_low": (FLOAT, "to fp32, paired"),
     "ratio_high": (FLOAT, "to fp32, paired"),
     "converged": (FLAG, "the interval reached its target width"),
-    "basis": (TEXT, "measured, predicted or unavailable"),
+    "basis": (TEXT, "measured, estimated or unavailable"),
     "reason": (TEXT, "why a value is unavailable or not converged"),
 }
 
@@ -177,7 +177,7 @@ STUDY = schema(
     device=(TEXT, ""),
     processor=(TEXT, "cpu or gpu"),
     runtime=(TEXT, ""),
-    dequantization=(TEXT, "every_inference or once"),
+    arithmetic=(TEXT, "how quantized operations compute"),
     dataset=(TEXT, ""),
     **VALUE,
 )

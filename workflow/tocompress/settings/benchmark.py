@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from tocompress.settings.base import ONCE, Count, Settings
 
-Dequantization = Literal["every_inference", "once"]
+Arithmetic = Literal["float, dequantized at every inference", "float, dequantized once"]
 
 
 class Inputs(Settings):
@@ -31,10 +31,10 @@ class PowerBlocks(Settings):
 class Benchmark(Settings):
     """How a measurement runs; see `measurement.session`."""
 
-    dequantization: Annotated[tuple[Dequantization, ...], ONCE] = Field(
-        ("every_inference", "once"),
+    arithmetic: Annotated[tuple[Arithmetic, ...], ONCE] = Field(
+        ("float, dequantized at every inference", "float, dequantized once"),
         min_length=1,
-        description="when integers become floats; each that is named is measured",
+        description="how a quantized operation computes; each entry is measured",
     )
     inputs: Inputs = Field(Inputs(), description="what is timed")
     processes: int = Field(5, ge=2, description="fresh processes, hence randomised rounds, of each variant at least")

@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, model_validator
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS, Network
 from tocompress.settings.base import Name, Settings, Share, check_keys
-from tocompress.settings.benchmark import Dequantization
+from tocompress.settings.benchmark import Arithmetic
 from tocompress.vocabulary.metrics import ACCURACY, METRICS
 from tocompress.vocabulary.operations import OPERATION_CLASSES
 from tocompress.vocabulary.variants import BASELINE, Variant
@@ -72,7 +72,7 @@ class Claim(Settings):
         description="over the networks; `each`: it holds of every one; `spread`: the largest less the smallest;"
         " `difference`: the first less the second",
     )
-    dequantization: Dequantization = "every_inference"
+    arithmetic: Arithmetic = "float, dequantized at every inference"
     inconsistent_with: tuple[str, ...] = Field((), description="claims that cannot hold beside this one")
 
     @model_validator(mode="after")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from tocompress.settings.base import Settings
+from tocompress.settings.benchmark import Arithmetic
 
 
 class Plot(Settings):
     """How figures are drawn."""
 
     dpi: int = Field(200, ge=50, le=1200, description="dots per inch of the PNG files")
-    dequantization: Literal["every_inference", "once"] = Field(
-        "every_inference", description="the one that figures show where they show just one"
+    arithmetic: Arithmetic = Field(
+        "float, dequantized at every inference", description="the one that figures show where they show just one"
     )
 
 

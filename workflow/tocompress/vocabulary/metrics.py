@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-BASES = ("measured", "predicted", "unavailable")
+BASES = ("measured", "estimated", "unavailable")
 
 Task = Literal["classification", "translation"]
 

@@ -1,4 +1,4 @@
-"""The names of networks and modes in print."""
+"""The names of networks in print."""
 
 from __future__ import annotations
 
@@ -15,5 +15,3 @@ NETWORK_NAMES = {
     "mobilenet_v1": "MobileNet",
     "gnmt": "GNMT",
 }
-
-DEQUANTIZATION_NAMES = {"every_inference": "dequantized at every inference", "once": "dequantized once, while loading"}

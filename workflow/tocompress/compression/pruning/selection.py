@@ -15,13 +15,19 @@ Ranking = Literal["global", "layerwise"]
 
 
 def select(importance: Scores, channels: Channels, share: float, ranking: Ranking, floor: int, round_to: int) -> Mask:
-    """Which channels stay, bool [N], when `share` of them is removed.
+    """Return the channels that stay, bool [N], when `share` of them is removed.
 
     `global` removes the lowest of all, `layerwise` the same share of each group, rounded. A group keeps at least
-    `floor` (from 1) channels and, where it loses any, a multiple of `round_to`; one too small for either keeps all.
-    These can leave fewer removed than asked for; globally, others go instead of what a floor retains. Ties go by id.
-    Raises StudyError for a share outside (0, 1) or beyond what may go, and for importance that is not finite or not of
-    these channels.
+    `floor` (from 1) channels and, where it loses any, a multiple of `round_to`. A group too small for either keeps
+    all. So fewer may go than asked for. Globally, others go instead of those that a floor retains. Ties go by id.
+    Raise StudyError for a share outside (0, 1) or beyond the channels that may go, and for importance that is not
+    finite or not of these channels.
+
+    >>> groups = {"first": np.array([0, 1, 2], np.int32), "second": np.array([3, 4, 5], np.int32)}
+    >>> channels = Channels(variables={}, producers={}, groups=groups)
+    >>> importance = np.array([0.1, 0.2, 0.3, 0.7, 0.8, 0.9])
+    >>> select(importance, channels, 0.5, "global", floor=1, round_to=1).tolist()
+    [False, False, True, False, True, True]
     """
     if not 0 < share < 1:
         raise StudyError(f"share of channels to remove: {share} is not between 0 and 1, both excluded")

@@ -49,7 +49,7 @@ class _Bubble:
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """The rows that bubbles are made of."""
-    return select(study, *_METRICS, dequantization=plot.dequantization).reset_index(drop=True)
+    return select(study, *_METRICS, arithmetic=plot.arithmetic).reset_index(drop=True)
 
 
 def draw(study: pd.DataFrame, values: pd.DataFrame, models: Sequence[style.ShownModel]) -> Figure:

@@ -10,8 +10,8 @@ import pandas as pd
 from tocompress.reporting import thresholds
 from tocompress.reporting.study import controls, devices, whole
 from tocompress.reporting.style import model_name, quantity
+from tocompress.vocabulary.arithmetic import in_print
 from tocompress.vocabulary.metrics import JUDGES, METRICS
-from tocompress.vocabulary.titles import DEQUANTIZATION_NAMES
 from tocompress.vocabulary.variants import BASELINE
 
 #: What a pruned variant's name says.
@@ -61,9 +61,9 @@ def without(family: str, chosen: Sequence[str]) -> str:
     return "" if chosen else f"{family} is not part of this study."
 
 
-def set_up_for(dequantization: str) -> str:
+def set_up_for(arithmetic: str) -> str:
     """How the runtime treats models without quantized weights, for they share its session with those that have some."""
-    return f"The runtime is set up as for weights {DEQUANTIZATION_NAMES[dequantization]}."
+    return f"The runtime is set up as for weights {in_print(arithmetic)}."
 
 
 def removed(study: pd.DataFrame, chosen: Sequence[str]) -> str:
@@ -85,8 +85,8 @@ def removed(study: pd.DataFrame, chosen: Sequence[str]) -> str:
     )
 
 
-def weights_are(dequantization: str) -> str:
-    return f"Quantized weights are {DEQUANTIZATION_NAMES[dequantization]}."
+def weights_are(arithmetic: str) -> str:
+    return f"Quantized weights are {in_print(arithmetic)}."
 
 
 def few_bits(study: pd.DataFrame, shown: Iterable[tuple[str, str]]) -> str:

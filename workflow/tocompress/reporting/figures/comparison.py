@@ -48,7 +48,7 @@ ALL = (
 def table(study: pd.DataFrame, shown: Sequence[Panel], plot: Plot) -> pd.DataFrame:
     """The rows of `study` that the panels show, each with its panel's letter."""
     rows = [
-        select(study, *panel.markers, dequantization=plot.dequantization).assign(panel=letter)
+        select(study, *panel.markers, arithmetic=plot.arithmetic).assign(panel=letter)
         for letter, panel in _lettered(shown)
     ]
     return pd.concat(rows, ignore_index=True)

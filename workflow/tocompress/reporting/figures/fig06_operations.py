@@ -28,8 +28,8 @@ def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """Every class's share of the operation time of fp32 on the first device."""
     rows = study[(study["metric"] == "operation_share") & (study["variant"] == BASELINE)]
     rows = rows[rows["device"].isin(devices(study)[:1])]
-    modes = rows["dequantization"]
-    return rows[modes.isna() | (modes == plot.dequantization)].reset_index(drop=True)
+    modes = rows["arithmetic"]
+    return rows[modes.isna() | (modes == plot.arithmetic)].reset_index(drop=True)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
@@ -75,7 +75,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
     return captions.compose(
         "Share of the operation time of uncompressed models by class of operation, in percent. Classes under 1 % of a"
         " model's time are a dot, classes that it does not have are blank.",
-        captions.set_up_for(plot.dequantization),
+        captions.set_up_for(plot.arithmetic),
         captions.measured_on(study),
         captions.observations(values),
         "Intervals are in the table only." if values["low"].notna().any() else "",

@@ -34,6 +34,6 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         " top-5, BLEU for GNMT), peak power, energy an inference, and precision, recall and F1 (macro averages).",
         captions.TRAINED_ONLY,
         captions.few_bits_sentence(study, rows),
-        captions.weights_are(plot.dequantization),
+        captions.weights_are(plot.arithmetic),
         captions.measurements(study, rows, f"{captions.ARROWS}; those of precision and recall are in the table only"),
     )

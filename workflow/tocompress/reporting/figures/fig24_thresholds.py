@@ -55,7 +55,7 @@ _LINE = 0.17  # inches, of the list of largest cuts
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """The rows of all panels, and those of what was removed, for the pruned models."""
     metrics = [*_READINGS.values(), *(metric for line in _LINES for _, metrics, _ in line for metric in metrics)]
-    return select(pruned_models(study), *metrics, dequantization=plot.dequantization).reset_index(drop=True)
+    return select(pruned_models(study), *metrics, arithmetic=plot.arithmetic).reset_index(drop=True)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
@@ -242,6 +242,6 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         captions.without("Pruning", pruned(study)),
         captions.removed(study, pruned(study)),
         captions.TRAINED_ONLY if judged else "",
-        captions.set_up_for(plot.dequantization),
+        captions.set_up_for(plot.arithmetic),
         captions.measurements(study, values, "; cut off where they leave a panel"),
     )

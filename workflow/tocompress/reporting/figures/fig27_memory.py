@@ -20,7 +20,7 @@ _KEY, _TITLE, _AXIS = 0.22, 0.2, 0.38
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """Memory, of pruning alone only the mildest: the paper's, and larger cuts have a figure of their own."""
     hidden = [variant for variant in pruned(study) if variant != mildest(study)]
-    return select(study[~study["variant"].isin(hidden)], "memory", dequantization=plot.dequantization)
+    return select(study[~study["variant"].isin(hidden)], "memory", arithmetic=plot.arithmetic)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
@@ -50,6 +50,6 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         "Of pruning alone the smallest cut is shown, as in the paper; Figure 24 shows the others."
         if mildest(study)
         else "",
-        captions.weights_are(plot.dequantization),
+        captions.weights_are(plot.arithmetic),
         captions.measurements(study, values, captions.ARROWS),
     )

@@ -12,7 +12,8 @@ from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
 from tocompress.reporting.study import devices, select, variants
 from tocompress.settings.reporting import Plot
-from tocompress.vocabulary.titles import DEQUANTIZATION_NAMES
+from tocompress.vocabulary.arithmetic import ARITHMETICS, ONCE, in_print
+from tocompress.vocabulary.operations import DEQUANTIZATION
 from tocompress.vocabulary.variants import QUANTIZE
 
 _BAR = 0.135  # inches a bar takes
@@ -26,19 +27,19 @@ _OTHER = "#e4e4e4"
 
 
 def table(study: pd.DataFrame) -> pd.DataFrame:
-    """Shares of dequantization and the inference times of quantized variants, in both modes, on the first device."""
+    """Return shares of dequantization and inference times of quantized variants on the first device."""
     quantized = study[(study["methods"] == QUANTIZE) & study["device"].isin(devices(study)[:1])]
-    shares = quantized[(quantized["metric"] == "operation_share") & (quantized["label"] == "dequantization")]
-    times = [select(quantized, "latency", dequantization=mode) for mode in DEQUANTIZATION_NAMES]
+    shares = quantized[(quantized["metric"] == "operation_share") & (quantized["label"] == DEQUANTIZATION)]
+    times = [select(quantized, "latency", arithmetic=mode) for mode in ARITHMETICS]
     return pd.concat([shares, *times], ignore_index=True).drop_duplicates()
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """A panel a mode of dequantization; a bar a (model, variant), split in two."""
+    """Draw a panel an arithmetic, with a bar a (model, variant), split in two."""
     values = table(study)
     quantized = variants(values)
     rows = panels.arrange(style.measured_models(study, values), pitch=_BAR * max(len(quantized), 1) + _GROUP)
-    modes = [mode for mode in DEQUANTIZATION_NAMES if mode in set(values["dequantization"])] or [plot.dequantization]
+    modes = [mode for mode in ARITHMETICS if mode in set(values["arithmetic"])] or [plot.arithmetic]
 
     left = _MARGIN + rows.label_width
     beside = _VARIANTS + _SHARES + _TIMES + _INTERVALS
@@ -47,11 +48,11 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     for number, mode in enumerate(modes):
         place = left + _VARIANTS + number * (width + beside + _GAP)
         axes = panels.panel(
-            figure, rows, place, _TITLE, width, DEQUANTIZATION_NAMES[mode], names=False,
+            figure, rows, place, _TITLE, width, in_print(mode), names=False,
         )  # fmt: skip
         if number == 0:
             panels.name_rows(figure, rows, left, _TITLE)
-        _bars(axes, rows, values[values["dequantization"] == mode], quantized, style.colours(study))
+        _bars(axes, rows, values[values["arithmetic"] == mode], quantized, style.colours(study))
     return figure, values
 
 
@@ -116,7 +117,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         " every inference in either mode. Without any dequantization left, an inference can still take longer than"
         " fp32's: TensorFlow's oneDNN puts kernels that the graph stores as floats into its own layout once, and others"
         " at every inference or not at all."
-        if "once" in set(values["dequantization"])
+        if ONCE in set(values["arithmetic"])
         else "",
         captions.measured_on(study),
         captions.intervals(values[values["metric"] == "operation_share"]),

@@ -57,9 +57,9 @@ def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
 
     Models are compared that have the same metric on the same dataset; null where time, size or accuracy is unknown.
     """
-    costs = select(study, *(cost.metric for cost in _COSTS), dequantization=plot.dequantization)
+    costs = select(study, *(cost.metric for cost in _COSTS), arithmetic=plot.arithmetic)
     numbers = ["metric", "dataset", "value", "low", "high", "ratio", "ratio_low", "ratio_high"]
-    accuracy = select(study, *JUDGES, dequantization=plot.dequantization)[["model", "variant", *numbers]]
+    accuracy = select(study, *JUDGES, arithmetic=plot.arithmetic)[["model", "variant", *numbers]]
     accuracy = accuracy[accuracy["value"].notna()].rename(columns={name: _of_accuracy(name) for name in numbers})
     rows = costs.merge(accuracy, on=["model", "variant"], how="left")
     placed = rows[rows["value"].notna() & rows["accuracy"].notna()]
@@ -318,7 +318,7 @@ def _shapes_are(methods: Collection[str]) -> str:
 def caption(study: pd.DataFrame, plot: Plot) -> str:
     values = table(study, plot)
     placed = values[values["on_model_front"].notna()]
-    accuracy = select(study, *JUDGES, dequantization=plot.dequantization)
+    accuracy = select(study, *JUDGES, arithmetic=plot.arithmetic)
     compared = [group for _, group in placed.groupby(_COMPARABLE, dropna=False) if len(models(group)) > 1]
     return captions.compose(
         "What a given inference time or file size buys in accuracy (top-1, BLEU for GNMT), every model and variant: the"
@@ -335,7 +335,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         if len(placed)
         else "",
         captions.few_bits_sentence(study, placed),
-        captions.weights_are(plot.dequantization),
+        captions.weights_are(plot.arithmetic),
         captions.measured_on(study),
         captions.intervals(placed, "; cut off where they leave a panel"),
         captions.observations(pd.concat([accuracy, values])),

@@ -34,7 +34,7 @@ class _Column:
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """One row a model: the paper's and the checkpoint's facts (percent), and the values of fp32 here with intervals."""
-    here = select(study[study["variant"] == BASELINE], *_MEASURED, dequantization=plot.dequantization)
+    here = select(study[study["variant"] == BASELINE], *_MEASURED, arithmetic=plot.arithmetic)
     rows = []
     for model in style.shown_models(study):
         network = find(model.network)
@@ -191,7 +191,7 @@ def _quantity(value: float, unit: str) -> str:
 
 
 def caption(study: pd.DataFrame, plot: Plot) -> str:
-    rows = select(study[study["variant"] == BASELINE], *_MEASURED, dequantization=plot.dequantization)
+    rows = select(study[study["variant"] == BASELINE], *_MEASURED, arithmetic=plot.arithmetic)
     accuracy = rows[rows["metric"].isin(["top1", "top5", "bleu"])]
     data = captions.listing(accuracy["dataset"].dropna().unique())
     return captions.compose(

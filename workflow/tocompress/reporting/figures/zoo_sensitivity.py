@@ -25,7 +25,7 @@ _AXIS = 0.2  # inches, the name of the axis under the last panels
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """Top-1 or BLEU of fp32 and of the variants that are quantized, and only that."""
     drawn = study[study["variant"].isin([BASELINE, *made_by(study, QUANTIZE)])]
-    return select(drawn, *JUDGES, dequantization=plot.dequantization).reset_index(drop=True)
+    return select(drawn, *JUDGES, arithmetic=plot.arithmetic).reset_index(drop=True)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:

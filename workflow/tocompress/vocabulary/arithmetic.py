@@ -1,0 +1,15 @@
+"""The ways in which a quantized operation computes. Each is measured apart."""
+
+from __future__ import annotations
+
+EVERY_INFERENCE = "float, dequantized at every inference"
+ONCE = "float, dequantized once"
+INTEGER = "integer"
+
+#: In the order of figures.
+ARITHMETICS = (EVERY_INFERENCE, ONCE, INTEGER)
+
+
+def in_print(arithmetic: str) -> str:
+    """Return an arithmetic as it stands after the word "weights"."""
+    return arithmetic.removeprefix("float, ")
