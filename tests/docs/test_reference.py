@@ -108,7 +108,7 @@ def test_every_column_and_metric_is_there_with_its_unit() -> None:
     assert re.findall(r"^\| `(\w+)` \|", study, re.MULTILINE) == STUDY.names
     assert "| `ratio` | number | to fp32, paired |" in study
     metrics = reference.metrics_page()
-    assert all(re.search(rf"\| `{metric}` \| .* \| {unit} \|", metrics) for metric, unit in METRICS.items())
+    assert all(re.search(rf"\| `{name}` \| .* \| {metric.unit} \|", metrics) for name, metric in METRICS.items())
 
 
 def test_variants_are_judged_as_the_config_is() -> None:

@@ -12,8 +12,6 @@ from tocompress.errors import StudyError
 if TYPE_CHECKING:
     import keras
 
-    from tocompress.vocabulary.metrics import Task
-
 
 @dataclass(frozen=True)
 class Network:
@@ -39,7 +37,7 @@ class Network:
     batch_norm_epsilon: float | None  # None: no batch norm
 
     @property
-    def task(self) -> Task:
+    def task(self) -> Literal["classification", "translation"]:
         return "translation" if self.kind == "rnn" else "classification"
 
 
