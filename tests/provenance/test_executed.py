@@ -1,0 +1,118 @@
+"""What a job executes is inside its digest: small jobs run under a tracer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_study import REPOSITORY, SmallStudy
+
+from tocompress.provenance import digests
+from tocompress.provenance.source import parse
+
+FIGURES = ("table1_models", "pareto")
+TARGETS = (
+    "all",
+    "zoo",
+    "results/crashes/figures/sensitivity_mobilenet_v1.png",
+    "results/devices/host/check.txt",
+)
+#: Added to the study: what trains, and a test set that is read from files.
+ADDED = """
+zoo:
+  mobilenet_v1: {epochs: 1}
+  gnmt: {epochs: 1}
+"""
+#: Run in every job, before anything else. Left out is what runs on import, and what modules call that no digest holds.
+TRACER = """
+
+def _trace():
+    import atexit, json, sys, threading
+    job, executed = sys.modules["__main__"], set()
+    if not hasattr(job, "snakemake"):
+        return
+    library = str(Path(__file__).parent)
+    aside = ("errors.py", "running.py", "provenance")
+
+    def is_left_out(frame):
+        code = frame.f_code
+        inside = code.co_filename.startswith(library)
+        return inside and (code.co_name == "<module>" or code.co_filename[len(library) + 1:].startswith(aside))
+
+    def trace(frame, event, _):
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(library):
+            place = code.co_filename[len(library) + 1:], code.co_firstlineno, code.co_name
+            caller = frame if place not in executed else None
+            while caller and not is_left_out(caller):
+                caller = caller.f_back
+                if not caller:
+                    executed.add(place)
+
+    def write():
+        told = {"script": Path(job.__file__).name, "code": dict(job.snakemake.params.items()).get("code")}
+        file = Path("traces", f"{os.getpid()}.json")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({**told, "executed": sorted(executed)}))
+
+    atexit.register(write)
+    threading.setprofile(trace)
+    sys.setprofile(trace)
+
+_trace()
+"""
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
+    """The script, the digest and the executed functions of every job of a small study."""
+    study = SmallStudy(tmp_path_factory.mktemp("traced"))
+    with (study.folder / "study.yaml").open("a") as config:
+        config.write(ADDED)
+    with (study.folder / "workflow/tocompress/running.py").open("a") as module:
+        module.write(TRACER)
+    assert study.run(*TARGETS).end() == 0, study.runs[-1].text
+    yield [json.loads(file.read_text()) for file in sorted((study.folder / "traces").iterdir())]
+    study.stop()
+
+
+def reached(script: str, code: str | None) -> frozenset[digests.Place]:
+    """Return what is inside the digest that a job was given, with the modules that its rule names."""
+    networks = [f"tocompress.models.{file.stem}" for file in (digests.LIBRARY / "models").glob("*.py")]
+    figures = [f"tocompress.reporting.figures.{figure}" for figure in FIGURES]
+    for modules in [(), *((module,) for module in networks + figures), tuple(figures)]:
+        if code in (None, digests.code_digest(script, *modules)):
+            return digests.reached(script, *modules)
+    raise AssertionError(f"{script}: was given a digest of other code")
+
+
+def definition(file: str, line: int) -> digests.Place:
+    """Return the definition in which a line stands."""
+    path = digests.LIBRARY / file
+    for name, statements in parse(path).definitions.items():
+        for statement in statements:
+            first = min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", []))])
+            if first <= line <= (statement.end_lineno or line):
+                return path, name
+    raise AssertionError(f"{file}:{line} stands in no definition")
+
+
+@pytest.mark.long
+def test_every_function_that_a_job_executes_is_inside_its_digest(jobs: list[dict[str, Any]]) -> None:
+    outside = {
+        (job["script"], file, line, function)
+        for job in jobs
+        for file, line, function in job["executed"]
+        if definition(file, line) not in reached(job["script"], job["code"])
+    }
+    assert outside == set()
+
+
+@pytest.mark.long
+def test_jobs_of_the_scripts_were_traced(jobs: list[dict[str, Any]]) -> None:
+    scripts = {file.name for file in (REPOSITORY / "workflow/scripts").iterdir()}
+    assert scripts - {job["script"] for job in jobs} == set()
+    assert all(job["executed"] for job in jobs)
