@@ -160,7 +160,9 @@ def test_what_a_name_stands_for_counts(library):
 
 
 def test_digests_do_not_depend_on_the_order_of_sets():
-    program = "from tocompress.provenance.digests import *; print(code_digest('score.py'), environment_digest('score.py'))"
+    program = (
+        "from tocompress.provenance.digests import *; print(code_digest('score.py'), environment_digest('score.py'))"
+    )
     told = {
         subprocess.run(
             [sys.executable, "-c", program],
