@@ -132,4 +132,4 @@ def edit(monkeypatch: pytest.MonkeyPatch, *files: str) -> None:
 
 def can_be_edited(file: Path, name: str) -> bool:
     """Return whether something stands at a place: a definition or, without a name, other statements or data."""
-    return file.suffix != ".py" or bool(parse(file).definitions.get(name))
+    return file.suffix != ".py" or name in parse(file).definitions

@@ -171,7 +171,7 @@ def library() -> list[str]:
     """All files of workflow/ that jobs may run or read, and that hold more than a docstring."""
     folders = (digests.SCRIPTS, digests.LIBRARY, digests.LIBRARY.parent / "snakemake_logger_plugin_progress")
     found = [file for folder in folders for file in folder.rglob("*.*") if file.is_file() and file.suffix != ".pyc"]
-    return sorted(_relative(file) for file in found if file.suffix != ".py" or any(parse(file).definitions.values()))
+    return sorted(_relative(file) for file in found if file.suffix != ".py" or parse(file).definitions)
 
 
 def _relative(file: Path) -> str:

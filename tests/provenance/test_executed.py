@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,34 +16,18 @@ from small_study import REPOSITORY, SmallStudy
 
 from tocompress.data.imagenet_labels import synset_labels
 from tocompress.provenance import digests
-from tocompress.provenance.source import parse
+from tocompress.provenance.source import STATEMENTS
 
-FIGURES = ("table1_models", "pareto")
-#: Beside the study itself, whose targets are all but these.
+STUDY = Path(__file__).with_name("study.yaml")
+FIGURES = yaml.safe_load(STUDY.read_text())["study"]["figures"]
 TARGETS = (
     "all",
     "zoo",
-    "results/crashes/figures/sensitivity_mobilenet_v1.png",
-    "results/crashes/data/photographs/test.parquet",
-    "results/crashes/data/texts/test.parquet",
+    "results/executed/figures/sensitivity_mobilenet_v1.png",
+    "results/executed/data/photographs/test.parquet",
+    "results/executed/data/texts/test.parquet",
     "results/devices/host/check.txt",
 )
-#: Added to the study: what trains, photographs, and sentences out of an archive.
-ADDED: dict[str, dict[str, Any]] = {
-    "zoo": {"mobilenet_v1": {"epochs": 1}, "gnmt": {"epochs": 1}},
-    "data": {
-        "photographs": {"kind": "imagenet", "images": "photographs"},
-        "texts": {
-            "kind": "wmt",
-            "archive": {"url": "texts.tar.gz"},
-            "source": "codes.bpe",
-            "reference": "codes.bpe",
-            "codes": "codes.bpe",
-            "source_vocabulary": "vocabulary.en",
-            "target_vocabulary": "vocabulary.de",
-        },
-    },
-}
 #: Fetches files from elsewhere, and has no digest.
 NOT_RUN = {"download.py"}
 #: Run in every job, before anything else. Left out is what runs on import, and what modules call that no digest holds.
@@ -88,9 +74,7 @@ _trace()
 def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
     """The script, the digest and the executed functions of every job of a small study."""
     study = SmallStudy(tmp_path_factory.mktemp("traced"))
-    config = yaml.safe_load((study.folder / "study.yaml").read_text())
-    config["data"] |= ADDED["data"]
-    (study.folder / "study.yaml").write_text(yaml.safe_dump(config | {"zoo": ADDED["zoo"]}))
+    shutil.copy(STUDY, study.folder)
     shutil.make_archive(str(study.folder / "texts"), "gztar", REPOSITORY / "zoo/number_phrases")
     for synset in list(synset_labels())[:2]:
         (study.folder / "photographs" / synset).mkdir(parents=True)
@@ -116,11 +100,11 @@ def reached(script: str, code: str | None) -> frozenset[digests.Place]:
 def definition(file: str, line: int) -> digests.Place:
     """Return the definition in which a line stands."""
     path = digests.LIBRARY / file
-    for name, statements in parse(path).definitions.items():
-        for statement in statements:
-            first = min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", []))])
-            if first <= line <= (statement.end_lineno or line):
-                return path, name
+    for statement in ast.parse(path.read_text()).body:
+        first = min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", []))])
+        if first <= line <= (statement.end_lineno or line):
+            stored = (node.id for node in ast.walk(statement) if isinstance(getattr(node, "ctx", None), ast.Store))
+            return path, getattr(statement, "name", None) or next(stored, STATEMENTS)
     raise AssertionError(f"{file}:{line} stands in no definition")
 
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from tocompress.provenance.source import STATEMENTS, Module, Source, parse, read, root
+from tocompress.provenance.source import STATEMENTS, Source, parse, root
 
 LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent / "scripts"
@@ -88,7 +88,7 @@ def reached(script: str, *modules: str) -> frozenset[Place]:
 def _digest(file: Path, name: str) -> str:
     """Return the digest of a definition: of its text, and of what the names in it stand for."""
     definition = _definition(file, name)
-    ours = ((used, _definition(*place).text) for used, place in definition.ours if place[0] not in _ASIDE)
+    ours = ((used, _definition(*place).text) for used, place in definition.ours if used and place[0] not in _ASIDE)
     return _sha256([definition.text, *sorted(f"{used}={meaning}" for used, meaning in {*ours, *definition.foreign})])
 
 
@@ -97,7 +97,7 @@ class _Definition:
     """A definition as it counts: the digest of its name and code, and its names with what they stand for."""
 
     text: str
-    ours: set[tuple[str, Place]]
+    ours: set[tuple[str, Place]]  # without a name: what has run before
     foreign: set[tuple[str, str]]
 
 
@@ -107,28 +107,35 @@ def _definition(file: Path, name: str) -> _Definition:
         content = file.read_text(encoding="utf-8")
         return _Definition(_sha256([content]), _data({*re.findall(r'"([^"]*)"', content)}), set())
     module = parse(file)
-    source = read(module.definitions.get(name, []))
-    names = source.names | source.imports.keys()
-    ours = _data(source.constants)
-    runs = {file, *_imported_files(source)}
-    if name == STATEMENTS:
-        names |= module.unnamed
-        runs |= {*_imported_files(module), *(folder / "__init__.py" for folder in file.parents[:2])}
-    elif name == _ALL:
-        names |= module.definitions.keys() | module.imports.keys()
-        below = file.parent.rglob("*.py") if file.name == "__init__.py" else ()
-        ours |= {("", (other, _ALL)) for other in below if other != file}
-    ours |= {("", (other, STATEMENTS)) for other in runs if other.is_file()}
-    ours |= {(used, (file, root(used))) for used in names if root(used) in module.definitions}
+    source = module.definitions.get(name, Source())
+    names = {*source.names, *source.imports}
+    if name == _ALL:
+        names |= {*module.definitions, *module.imports}
     meanings = {
         (used, target + used.removeprefix(root(used)))
         for used in names
         for imports in (module.imports, source.imports)
         for target in imports.get(root(used), ())
     }
+    ours = _data(source.texts) | {("", place) for place in _run_before(file, name)}
+    ours |= {(used, (file, root(used))) for used in names if root(used) in module.definitions}
     ours |= {(used, place) for used, meaning in meanings for place in _places(meaning)}
+    if name == STATEMENTS:
+        meanings |= {(alias, target) for alias in module.unnamed for target in module.imports[alias]}
     foreign = {(used, meaning) for used, meaning in meanings if root(meaning) != LIBRARY.name}
     return _Definition(_sha256([name, source.text]), ours, foreign)
+
+
+def _run_before(file: Path, name: str) -> set[Place]:
+    """Return the statements that run before a definition does; with all of a package, all of the modules in it."""
+    module, is_package = parse(file), file.name == "__init__.py"
+    if name == _ALL:
+        below = file.parent.rglob("*.py") if is_package else ()
+        return {(file, STATEMENTS), *((other, _ALL) for other in below if other != file)}
+    imports = module.imports if name == STATEMENTS else module.definitions[name].imports
+    imported = (_file(target)[0] for targets in imports.values() for target in targets)
+    above = file.parents[is_package] / "__init__.py"
+    return {(other, STATEMENTS) for other in (file, above, *imported) if other and other.is_file()}
 
 
 @cache
@@ -157,11 +164,7 @@ def _file(dotted: str) -> tuple[Path | None, list[str]]:
     return None, parts
 
 
-def _imported_files(source: Source | Module) -> Iterator[Path]:
-    return (file for targets in source.imports.values() for name in targets if (file := _file(name)[0]))
-
-
-def _data(texts: Collection[object]) -> set[tuple[str, Place]]:
+def _data(texts: Set[str]) -> set[tuple[str, Place]]:
     """Return the files of the library that are no modules and whose names are among some texts."""
     return {(file.name, (file, STATEMENTS)) for file in _data_files() if file.name in texts}
 

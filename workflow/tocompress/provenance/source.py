@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
@@ -16,51 +16,48 @@ STATEMENTS = ""
 
 
 @dataclass(frozen=True)
-class Module:
-    """The top level of a module."""
-
-    definitions: dict[str, list[ast.stmt]]  # by name
-    imports: dict[str, set[str]]  # dotted names, by the name that stands for each in the module
-    unnamed: set[str]  # imports that run for what they do: the module does not use their names
-
-
-@dataclass(frozen=True)
 class Source:
     """What some statements say."""
 
-    text: str
-    names: set[str]  # with their attributes, as in `a.b.c`, in annotations too
-    constants: set[object]
-    imports: dict[str, set[str]]
+    text: str = ""
+    names: frozenset[str] = frozenset()  # with their attributes, as in `a.b.c`, in annotations too
+    texts: frozenset[str] = frozenset()  # constants
+    imports: Mapping[str, Set[str]] = field(default_factory=dict)  # dotted names, by the name that stands for each
+
+
+@dataclass(frozen=True)
+class Module:
+    """The top level of a module."""
+
+    definitions: dict[str, Source]  # by name
+    imports: Mapping[str, Set[str]]
+    unnamed: set[str]  # imports whose name stands nowhere: they run for what they do
 
 
 @cache
 def parse(file: Path) -> Module:
     """Return the definitions and the imports of a module."""
-    content = file.read_bytes()
-    tree = ast.parse(content, str(file))
-    definitions: dict[str, list[ast.stmt]] = defaultdict(list)
-    others = []
-    for statement in tree.body:
+    statements: dict[str, list[ast.stmt]] = defaultdict(list)
+    imports = []
+    for statement in ast.parse(file.read_bytes(), str(file)).body:
         if isinstance(statement, ast.Import | ast.ImportFrom):
-            others.append(statement)
+            imports.append(statement)
         elif not _is_left_out(statement):
             for name in _defined(statement):
-                definitions[name].append(statement)
-    imports = read([*others, *definitions[STATEMENTS]]).imports
-    # The linter wants such imports marked. Without a mark, the time to look at all names is saved.
-    is_marked = b"F401" in content
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} if is_marked else imports.keys()
-    return Module(definitions, imports, imports.keys() - names)
+                statements[name].append(statement)
+    definitions = {name: _read(parts) for name, parts in statements.items()}
+    imported = _read([*imports, *statements[STATEMENTS]]).imports
+    names = {root(name) for source in definitions.values() for name in source.names}
+    return Module(definitions, imported, imported.keys() - names)
 
 
-def read(statements: list[ast.stmt]) -> Source:
+def _read(statements: Sequence[ast.stmt]) -> Source:
     """Return what statements say. Their text is the same in all versions of Python, unlike the text of `ast.dump`."""
     nodes: list[ast.AST] = []
-    text = _text(statements, nodes)
-    names = {name for node in nodes if (name := _dotted(node))}
-    constants: set[object] = {node.value for node in nodes if isinstance(node, ast.Constant)}
-    return Source(text, names, constants, _imports(nodes))
+    text = _text(list(statements), nodes)
+    names = frozenset(name for node in nodes if (name := _dotted(node)))
+    texts = (node.value for node in nodes if isinstance(node, ast.Constant))
+    return Source(text, names, frozenset(text for text in texts if isinstance(text, str)), _imports(nodes))
 
 
 def root(name: str) -> str:
