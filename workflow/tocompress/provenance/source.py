@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -20,8 +20,8 @@ class Source:
     """What some statements say."""
 
     text: str = ""
-    names: frozenset[str] = frozenset()  # with their attributes, as in `a.b.c`, in annotations too
-    texts: frozenset[str] = frozenset()  # constants
+    names: Set[str] = frozenset()  # with their attributes, as in `a.b.c`, in annotations too
+    texts: Set[str] = frozenset()  # constants
     imports: Mapping[str, Set[str]] = field(default_factory=dict)  # dotted names, by the name that stands for each
 
 
@@ -51,13 +51,13 @@ def parse(file: Path) -> Module:
     return Module(definitions, imported, imported.keys() - names)
 
 
-def _read(statements: Sequence[ast.stmt]) -> Source:
+def _read(statements: list[ast.stmt]) -> Source:
     """Return what statements say. Their text is the same in all versions of Python, unlike the text of `ast.dump`."""
-    nodes: list[ast.AST] = []
-    text = _text(list(statements), nodes)
-    names = frozenset(name for node in nodes if (name := _dotted(node)))
-    texts = (node.value for node in nodes if isinstance(node, ast.Constant))
-    return Source(text, names, frozenset(text for text in texts if isinstance(text, str)), _imports(nodes))
+    names: set[str] = set()
+    others: list[ast.AST] = []
+    text = _text(statements, names, others)
+    constants = (node.value for node in others if isinstance(node, ast.Constant))
+    return Source(text, names, {constant for constant in constants if isinstance(constant, str)}, _imports(others))
 
 
 def root(name: str) -> str:
@@ -83,17 +83,18 @@ def _is_left_out(node: object) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
 
-def _text(node: object, nodes: list[ast.AST]) -> str:
-    """Return a tree in words, and add all that it consists of to `nodes`. A dotted name is one node."""
+def _text(node: object, names: set[str], others: list[ast.AST]) -> str:
+    """Return a tree in words, and add its dotted names to `names` and its other nodes to `others`."""
     if isinstance(node, list):
-        return f"[{','.join([_text(part, nodes) for part in node if not _is_left_out(part)])}]"
+        return f"[{','.join([_text(part, names, others) for part in node if not _is_left_out(part)])}]"
     if not isinstance(node, ast.AST):
         return repr(node)
-    nodes.append(node)
     if name := _dotted(node):
+        names.add(name)
         return name
+    others.append(node)
     fields = [(name, value) for name in node._fields if (value := getattr(node, name)) not in (None, [])]
-    return f"{type(node).__name__}({','.join([f'{name}={_text(value, nodes)}' for name, value in fields])})"
+    return f"{type(node).__name__}({','.join([f'{name}={_text(value, names, others)}' for name, value in fields])})"
 
 
 def _dotted(node: ast.AST) -> str:
