@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import shutil
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +71,8 @@ _trace()
 
 
 @pytest.fixture(scope="module")
-def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
-    """The script, the digest and the executed functions of every job of a small study."""
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return the script, the digest and the executed functions of every job of a small study."""
     study = SmallStudy(tmp_path_factory.mktemp("traced"))
     shutil.copy(STUDY, study.folder)
     shutil.make_archive(str(study.folder / "texts"), "gztar", REPOSITORY / "zoo/number_phrases")
@@ -83,8 +83,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, An
         module.write(TRACER)
     for targets in (TARGETS, ["verify"], ["clean_devices"]):
         assert study.run(*targets).end() == 0, study.runs[-1].text
-    yield [json.loads(file.read_text()) for file in sorted((study.folder / "traces").iterdir())]
-    study.stop()
+    return [json.loads(file.read_text()) for file in sorted((study.folder / "traces").iterdir())]
 
 
 def reached(script: str, code: str | None) -> frozenset[digests.Place]:
@@ -97,6 +96,7 @@ def reached(script: str, code: str | None) -> frozenset[digests.Place]:
     raise AssertionError(f"{script}: was given a digest of other code")
 
 
+@cache
 def definition(file: str, line: int) -> digests.Place:
     """Return the definition in which a line stands."""
     path = digests.LIBRARY / file
@@ -110,13 +110,9 @@ def definition(file: str, line: int) -> digests.Place:
 
 @pytest.mark.long
 def test_every_function_that_a_job_executes_is_inside_its_digest(jobs: list[dict[str, Any]]) -> None:
-    outside = {
-        (job["script"], file, line, function)
-        for job in jobs
-        for file, line, function in job["executed"]
-        if definition(file, line) not in reached(job["script"], job["code"])
-    }
-    assert outside == set()
+    for job in jobs:
+        executed = {definition(file, line) for file, line, _ in job["executed"]}
+        assert executed - reached(job["script"], job["code"]) == set(), job["script"]
 
 
 @pytest.mark.long
