@@ -48,7 +48,7 @@ def _trace():
 
     def trace(frame, event, _):
         code = frame.f_code
-        if event == "call" and code.co_filename.startswith(library):
+        if event == "call" and code.co_filename.startswith(library) and code.co_filename.endswith(".py"):
             place = code.co_filename[len(library) + 1:], code.co_firstlineno, code.co_name
             caller = frame if place not in executed else None
             while caller and not is_left_out(caller):
