@@ -7,7 +7,6 @@ import os
 import shutil
 import sys
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -21,6 +20,7 @@ from snakemake.settings.enums import Quietness, RerunTrigger
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from tocompress.provenance import digests
+from tocompress.provenance.source import parse
 
 REPOSITORY = Path(__file__).parents[2]
 PROFILE = yaml.safe_load((REPOSITORY / "profiles/default/profile.yaml").read_text())
@@ -120,11 +120,16 @@ def with_imagenet(workflow: Workflow) -> Workflow:
 
 
 def edit(monkeypatch: pytest.MonkeyPatch, *files: str) -> None:
-    """Make it look as if files of workflow/ had been edited."""
-    original, edited = digests._source, {digests.LIBRARY.parent / file for file in files}
+    """Make it look as if every definition in files of workflow/ had been edited."""
+    original, edited = digests._digest, {digests.LIBRARY.parent / file for file in files}
     assert all(file.is_file() for file in edited)
 
-    def source(file: Path) -> digests._Source:
-        return replace(original(file), digest="edited") if file in edited else original(file)
+    def digest(file: Path, name: str) -> str:
+        return "edited" if file in edited and can_be_edited(file, name) else original(file, name)
 
-    monkeypatch.setattr(digests, "_source", source)
+    monkeypatch.setattr(digests, "_digest", digest)
+
+
+def can_be_edited(file: Path, name: str) -> bool:
+    """Return whether something stands at a place: a definition or, without a name, other statements or data."""
+    return file.suffix != ".py" or name in parse(file).definitions

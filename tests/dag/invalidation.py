@@ -21,11 +21,12 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
-from dry_runs import REPOSITORY, Workflow, edit, with_imagenet
+from dry_runs import REPOSITORY, Workflow, can_be_edited, edit, with_imagenet
 from pydantic import BaseModel
 
 from tocompress.errors import StudyError
 from tocompress.provenance import digests
+from tocompress.provenance.source import parse
 from tocompress.settings.study import Study, load
 
 PAGE = REPOSITORY / "docs/invalidation.md"
@@ -127,19 +128,20 @@ INTRODUCTION = """\
 # What a change makes due
 
 `snakemake -n` says what would run, and why. This page says it of every key of the config and of every file that a job
-runs or reads: each was changed in a small study that has a job of every rule, and a dry run asked. A test does so again
-and fails where a set of rules is another; then, where that is meant,
-`make invalidation` writes the page anew.
+runs or reads. Each was changed in a small study that has a job of every rule, and a dry run asked. Of a file, all
+definitions were changed at once: a change of one of them makes no more due, and often less. A test does so again and
+fails where a set of rules is another; then, where that is meant, `make invalidation` writes the page anew.
 
 A job is due again when its inputs, its settings, its code or the libraries it imports have changed:
 
 - **Settings.** A job is given the part of the config that it depends on, as one text; Snakemake keeps that text with
   the result and compares. So another spelling of a number, another order of keys, and a default that is written out
   change nothing, and a new key of `plot` measures nothing again.
-- **Code.** A job is given a digest of its script, of all modules that this imports, and of the files that those name
-  (fonts and word lists of libraries go with the library's version). Comments, docstrings and layout do not count: what
-  runs is the same. Nor does the age of a file: a clone, a switched branch or a touched script runs nothing again.
-- **Libraries.** A job is given the versions of those that its code imports.
+- **Code.** A job is given a digest of the functions, classes and constants that its script reaches, and of the files
+  that these name (fonts and word lists of libraries go with the library's version). Other definitions in the same
+  modules do not count. Comments, docstrings and layout do not count: what runs is the same. Nor does the age of a file:
+  a clone, a switched branch or a touched script runs nothing again.
+- **Libraries.** A job is given the versions of those that this code names.
 - **Inputs.** A file counts by its content; one of more than 4 GB by its age.
 
 What a table lists is due for the models, variants and devices that the change reaches, not for all: another `share` of
@@ -165,10 +167,10 @@ def names() -> list[str]:
 
 
 def library() -> list[str]:
-    """All files of workflow/ that jobs may run or read."""
+    """All files of workflow/ that jobs may run or read, and that hold more than a docstring."""
     folders = (digests.SCRIPTS, digests.LIBRARY, digests.LIBRARY.parent / "snakemake_logger_plugin_progress")
-    found = (file for folder in folders for file in folder.rglob("*") if "__pycache__" not in file.parts)
-    return sorted(map(_relative, filter(Path.is_file, found)))
+    found = [file for folder in folders for file in folder.rglob("*.*") if file.is_file() and file.suffix != ".pyc"]
+    return sorted(_relative(file) for file in found if file.suffix != ".py" or parse(file).definitions)
 
 
 def _relative(file: Path) -> str:
@@ -306,16 +308,16 @@ class Everything:
 
     def _asked(self) -> list[set[str]]:
         """The files of each digest that a dry run asks for."""
-        original = digests._closure
+        original = digests.reached
         asked: dict[Any, set[str]] = {}
 
-        def closure(*scripts: Any) -> list[Path]:
-            files = original(*scripts)
-            asked[scripts] = set(map(_relative, files))
-            return files
+        def reached(*scripts: str) -> frozenset[digests.Place]:
+            places = original(*scripts)
+            asked[scripts] = {_relative(file) for file, name in places if can_be_edited(file, name)}
+            return places
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(digests, "_closure", closure)
+            patch.setattr(digests, "reached", reached)
             self.due()
         return list(asked.values())
 

@@ -1,8 +1,12 @@
-"""A job's digest follows what its code does, through the modules that its script imports."""
+"""A job's digest follows what its code does, through the definitions that its script reaches."""
+
+import os
+import subprocess
+import sys
 
 import pytest
 
-from tocompress.provenance import digests
+from tocompress.provenance import digests, source
 
 
 @pytest.fixture
@@ -33,8 +37,9 @@ def library(tmp_path, monkeypatch):
 
 
 def _forget():
-    for cached in (digests._closure, digests._source, digests._data_files, digests._files):
-        cached.cache_clear()
+    for value in (*vars(digests).values(), *vars(source).values()):
+        if hasattr(value, "cache_clear"):
+            value.cache_clear()
 
 
 def changed(library, file, text, script="work.py", *modules):
@@ -83,8 +88,91 @@ def test_what_only_type_checkers_import_does_not_count(library):
     assert digests.environment_digest("other.py") != before
 
 
-def test_a_package_above_a_module_counts(library):
-    assert changed(library, "tocompress/__init__.py", "X = 1\n")
+#: What near.py may hold to use the constant of far.py, and what is in reach of a script that calls `near`.
+USES = {
+    "name": "from tocompress.far import VALUE\ndef near(): return VALUE",
+    "alias": "from tocompress.far import VALUE as V\ndef near(): return V",
+    "attribute": "from tocompress import far\ndef near(): return far.VALUE",
+    "dotted": "import tocompress.far\ndef near(): return tocompress.far.VALUE",
+    "local import": "def near():\n    from tocompress.far import VALUE\n    return VALUE",
+    "module": "from tocompress import far\ndef near(): return getattr(far, 'VAL' + 'UE')",
+    "default": "from tocompress.far import VALUE\ndef near(value=VALUE): return value",
+    "annotation": "from tocompress.far import VALUE\nclass Model:\n    key: VALUE\ndef near(): return Model",
+    "method": "from tocompress.far import VALUE\nclass A:\n    def get(self): return VALUE\ndef near(): return A",
+    "base": "from tocompress.far import VALUE\nclass A:\n    x = VALUE\nclass B(A): ...\ndef near(): return B",
+    "decorator": "from tocompress.far import VALUE\n@VALUE\ndef near(): ...",
+    "constant": "from tocompress.far import VALUE\nTWICE, _ = 2 * VALUE, 1\ndef near(): return TWICE",
+    "nested": "from tocompress.far import VALUE\ndef near(): return [lambda: VALUE for _ in '']",
+    "fallback": "try:\n    from tocompress.far import VALUE as V\nexcept ImportError:\n    V = 0\ndef near(): return V",
+    "overload": "from tocompress.far import VALUE\nX = VALUE\nX = 1\ndef near(): return X",
+    "augmented": "from tocompress.far import VALUE\nX = {}\nX |= VALUE\ndef near(): return X",
+    "statement": "from tocompress.far import VALUE\nprint(VALUE)\ndef near(): ...",
+    "registration": "from tocompress.far import VALUE\nimport os\nos.x = VALUE\ndef near(): ...",
+    "re-export": "from tocompress.between import VALUE\ndef near(): return VALUE",
+}
+UNUSED = {
+    "nothing": "from tocompress.far import VALUE\ndef near(): ...",
+    "another definition": "from tocompress.far import VALUE\ndef near(): ...\ndef other(): return VALUE",
+    "another attribute": "from tocompress import far\ndef near(): return far.WORDS",
+    "type checkers": "if TYPE_CHECKING:\n    from tocompress.far import VALUE\ndef near(x: VALUE): ...",
+}
+
+
+@pytest.mark.parametrize("near", [*USES.values(), *UNUSED.values()], ids=[*USES, *UNUSED])
+def test_the_definitions_that_are_used_count_and_no_others(library, near):
+    (library / "tocompress/between.py").write_text("from tocompress.far import VALUE\n")
+    (library / "tocompress/near.py").write_text(near)
+    _forget()
+    far = (library / "tocompress/far.py").read_text()
+    assert changed(library, "tocompress/far.py", far.replace("1", "2")) == (near in USES.values())
+
+
+def test_what_a_module_runs_on_import_counts_wherever_it_is_imported(library):
+    (library / "scripts/work.py").write_text("from tocompress.near import near\n")
+    (library / "tocompress/near.py").write_text("from tocompress import far\ndef near(): ...\n")
+    _forget()
+    assert not changed(library, "tocompress/far.py", "VALUE = 3\n")
+    assert changed(library, "tocompress/far.py", "VALUE = 3\nprint()\n")
+    assert changed(library, "tocompress/__init__.py", "print(1)\n")
+    assert not changed(library, "tocompress/__init__.py", "print(1)\nX = 1\n")
+
+
+def test_a_definition_may_move_to_another_module(library):
+    before = digests.code_digest("work.py")
+    (library / "tocompress/far.py").rename(library / "tocompress/elsewhere.py")
+    (library / "tocompress/moved.py").write_text("def near():\n    from tocompress import far\n    return far\n")
+    (library / "tocompress/far.py").write_text("from tocompress.elsewhere import VALUE, WORDS\n")
+    (library / "scripts/work.py").write_text("from tocompress.moved import near\n")
+    _forget()
+    assert digests.code_digest("work.py") == before
+
+
+def test_what_a_name_stands_for_counts(library):
+    files = {
+        "work.py": "from tocompress.near import a, b\na, b\n",
+        "near.py": "from math import log\nfrom tocompress import one, two\ndef a(): return log\ndef b(): return 1\n",
+    }
+    (library / "scripts/work.py").write_text(files["work.py"])
+    (library / "tocompress/near.py").write_text(files["near.py"])
+    _forget()
+    assert changed(library, "tocompress/near.py", files["near.py"].replace("math", "cmath"))
+    assert changed(library, "scripts/work.py", "from tocompress.near import b as a, a as b\na, b\n")
+
+
+def test_digests_do_not_depend_on_the_order_of_sets():
+    program = (
+        "from tocompress.provenance.digests import *; print(code_digest('score.py'), environment_digest('score.py'))"
+    )
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(digests.LIBRARY.parent)},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in "12"
+    }
+    assert len(told) == 1
 
 
 def test_a_module_imported_by_name_counts_where_it_is_named(library):
@@ -92,9 +180,29 @@ def test_a_module_imported_by_name_counts_where_it_is_named(library):
     assert changed(library, "tocompress/models/vgg.py", "import numpy\n", "work.py", "tocompress.models.vgg")
 
 
-def test_the_environment_follows_the_libraries_that_the_code_imports(library, monkeypatch):
+def test_the_environment_follows_the_libraries_that_the_code_names(library, monkeypatch):
     plain = digests.environment_digest("work.py")
     with_network = digests.environment_digest("work.py", "tocompress.models.vgg")
     assert plain != with_network
     monkeypatch.setattr(digests, "_pin", lambda name: f"{name}==0")
     assert digests.environment_digest("work.py", "tocompress.models.vgg") != with_network
+
+
+@pytest.mark.parametrize(
+    ("near", "libraries"),
+    [
+        ("import scipy.stats, numpy as np\ndef near(): return scipy.stats\nX = np.e", {"scipy"}),
+        (
+            "import numpy as np\nimport scipy\nX = scipy\ndef near(): return other()\ndef other(): return np.mean",
+            {"numpy"},
+        ),
+        ("import numpy as np\ndef near(x: np.ndarray): return x.mean()", {"numpy"}),
+        ("def near():\n    import scipy.stats, json", {"scipy"}),
+        ("import numpy  # noqa: F401\ndef near(): ...", {"numpy"}),
+        ("import numpy as np\nnp.seterr()\ndef near(): ...", {"numpy"}),
+    ],
+)
+def test_a_library_counts_where_its_name_is_used(library, near, libraries):
+    (library / "tocompress/near.py").write_text(near)
+    _forget()
+    assert digests.libraries("work.py") == libraries

@@ -1,19 +1,25 @@
-"""Digests of what a job runs: of the code its script reaches, and of the versions of the libraries that code imports.
+"""Digests of what a job runs: of the definitions that its script reaches, and of the versions of their libraries.
 
-Snakemake sees that a script was touched, but not that a module it imports was edited. Jobs carry these digests as
+Snakemake sees that a script was touched, but not that a function it calls was edited. Jobs carry these digests as
 parameters instead, so that exactly the jobs that a change reaches are due again.
+
+A definition is a function, a class or a constant at the top level of a module. A script reaches the definitions that it
+names, and those that they name in turn, in annotations too. A name counts wherever it stands, so a local variable
+counts as the definition of the same name. Importing a module runs its other statements: they count in any case.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from tocompress.provenance.source import STATEMENTS, Source, parse, root
 
 LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent / "scripts"
@@ -32,71 +38,135 @@ _DISTRIBUTIONS = {
 #: Modules that no result depends on.
 _ASIDE = {LIBRARY / "errors.py", LIBRARY / "running.py", *(LIBRARY / "provenance").glob("*.py")}
 
+#: A file, and the name of a definition in it.
+Place = tuple[Path, str]
+#: In place of a name: all that a module holds.
+_ALL = "*"
+
 
 def code_digest(script: str, *modules: str) -> str:
-    """The digest of a script of workflow/scripts/, of what it reaches of the library, and of further `modules`.
+    """Return the digest of all definitions that a script of workflow/scripts/ and further `modules` reach.
 
     Modules that are imported by name at run time (a network, a figure) are not seen in the source: name them, as in
-    "tocompress.models.vgg". Files that are no modules count where one that counts names them and stands in a folder
-    above. Comments, docstrings and layout do not count.
+    "tocompress.models.vgg". A file of data counts where a definition names it. Comments, docstrings and layout do not
+    count, nor does the module in which a definition stands.
     """
-    digest = hashlib.sha256()
-    for file in _closure(script, modules):
-        digest.update(f"{file.name}:{_source(file).digest}\n".encode())
-    return digest.hexdigest()[:16]
+    return _sha256(sorted({_digest(*place) for place in reached(script, *modules)}))[:16]
 
 
 def environment_digest(script: str, *modules: str) -> str:
-    """The digest of the versions of all third-party libraries that the same code imports."""
-    pins = sorted(map(_pin, libraries(script, *modules)))
-    return hashlib.sha256("\n".join(pins).encode()).hexdigest()[:16]
+    """Return the digest of the versions of all third-party libraries that the same definitions name."""
+    return _sha256(sorted(map(_pin, libraries(script, *modules))))[:16]
 
 
 def versions(script: str, *modules: str) -> dict[str, str]:
-    """The version of each of these libraries, by its name in the index; of one that is absent, an empty text."""
+    """Return the version of each of these libraries, by its name in the index. An absent one has an empty version."""
     pins = (_pin(name).partition("==") for name in libraries(script, *modules))
     return {name.removesuffix(": absent"): version for name, _, version in pins}
 
 
 def libraries(script: str, *modules: str) -> set[str]:
-    """The third-party packages that the same code imports, as it names them."""
-    names = {name.split(".")[0] for file in _closure(script, modules) for name in _source(file).imports}
-    return names - sys.stdlib_module_names - {LIBRARY.name}
+    """Return the third-party packages that the same definitions name, as the source names them."""
+    named = {name for place in reached(script, *modules) for _, name in _definition(*place).foreign}
+    return set(map(root, named)) - sys.stdlib_module_names
 
 
 @cache
-def _closure(script: str, modules: tuple[str, ...]) -> list[Path]:
-    reached = set(_ASIDE)
-    waiting = [SCRIPTS / script, *(file for name in modules for file in _files(name))]
+def reached(script: str, *modules: str) -> frozenset[Place]:
+    """Return the places of all definitions that a script and further `modules` reach, theirs among them."""
+    waiting = [(SCRIPTS / script, _ALL), *(place for module in modules for place in _places(module))]
+    found: set[Place] = set()
     while waiting:
-        file = waiting.pop()
-        if file not in reached:
-            reached.add(file)
-            source = _source(file)
-            waiting += [*source.data, *(found for name in source.imports for found in _files(name))]
-    return sorted(reached - _ASIDE)
+        place = waiting.pop()
+        if place not in found and place[0] not in _ASIDE:
+            found.add(place)
+            waiting += [used for _, used in _definition(*place).ours]
+    return frozenset(found)
+
+
+@cache
+def _digest(file: Path, name: str) -> str:
+    """Return the digest of a definition: of its text, and of what the names in it stand for."""
+    definition = _definition(file, name)
+    ours = ((used, _definition(*place).text) for used, place in definition.ours if used and place[0] not in _ASIDE)
+    return _sha256([definition.text, *sorted(f"{used}={meaning}" for used, meaning in {*ours, *definition.foreign})])
 
 
 @dataclass(frozen=True)
-class _Source:
-    """What of a file counts."""
+class _Definition:
+    """A definition as it counts: the digest of its name and code, and its names with what they stand for."""
 
-    digest: str
-    imports: frozenset[str]  # dotted names; of `from a import b` both a and a.b, since b may be a module
-    data: tuple[Path, ...]  # files that it names, and that are no modules
+    text: str
+    ours: set[tuple[str, Place]]  # without a name: what has run before
+    foreign: set[tuple[str, str]]
 
 
 @cache
-def _source(file: Path) -> _Source:
-    content = file.read_bytes()
-    below = (other for other in _data_files() if file.parent in other.parents)
-    data = tuple(other for other in below if f'"{other.name}"'.encode() in content)
+def _definition(file: Path, name: str) -> _Definition:
     if file.suffix != ".py":
-        return _Source(hashlib.sha256(content).hexdigest(), frozenset(), data)
-    tree = ast.parse(content, str(file))
-    imports = frozenset(_imports(tree))
-    _remove_docstrings(tree)
-    return _Source(hashlib.sha256(_text(tree).encode()).hexdigest(), imports, data)
+        content = file.read_text(encoding="utf-8")
+        return _Definition(_sha256([content]), _data({*re.findall(r'"([^"]*)"', content)}), set())
+    module = parse(file)
+    source = module.definitions.get(name, Source())
+    names = {*source.names, *source.imports}
+    if name == _ALL:
+        names |= {*module.definitions, *module.imports}
+    meanings = {
+        (used, target + used.removeprefix(root(used)))
+        for used in names
+        for imports in (module.imports, source.imports)
+        for target in imports.get(root(used), ())
+    }
+    ours = _data(source.texts) | {("", place) for place in _run_before(file, name)}
+    ours |= {(used, (file, root(used))) for used in names if root(used) in module.definitions}
+    ours |= {(used, place) for used, meaning in meanings for place in _places(meaning)}
+    if name == STATEMENTS:
+        meanings |= {(alias, target) for alias in module.unnamed for target in module.imports[alias]}
+    foreign = {(used, meaning) for used, meaning in meanings if root(meaning) != LIBRARY.name}
+    return _Definition(_sha256([name, source.text]), ours, foreign)
+
+
+def _run_before(file: Path, name: str) -> set[Place]:
+    """Return the statements that run before a definition does; with all of a package, all of the modules in it."""
+    module, is_package = parse(file), file.name == "__init__.py"
+    if name == _ALL:
+        below = file.parent.rglob("*.py") if is_package else ()
+        return {(file, STATEMENTS), *((other, _ALL) for other in below if other != file)}
+    imports = module.imports if name == STATEMENTS else module.definitions[name].imports
+    imported = (_file(target)[0] for targets in imports.values() for target in targets)
+    above = file.parents[is_package] / "__init__.py"
+    return {(other, STATEMENTS) for other in (file, above, *imported) if other and other.is_file()}
+
+
+@cache
+def _places(dotted: str) -> frozenset[Place]:
+    """Return the definitions of ours that a dotted name stands for, wherever it is imported from."""
+    file, rest = _file(dotted)
+    if file is None:
+        return frozenset()
+    name, *more = rest or [_ALL]
+    module = parse(file)
+    if name in module.definitions:
+        return frozenset({(file, name)})
+    further = (".".join([target, *more]) for target in module.imports.get(name, ()))
+    return frozenset(place for target in further for place in _places(target)) or frozenset({(file, _ALL)})
+
+
+@cache
+def _file(dotted: str) -> tuple[Path | None, list[str]]:
+    """Return the module of ours with which a dotted name begins, and the rest of the name."""
+    parts = dotted.split(".")
+    for length in range(len(parts) if parts[0] == LIBRARY.name else 0, 0, -1):
+        path = LIBRARY.joinpath(*parts[1:length])
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.is_file():
+                return file, parts[length:]
+    return None, parts
+
+
+def _data(texts: Set[str]) -> set[tuple[str, Place]]:
+    """Return the files of the library that are no modules and whose names are among some texts."""
+    return {(file.name, (file, STATEMENTS)) for file in _data_files() if file.name in texts}
 
 
 @cache
@@ -104,56 +174,8 @@ def _data_files() -> tuple[Path, ...]:
     return tuple(file for file in LIBRARY.rglob("*.*") if file.suffix not in (".py", ".pyc") and file.is_file())
 
 
-def _imports(node: ast.AST) -> Iterator[str]:
-    """What is imported at and below `node`.
-
-    What is imported for type checkers only does not run, so a release of Snakemake, say, makes nothing due.
-    """
-    if isinstance(node, ast.Import):
-        yield from (alias.name for alias in node.names)
-    elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-        yield node.module
-        yield from (f"{node.module}.{alias.name}" for alias in node.names)
-    for child in _statements(node):
-        if not (isinstance(child, ast.If) and isinstance(child.test, ast.Name) and child.test.id == "TYPE_CHECKING"):
-            yield from _imports(child)
-
-
-def _remove_docstrings(node: ast.AST) -> None:
-    if (
-        isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-        and ast.get_docstring(node, clean=False) is not None
-    ):
-        del node.body[0]
-    for child in _statements(node):
-        _remove_docstrings(child)
-
-
-def _statements(node: ast.AST) -> Iterator[ast.AST]:
-    """What is a statement, or holds some, directly below `node`."""
-    kinds = (ast.stmt, ast.excepthandler, ast.match_case)
-    return (child for child in ast.iter_child_nodes(node) if isinstance(child, kinds))
-
-
-def _text(node: object) -> str:
-    """A tree in words. Not those of `ast.dump`, which differ between versions of Python."""
-    if isinstance(node, ast.AST):
-        fields = ((name, value) for name in node._fields if (value := getattr(node, name)) not in (None, []))
-        return f"{type(node).__name__}({','.join(f'{name}={_text(value)}' for name, value in fields)})"
-    if isinstance(node, list):
-        return f"[{','.join(map(_text, node))}]"
-    return repr(node)
-
-
-@cache
-def _files(module: str) -> tuple[Path, ...]:
-    """The files of ours behind a dotted name: the module and the packages above it."""
-    parts = module.split(".")
-    if parts[0] != LIBRARY.name:
-        return ()
-    packages = [LIBRARY.joinpath(*parts[1:depth], "__init__.py") for depth in range(1, len(parts) + 1)]
-    candidates = [*packages, LIBRARY.joinpath(*parts[1:]).with_suffix(".py")]
-    return tuple(file for file in candidates if file.is_file())
+def _sha256(lines: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @cache

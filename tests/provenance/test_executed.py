@@ -1,0 +1,122 @@
+"""What a job executes is inside its digest: small jobs run under a tracer."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+from small_study import REPOSITORY, SmallStudy
+
+from tocompress.data.imagenet_labels import synset_labels
+from tocompress.provenance import digests
+from tocompress.provenance.source import STATEMENTS
+
+STUDY = Path(__file__).with_name("study.yaml")
+FIGURES = yaml.safe_load(STUDY.read_text())["study"]["figures"]
+TARGETS = (
+    "all",
+    "zoo",
+    "results/executed/figures/sensitivity_mobilenet_v1.png",
+    "results/executed/data/photographs/test.parquet",
+    "results/executed/data/texts/test.parquet",
+    "results/devices/host/check.txt",
+)
+#: Fetches files from elsewhere, and has no digest.
+NOT_RUN = {"download.py"}
+#: Run in every job, before anything else. Left out is what runs on import, and what modules call that no digest holds.
+TRACER = """
+
+def _trace():
+    import atexit, json, sys, threading
+    job, executed = sys.modules["__main__"], set()
+    if not hasattr(job, "snakemake"):
+        return
+    job_script, library = Path(job.__file__).name, str(Path(__file__).parent)
+    aside = ("errors.py", "running.py", "provenance")
+
+    def is_left_out(frame):
+        code = frame.f_code
+        inside = code.co_filename.startswith(library)
+        return inside and (code.co_name == "<module>" or code.co_filename[len(library) + 1:].startswith(aside))
+
+    def trace(frame, event, _):
+        code = frame.f_code
+        if event == "call" and code.co_filename.startswith(library) and code.co_filename.endswith(".py"):
+            place = code.co_filename[len(library) + 1:], code.co_firstlineno, code.co_name
+            caller = frame if place not in executed else None
+            while caller and not is_left_out(caller):
+                caller = caller.f_back
+                if not caller:
+                    executed.add(place)
+
+    def write():
+        told = {"script": job_script, "code": dict(job.snakemake.params.items()).get("code")}
+        file = Path("traces", f"{os.getpid()}.json")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(json.dumps({**told, "executed": sorted(executed)}))
+
+    atexit.register(write)
+    threading.setprofile(trace)
+    sys.setprofile(trace)
+
+_trace()
+"""
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Return the script, the digest and the executed functions of every job of a small study."""
+    study = SmallStudy(tmp_path_factory.mktemp("traced"))
+    shutil.copy(STUDY, study.folder)
+    shutil.make_archive(str(study.folder / "texts"), "gztar", REPOSITORY / "zoo/number_phrases")
+    for synset in list(synset_labels())[:2]:
+        (study.folder / "photographs" / synset).mkdir(parents=True)
+        Image.new("RGB", (64, 48)).save(study.folder / "photographs" / synset / "0.JPEG")
+    with (study.folder / "workflow/tocompress/running.py").open("a") as module:
+        module.write(TRACER)
+    for targets in (TARGETS, ["verify"], ["clean_devices"]):
+        assert study.run(*targets).end() == 0, study.runs[-1].text
+    return [json.loads(file.read_text()) for file in sorted((study.folder / "traces").iterdir())]
+
+
+def reached(script: str, code: str | None) -> frozenset[digests.Place]:
+    """Return what is inside the digest that a job was given, with the modules that its rule names."""
+    networks = [f"tocompress.models.{file.stem}" for file in (digests.LIBRARY / "models").glob("*.py")]
+    figures = [f"tocompress.reporting.figures.{figure}" for figure in FIGURES]
+    for modules in [(), *((module,) for module in networks + figures), tuple(figures)]:
+        if code in (None, digests.code_digest(script, *modules)):
+            return digests.reached(script, *modules)
+    raise AssertionError(f"{script}: was given a digest of other code")
+
+
+@cache
+def definition(file: str, line: int) -> digests.Place:
+    """Return the definition in which a line stands."""
+    path = digests.LIBRARY / file
+    for statement in ast.parse(path.read_text()).body:
+        first = min([statement.lineno, *(each.lineno for each in getattr(statement, "decorator_list", []))])
+        if first <= line <= (statement.end_lineno or line):
+            stored = (node.id for node in ast.walk(statement) if isinstance(getattr(node, "ctx", None), ast.Store))
+            return path, getattr(statement, "name", None) or next(stored, STATEMENTS)
+    raise AssertionError(f"{file}:{line} stands in no definition")
+
+
+@pytest.mark.long
+def test_every_function_that_a_job_executes_is_inside_its_digest(jobs: list[dict[str, Any]]) -> None:
+    for job in jobs:
+        executed = {definition(file, line) for file, line, _ in job["executed"]}
+        assert executed - reached(job["script"], job["code"]) == set(), job["script"]
+
+
+@pytest.mark.long
+def test_jobs_of_the_scripts_were_traced(jobs: list[dict[str, Any]]) -> None:
+    scripts = {file.name for file in (REPOSITORY / "workflow/scripts").iterdir()}
+    assert scripts - NOT_RUN - {job["script"] for job in jobs} == set()
+    assert all(job["executed"] for job in jobs)
