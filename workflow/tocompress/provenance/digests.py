@@ -28,7 +28,6 @@ SCRIPTS = LIBRARY.parent / "scripts"
 _DISTRIBUTIONS = {
     "PIL": ("pillow",),
     "google": ("protobuf",),
-    "google_crc32c": ("google-crc32c",),
     "sklearn": ("scikit-learn",),
     "subword_nmt": ("subword-nmt",),
     "tensorflow": ("tensorflow-cpu", "tensorflow"),
@@ -44,6 +43,7 @@ Place = tuple[Path, str]
 _ALL = "*"
 
 
+@cache
 def code_digest(script: str, *modules: str) -> str:
     """Return the digest of all definitions that a script of workflow/scripts/ and further `modules` reach.
 
@@ -54,6 +54,7 @@ def code_digest(script: str, *modules: str) -> str:
     return _sha256(sorted({_digest(*place) for place in reached(script, *modules)}))[:16]
 
 
+@cache
 def environment_digest(script: str, *modules: str) -> str:
     """Return the digest of the versions of all third-party libraries that the same definitions name."""
     return _sha256(sorted(map(_pin, libraries(script, *modules))))[:16]
