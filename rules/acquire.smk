@@ -47,15 +47,15 @@ rule images:
     log:
         PATHS.log("images", "dataset", "split"),
     wildcard_constraints:
-        dataset=STUDY.datasets("glyphs"),
+        dataset=STUDY.made("images"),
     conda:
         "../envs/environment.yaml"
     params:
-        **STUDY.images,
+        **STUDY.split,
     message:
         "Making {wildcards.dataset}, {wildcards.split} images"
     script:
-        "../workflow/scripts/make_images.py"
+        "../workflow/scripts/make_split.py"
 
 
 rule sentences:
@@ -65,15 +65,15 @@ rule sentences:
     log:
         PATHS.log("sentences", "dataset", "split"),
     wildcard_constraints:
-        dataset=STUDY.datasets("number_phrases"),
+        dataset=STUDY.made("sentences"),
     conda:
         "../envs/environment.yaml"
     params:
-        **STUDY.sentences,
+        **STUDY.split,
     message:
         "Making {wildcards.dataset}, {wildcards.split} sentences"
     script:
-        "../workflow/scripts/make_sentences.py"
+        "../workflow/scripts/make_split.py"
 
 
 rule photographs:

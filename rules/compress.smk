@@ -1,25 +1,25 @@
 # Compress: one technique applied to the weights of the parent variant.
 
 
-rule quantize:
-    """Store kernels in fewer bits, without retraining."""
+rule compress:
+    """Apply a technique that needs nothing but weights, such as quantization, to `model`; it makes `variant`."""
     input:
         parent=STUDY.parent,
     output:
         weights=PATHS.weights,
         compression=PATHS.compression,
     log:
-        PATHS.log("quantize", "model", "variant"),
+        PATHS.log("compress", "model", "variant"),
     wildcard_constraints:
-        variant=STUDY.by_method("quantize"),
+        variant=STUDY.from_weights,
     conda:
         "../envs/environment.yaml"
     params:
-        **STUDY.quantize,
+        **STUDY.compress,
     message:
-        "Quantizing {wildcards.model} to {wildcards.variant}"
+        "Compressing {wildcards.model} to {wildcards.variant}"
     script:
-        "../workflow/scripts/quantize.py"
+        "../workflow/scripts/compress.py"
 
 
 rule rank:
@@ -57,7 +57,7 @@ rule prune:
     log:
         PATHS.log("prune", "model", "variant"),
     wildcard_constraints:
-        variant=STUDY.by_method("prune"),
+        variant=STUDY.by_pruning,
     conda:
         "../envs/environment.yaml"
     params:

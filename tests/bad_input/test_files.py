@@ -44,7 +44,7 @@ WMT = {
 }  # fmt: skip
 
 QUANTIZE = Step(
-    "quantize.py",
+    "compress.py",
     {"parent": "fp32.safetensors"},
     {"weights": "q8.safetensors", "compression": "q8.parquet"},
     '{"method": "quantize", "bits": 8, "minimum_values": 1}',

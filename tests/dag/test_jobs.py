@@ -18,7 +18,7 @@ _DEFAULT = REPORTED | {
     "acquire": 13,
     "images": 3,
     "sentences": 3,
-    "quantize": 9 * 2 + 4 * 3,
+    "compress": 9 * 2 + 4 * 3,
     "rank": 3 + 2,
     "prune": 3 * 6 + 2,
     "trace": 13 + 20,
@@ -37,7 +37,7 @@ JOBS: dict[tuple[str, ...], dict[str, int]] = {
         "acquire": 2,
         "images": 3,
         "sentences": 1,
-        "quantize": 2,
+        "compress": 2,
         "rank": 1,
         "prune": 1,
         "trace": 2 + 1,
@@ -52,7 +52,7 @@ JOBS: dict[tuple[str, ...], dict[str, int]] = {
         "acquire": 11,
         "images": 1,
         "sentences": 1,
-        "quantize": 11 * 3,
+        "compress": 11 * 3,
         "prune": 2 * 3 + 2,
         "trace": 11 + 8,
         "export": 11 * 4 + 8,
@@ -66,7 +66,7 @@ JOBS: dict[tuple[str, ...], dict[str, int]] = {
         "acquire": 11,
         "images": 1,
         "sentences": 1,
-        "quantize": 11 * 14,
+        "compress": 11 * 14,
         "trace": 11,
         "export": 11 * 15,
         "predict": 11 * 15,
@@ -81,7 +81,7 @@ JOBS: dict[tuple[str, ...], dict[str, int]] = {
         "photographs": 3,
         "corpus": 1,
         "acquire": 11,
-        "quantize": 11 * 3,
+        "compress": 11 * 3,
         "rank": 2 * 2,
         "prune": 2 * 7 + 5,
         "trace": 11 + 19,
@@ -123,15 +123,15 @@ def test_one_figure_needs_everything_but_other_figures(workflow: Workflow) -> No
 
 def test_one_artifact_needs_its_model_only(workflow: Workflow) -> None:
     due = workflow.due(targets=("results/default/artifacts/tensorflow/vgg_16/q8.pb",))
-    assert due.rules == {"acquire": 1, "trace": 1, "quantize": 1, "export": 1}
+    assert due.rules == {"acquire": 1, "trace": 1, "compress": 1, "export": 1}
 
 
 def test_a_chain_is_made_link_by_link(workflow: Workflow) -> None:
     due = workflow.due(targets=("results/default/weights/vgg_16/q8-p05.safetensors",))
-    assert due.rules == {"acquire": 1, "quantize": 1, "images": 2, "rank": 1, "prune": 1}
+    assert due.rules == {"acquire": 1, "compress": 1, "images": 2, "rank": 1, "prune": 1}
     assert due.of("rank") == {"vgg_16/q8"}
     other_way = workflow.due(targets=("results/default/weights/vgg_16/p05-q8.safetensors",))
-    assert (other_way.of("prune"), other_way.of("quantize")) == ({"vgg_16/p05"}, {"vgg_16/p05-q8"})
+    assert (other_way.of("prune"), other_way.of("compress")) == ({"vgg_16/p05"}, {"vgg_16/p05-q8"})
 
 
 def test_initial_weights_are_pruned_without_data(workflow: Workflow) -> None:
@@ -155,7 +155,7 @@ def test_the_full_reproduction_measures_a_board_as_strictly_as_its_own_config() 
 
 def test_what_needs_no_photographs_is_made_without_them(workflow: Workflow) -> None:
     due = workflow.due("paper.yaml", targets=("results/paper/artifacts/tensorflow/vgg_16/q8.pb",))
-    assert due.rules == {"download": 1, "acquire": 1, "quantize": 1, "trace": 1, "export": 1}
+    assert due.rules == {"download": 1, "acquire": 1, "compress": 1, "trace": 1, "export": 1}
 
 
 def test_a_local_checkpoint_is_the_input_of_its_model(workflow: Workflow) -> None:
@@ -164,7 +164,7 @@ def test_a_local_checkpoint_is_the_input_of_its_model(workflow: Workflow) -> Non
     own = {"build": "own", "width": 0.5, "input_size": 64, "classes": 100, "checkpoint": "model.ckpt"}
     config = {"models": {"mine": {"network": "mobilenet_v1", "data": "glyphs", **own}}, "study": {"models": ["mine"]}}
     due = workflow.due(config=config, targets=("results/default/weights/mine/q8.safetensors",))
-    assert due.rules == {"acquire": 1, "quantize": 1}
+    assert due.rules == {"acquire": 1, "compress": 1}
     (acquire,) = [record for record in due.records if record.rule_name == "acquire"]
     assert sorted(map(str, acquire.input)) == ["model.ckpt.data-00000-of-00001", "model.ckpt.index"]
 

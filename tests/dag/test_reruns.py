@@ -137,7 +137,7 @@ def test_an_edited_quantizer_makes_compression_and_what_follows_due(
 ) -> None:
     edit(monkeypatch, "tocompress/compression/quantization/grid.py")
     due = finished.due()
-    assert due.of("quantize") >= {"vgg_19/q8", "gnmt/q6"}
+    assert due.of("compress") >= {"vgg_19/q8", "gnmt/q6"}
     assert not due.rules["acquire"]
     assert not [job for job in due.of("export") | due.of("predict") if job.endswith("fp32")]
 
@@ -146,7 +146,7 @@ def test_another_threshold_prunes_again_but_ranks_nothing(finished: Workflow) ->
     due = finished.due(config={"techniques": {"p50": {"share": 0.4}}})
     assert due.of("prune") == {"vgg_16/p50", "resnet_v1_50/p50", "gnmt/p50"}
     assert due.of("trace") == due.of("export") == due.of("predict") == due.of("prune")
-    assert not due.rules["rank"] + due.rules["quantize"]
+    assert not due.rules["rank"] + due.rules["compress"]
 
 
 def test_another_retraining_makes_the_pruned_variants_of_its_model_due(finished: Workflow) -> None:
@@ -168,7 +168,7 @@ def test_an_edited_network_leaves_the_others_alone(
     assert due.of("acquire") == models
     assert {f"{model}/fp32" for model in models} <= due.of("trace")
     assert {job.split("/")[0] for job in due.of("trace") | due.of("rank") | due.of("prune")} == models
-    assert {job.split("/")[0] for job in due.of("quantize") | due.of("export") | due.of("predict")} == models
+    assert {job.split("/")[0] for job in due.of("compress") | due.of("export") | due.of("predict")} == models
     assert due.of("benchmark") == benchmarked
 
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from tocompress.data.glyphs import render
-from tocompress.data.make_images import write_images
-from tocompress.data.make_sentences import write_sentences
+from tocompress.data.make_images import write_split as write_images
+from tocompress.data.make_sentences import write_split as write_sentences
 from tocompress.data.number_phrases import phrases
 from tocompress.data.sets import read_images, read_sentences
 from tocompress.errors import StudyError

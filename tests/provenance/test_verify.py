@@ -48,7 +48,7 @@ def made(output: str, *inputs: str, rule: str = "quantize", content: str | None 
 def chain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Records of a checkpoint's weights, of their quantization, and of its export."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys.modules["__main__"], "__file__", "quantize.py", raising=False)
+    monkeypatch.setattr(sys.modules["__main__"], "__file__", "compress.py", raising=False)
     Path("zoo.tar.gz").write_text("a checkpoint")
     return [
         made("results/study/weights/fp32", "zoo.tar.gz", rule="acquire"),
@@ -67,10 +67,10 @@ def problems(*targets: str) -> list[str]:
 
 def test_a_record_says_what_the_job_was_given_and_made(chain: list[Path]) -> None:
     told = json.loads(chain[1].read_text())
-    assert (told["rule"], told["script"], told["wildcards"]) == ("quantize", "quantize.py", {"variant": "q8"})
+    assert (told["rule"], told["script"], told["wildcards"]) == ("quantize", "compress.py", {"variant": "q8"})
     assert told["settings"] == SETTINGS
     assert told["code"] == "code"
-    assert told["versions"] == versions("quantize.py") and told["versions"]["numpy"]
+    assert told["versions"] == versions("compress.py") and told["versions"]["numpy"]
     assert set(told["inputs"]) == {"results/study/weights/fp32"}
     path = "results/study/weights/q8"
     assert told["outputs"][path] == record.look(path).model_dump()

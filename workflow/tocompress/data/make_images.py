@@ -12,7 +12,7 @@ from tocompress.files import replace_on_success
 from tocompress.settings.data import Glyphs
 
 
-def write_images(path: str | Path, settings: Glyphs, split: Split) -> None:
+def write_split(path: str | Path, settings: Glyphs, split: Split) -> None:
     """Render a split and write it to the .npz `path`, whole or not at all."""
     number: int = getattr(settings, split)
     images, labels = glyphs.render(split, number, size=settings.size, seed=settings.seed)

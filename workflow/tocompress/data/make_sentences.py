@@ -13,7 +13,7 @@ from tocompress.settings.data import NumberPhrases
 from tocompress.tables import write_table
 
 
-def write_sentences(path: str | Path, settings: NumberPhrases, split: Split) -> None:
+def write_split(path: str | Path, settings: NumberPhrases, split: Split) -> None:
     """Make a split and write it to the Parquet file `path`, whole or not at all."""
     phrases = number_phrases.phrases(split, getattr(settings, split), seed=settings.seed)
     rows = [(index, phrase.source, phrase.reference, phrase.template, None) for index, phrase in enumerate(phrases)]

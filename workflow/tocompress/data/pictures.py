@@ -10,7 +10,7 @@ from tocompress.data.photographs import Photographs, read_photographs
 from tocompress.data.preprocessing import preprocess
 from tocompress.data.sets import read_images
 from tocompress.models.registry import NETWORKS
-from tocompress.settings.data import Glyphs, Pictures
+from tocompress.settings.data import Pictures
 from tocompress.settings.model import ImageModel
 
 #: uint8 [N, height, width, 3], or as many photographs, decoded when they are needed.
@@ -24,7 +24,7 @@ def read_pictures(path: str | Path, model: ImageModel, data: Pictures) -> tuple[
 
     A network of 1,001 classes has a background before those of ImageNet.
     """
-    if isinstance(data, Glyphs):
+    if data.splits == "images":
         return read_images(path)
     photographs, labels = read_photographs(path)
     return photographs, labels + np.int32(model.classes - _IMAGENET_CLASSES)

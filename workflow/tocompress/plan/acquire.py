@@ -71,13 +71,14 @@ class Acquire(Stage):
         """Return a pattern of the datasets of a kind."""
         return any_of(name for name, data in self.study.data.items() if data.kind == kind)
 
-    @property
-    def images(self) -> Parameters:
-        return self.parameters("make_images.py", self._split)
+    def made(self, splits: str) -> str:
+        """Return a pattern of the datasets that are made here and have such splits: images or sentences."""
+        data = self.study.data
+        return any_of(name for name in data if data[name].module and data[name].splits == splits)
 
     @property
-    def sentences(self) -> Parameters:
-        return self.parameters("make_sentences.py", self._split)
+    def split(self) -> Parameters:
+        return self.parameters("make_split.py", self._split, lambda job: [str(self.study.data[job.dataset].module)])
 
     @property
     def photographs(self) -> Parameters:

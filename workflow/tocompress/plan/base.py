@@ -13,7 +13,7 @@ from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS
 from tocompress.paths import Paths
 from tocompress.provenance.digests import code_digest, environment_digest
-from tocompress.settings.data import DataSettings, Glyphs, Wmt
+from tocompress.settings.data import DataSettings, Wmt
 from tocompress.settings.model import Checkpoint, ModelSettings
 from tocompress.settings.study import Study
 from tocompress.vocabulary.variants import Variant
@@ -88,7 +88,7 @@ class Stage:
     def dataset(self, model: str, split: str) -> str:
         """Return the file of a split of the dataset of a model."""
         name = self.study.models[model].data
-        pattern = self.paths.images if isinstance(self.study.data[name], Glyphs) else self.paths.sentences
+        pattern = self.paths.images if self.study.data[name].splits == "images" else self.paths.sentences
         return pattern.format(dataset=name, split=split)
 
     def test_set(self, wildcards: Wildcards) -> str:

@@ -8,15 +8,11 @@ from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards
 from tocompress.settings.jobs import PruneJob, RankJob
 from tocompress.settings.technique import Prune, Technique
 from tocompress.settings.training import Retraining
-from tocompress.vocabulary.variants import Variant
+from tocompress.vocabulary.variants import PRUNE, Variant
 
 
 class Compress(Stage):
     """The rules of rules/compress.smk."""
-
-    def by_method(self, method: str) -> str:
-        """Return a pattern of the variants whose last technique is of a method."""
-        return self.variants_by(*self.study.techniques_of(method))
 
     def parent(self, wildcards: Wildcards) -> str:
         """Return the weights that the last technique of a variant is applied to."""
@@ -26,14 +22,20 @@ class Compress(Stage):
         """Return the last technique of a variant."""
         return self.study.techniques[Variant.parse(wildcards.variant).last]
 
-    # Rule quantize, and the rules of other methods that need nothing but weights
+    # Rule compress
 
     @property
-    def quantize(self) -> Parameters:
-        return self.parameters("quantize.py", self.technique_settings)
+    def from_weights(self) -> str:
+        """Return a pattern of the variants whose last technique needs nothing but weights."""
+        return self.variants_by(*(name for name, technique in self.study.techniques.items() if technique.module))
 
-    def technique_settings(self, wildcards: Wildcards) -> str:
-        """Return the settings of the last technique of a variant."""
+    @property
+    def compress(self) -> Parameters:
+        return self.parameters(
+            "compress.py", self._technique, lambda wildcards: [str(self.technique(wildcards).module)]
+        )
+
+    def _technique(self, wildcards: Wildcards) -> str:
         return self.technique(wildcards).canonical()
 
     # Rule rank
@@ -46,6 +48,11 @@ class Compress(Stage):
         return RankJob(model=self.architecture(wildcards), data=self.examples(wildcards)).canonical(exclude=SPLITS)
 
     # Rule prune
+
+    @property
+    def by_pruning(self) -> str:
+        """Return a pattern of the variants whose last technique prunes."""
+        return self.variants_by(*self.study.techniques_of(PRUNE))
 
     def importance(self, wildcards: Wildcards) -> list[str]:
         """Return the file of the importance of the parent's channels, where ranking them takes data."""

@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import LoadFlags
 
+from tocompress.models.registry import NETWORKS
 from tocompress.reporting.study import full_size, variants
-from tocompress.vocabulary.titles import NETWORK_NAMES
 from tocompress.vocabulary.variants import BASELINE
 
 SINGLE, DOUBLE = 3.5, 7.2  # inches: one and two columns of the paper's format
@@ -175,7 +175,7 @@ def _groups(study: pd.DataFrame) -> dict[str, str]:
 
 
 def network_name(network: str) -> str:
-    return NETWORK_NAMES[network]
+    return NETWORKS[network].title
 
 
 def model_name(model: str, network: str) -> str:

@@ -21,7 +21,15 @@ def is_markup(file: str | Path) -> bool:
 
 
 class _Made(Settings):
-    """Made here, every split from the same seed."""
+    """Made here, every split from the same seed, by the function `write_split` of `module`."""
+
+    module: ClassVar[str]
+    task: ClassVar[str]
+    splits: ClassVar[Literal["images", "sentences"]]  # the files of its splits
+
+    @property
+    def has_training(self) -> bool:
+        return True
 
     def of_split(self, split: Split) -> str:
         """What one split depends on: all but the sizes of the others."""
@@ -35,8 +43,10 @@ class _Made(Settings):
 class Glyphs(_Made):
     """Characters rendered from fonts under random distortion; made here."""
 
+    module: ClassVar = "tocompress.data.make_images"
     task: ClassVar = "classification"
-    classes: ClassVar[int] = 100
+    splits: ClassVar = "images"
+    classes: ClassVar = 100
 
     kind: Literal["glyphs"]
     seed: int = Field(1, ge=0, description="of what is made")
@@ -49,7 +59,10 @@ class Glyphs(_Made):
 class NumberPhrases(_Made):
     """English number, date, price and time phrases and their German translation; made here."""
 
+    module: ClassVar = "tocompress.data.make_sentences"
     task: ClassVar = "translation"
+    splits: ClassVar = "sentences"
+
     kind: Literal["number_phrases"]
     seed: int = Field(1, ge=0, description="of what is made")
     train: Count = Field(60_000, description="pairs to learn from")
@@ -69,6 +82,9 @@ class ImageNet(Settings):
     """ILSVRC2012's photographs, in any of the layouts that people keep them in; see `data.imagenet`."""
 
     task: ClassVar = "classification"
+    module: ClassVar = None
+    splits: ClassVar = "photographs"
+
     kind: Literal["imagenet"]
     images: str = Field(
         description="validation images: ILSVRC2012_img_val.tar, a folder with a folder for each synset, a folder of"
@@ -87,6 +103,10 @@ class ImageNet(Settings):
     test: Count | None = Field(None, description="how many validation images, spread evenly; null: all")
     seed: int = Field(1, ge=0, description="of what is drawn")
 
+    @property
+    def has_training(self) -> bool:
+        return self.training is not None
+
     def of_split(self, split: Split) -> str:
         """What one split depends on."""
         files: dict[str, Any] = {"training": None} if split == "test" else {"images": "", "labels": None}
@@ -101,6 +121,9 @@ class Wmt(Settings):
     """A test set of WMT with its vocabularies, and a training set to retrain on; see `data.wmt`."""
 
     task: ClassVar = "translation"
+    module: ClassVar = None
+    splits: ClassVar = "sentences"
+
     kind: Literal["wmt"]
     archive: Download | None = Field(None, description="what holds the files below; null: they are paths")
     languages: tuple[Language, Language] = Field(
@@ -136,6 +159,10 @@ class Wmt(Settings):
             if self.source and name not in names:
                 raise ValueError(f"md5: '{name}' is none of the files; there is {', '.join(sorted(names))}")
         return self
+
+    @property
+    def has_training(self) -> bool:
+        return self.training is not None
 
     def of_split(self, split: Split) -> str:
         """What one split depends on."""

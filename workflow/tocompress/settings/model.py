@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from tocompress.models.registry import NETWORKS
 from tocompress.settings.base import Count, Download, Name, Settings
+
+if TYPE_CHECKING:
+    _ImageNetwork = str
+else:
+    _ImageNetwork = Literal[tuple(network.name for network in NETWORKS.values() if network.kind == "cnn")]
 
 
 class Checkpoint(Download):
@@ -47,10 +53,7 @@ class ImageModel(_Model):
 
     task: ClassVar = "classification"
 
-    network: Literal[
-        "inception_v1", "inception_v2", "inception_v3", "inception_v4", "resnet_v1_50", "resnet_v1_101",
-        "resnet_v1_152", "vgg_16", "vgg_19", "mobilenet_v1",
-    ] = Field(description="one of the ten of TF-Slim")  # fmt: skip
+    network: _ImageNetwork = Field(description="one of the ten of TF-Slim")
     input_size: int = Field(ge=32, le=1024, description="height and width of the input, pixels")
     classes: int = Field(ge=2, description="number of outputs")
 

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError, model_validator
 from tocompress.errors import StudyError
 from tocompress.settings.base import ONCE, Name, Settings
 from tocompress.settings.benchmark import Benchmark
-from tocompress.settings.data import DataSettings, Glyphs, ImageNet, NumberPhrases
+from tocompress.settings.data import DataSettings, ImageNet
 from tocompress.settings.device import Device
 from tocompress.settings.evaluation import Evaluation, Sensitivity
 from tocompress.settings.model import ImageModel, ModelSettings, TranslationModel
@@ -91,10 +91,11 @@ class Study(Settings):
         data = self.data[model.data]
         if model.checkpoint and not model.checkpoint.url:
             raise ValueError(f"models.{name}.checkpoint: is empty; name a file, or take build 'initial'")
-        if isinstance(model, ImageModel) != isinstance(data, Glyphs | ImageNet):
+        if model.task != data.task:
             raise ValueError(f"models.{name}.data: {model.network} takes no examples of the kind '{data.kind}'")
-        if isinstance(data, Glyphs) and isinstance(model, ImageModel) and model.classes < data.classes:
-            raise ValueError(f"models.{name}.classes: {model.classes}, but 'data.{model.data}' has {data.classes}")
+        shown = getattr(data, "classes", 0)
+        if isinstance(model, ImageModel) and model.classes < shown:
+            raise ValueError(f"models.{name}.classes: {model.classes}, but 'data.{model.data}' has {shown}")
         if isinstance(data, ImageNet) and isinstance(model, ImageModel) and model.classes not in (1000, 1001):
             raise ValueError(
                 f"models.{name}.classes: {model.classes}, but ImageNet has 1000, or 1001 with a background first"
@@ -138,7 +139,7 @@ class Study(Settings):
     def _check_training_set(self, what: str, model: str, instead: str) -> None:
         name = self.models[model].data
         data = self.data[name]
-        if not isinstance(data, Glyphs | NumberPhrases) and data.training is None:
+        if not data.has_training:
             raise ValueError(f"{what}, but 'data.{name}.training' names no training set; name it, or {instead}")
 
     def variants(self, model: str) -> tuple[str, ...]:

@@ -1,4 +1,9 @@
-"""The config's `techniques`: what can be done to a model."""
+"""The config's `techniques`: the ways to change a model. A method is a class.
+
+`module` holds the method's function `compress`, from weights and a technique to weights and a table of schema
+`compression`. A method that needs more than weights has a rule of its own, and no module. A method that changes no
+shape shares the graph of the parent variant.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +17,7 @@ from tocompress.settings.base import Count, Settings
 class Quantize(Settings):
     """Post-training quantization of the weights, without retraining (paper, II-A)."""
 
-    #: The variant has the graph of its parent.
+    module: ClassVar = "tocompress.compression.quantization.grid"
     changes_shapes: ClassVar = False
 
     method: Literal["quantize"]
@@ -26,6 +31,7 @@ class Quantize(Settings):
 class Prune(Settings):
     """Structured pruning: filters and units are removed, what is left is retrained (paper, II-B)."""
 
+    module: ClassVar = None
     changes_shapes: ClassVar = True
 
     method: Literal["prune"]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tocompress.errors import StudyError, about
 from tocompress.packing import pack, stored_width, unpack
 from tocompress.schemas.study import COMPRESSION
+from tocompress.settings.technique import Quantize
 from tocompress.weights import QuantizedTensor, Weights, channel_axis
 
 Granularity = Literal["tensor", "channel"]
@@ -25,6 +26,11 @@ Floats = NDArray[np.float32]
 KERNELS = ("weights", "depthwise_weights", "pointwise_weights", "kernel", "embedding_encoder", "embedding_decoder")
 
 _PIECE = 1 << 16  # values worked on at a time: a few arrays of them fit a core's cache
+
+
+def compress(weights: Weights, technique: Quantize) -> tuple[Weights, pd.DataFrame]:
+    """Return the weights quantized as a technique says, and the table of schema `compression`."""
+    return quantize_weights(weights, technique.bits, technique.granularity, technique.minimum_values)
 
 
 def quantize_weights(

@@ -1,13 +1,15 @@
-"""Quantize the weights of a variant's parent."""
+"""Apply the last technique of a variant to the weights of its parent."""
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from tocompress.compression.quantization.grid import quantize_weights
+from pydantic import TypeAdapter
+
+from tocompress.compression.method import compress
 from tocompress.errors import about
 from tocompress.job import job
 from tocompress.schemas.study import COMPRESSION
-from tocompress.settings.technique import Quantize
+from tocompress.settings.technique import Technique
 from tocompress.tables import write_table
 from tocompress.weights import read_weights, write_weights
 
@@ -15,10 +17,10 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    technique = Quantize.model_validate_json(snakemake.params.settings)
+    technique = TypeAdapter(Technique).validate_json(snakemake.params.settings)
     weights, metadata = read_weights(snakemake.input.parent)
     with about(snakemake.input.parent):
-        quantized, table = quantize_weights(weights, technique.bits, technique.granularity, technique.minimum_values)
-    write_weights(snakemake.output.weights, quantized, replace(metadata, variant=snakemake.wildcards.variant))
+        compressed, table = compress(weights, technique)
+    write_weights(snakemake.output.weights, compressed, replace(metadata, variant=snakemake.wildcards.variant))
     of = {"model": snakemake.wildcards.model, "variant": snakemake.wildcards.variant}
     write_table(snakemake.output.compression, COMPRESSION, table.assign(**of))
