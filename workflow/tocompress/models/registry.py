@@ -19,7 +19,6 @@ class Network:
 
     name: str
     title: str  # in print
-    file: str  # of the module that `build` imports; for a CNN it holds a function called `name`
     input_size: int | None  # pixels, height = width
     minimum_input_size: int | None  # the product of the strides, or what convolutions without padding need
     depth: int  # Table I
@@ -32,6 +31,7 @@ class Network:
     _: KW_ONLY
     bleu: float | None = None  # tensorflow/nmt's README: German to English, newstest2015, beam 10
     bleu_paper: float | None = None
+    file: str | None = None  # of the module, which holds a function called `name` for a CNN; None: `name`
     kind: Literal["cnn", "rnn"]
     preprocessing: Literal["inception", "vgg"] | None
     classes: int  # the vocabulary's size for `gnmt`
@@ -40,7 +40,7 @@ class Network:
     @property
     def module(self) -> str:
         """Return the name by which the module is imported."""
-        return f"{__name__.rpartition('.')[0]}.{self.file}"
+        return f"{__name__.rpartition('.')[0]}.{self.file or self.name}"
 
     @property
     def task(self) -> Literal["classification", "translation"]:
@@ -49,25 +49,25 @@ class Network:
 
 _inception = partial(Network, kind="cnn", preprocessing="inception", classes=1001, batch_norm_epsilon=1e-3)
 _mobilenet = _inception
-_resnet = partial(Network, kind="cnn", preprocessing="vgg", classes=1000, batch_norm_epsilon=1e-5)
-_vgg = partial(Network, kind="cnn", preprocessing="vgg", classes=1000, batch_norm_epsilon=None)
+_resnet = partial(Network, file="resnet_v1", kind="cnn", preprocessing="vgg", classes=1000, batch_norm_epsilon=1e-5)
+_vgg = partial(Network, file="vgg", kind="cnn", preprocessing="vgg", classes=1000, batch_norm_epsilon=None)
 _gnmt = partial(Network, kind="rnn", preprocessing=None, classes=36_548, batch_norm_epsilon=None)
 
 # fmt: off
 _ALL = (
-    # name, title, file, input_size, minimum_input_size, depth, parameters and parameters_paper,
+    # name, title, input_size, minimum_input_size, depth, parameters and parameters_paper,
     # top1 and top1_paper, top5 and top5_paper
-    _inception("inception_v1", "Inception v1", "inception_v1", 224, 32, 22, 6_633_209, 7_000_000, 69.8, 69.8, 89.6, 89.6),
-    _inception("inception_v2", "Inception v2", "inception_v2", 224, 32, 32, 11_199_137, 11_300_000, 73.9, 73.9, 91.8, 91.4),
-    _inception("inception_v3", "Inception v3", "inception_v3", 299, 75, 42, 23_853_833, 27_100_000, 78.0, 78.0, 93.9, 94.0),
-    _inception("inception_v4", "Inception v4", "inception_v4", 299, 75, 58, 42_712_937, 25_600_000, 80.2, 80.2, 95.2, 95.2),
-    _resnet("resnet_v1_50", "ResNet 50", "resnet_v1", 224, 32, 50, 25_610_152, 25_500_000, 75.2, 75.2, 92.2, 90.2),
-    _resnet("resnet_v1_101", "ResNet 101", "resnet_v1", 224, 32, 101, 44_654_504, 51_000_000, 76.4, 76.4, 92.9, 92.9),
-    _resnet("resnet_v1_152", "ResNet 152", "resnet_v1", 224, 32, 152, 60_344_232, 76_500_000, 76.8, 76.8, 93.2, 93.2),
-    _vgg("vgg_16", "VGG 16", "vgg", 224, 32, 16, 138_357_544, 138_000_000, 71.5, 71.5, 89.8, 89.8),
-    _vgg("vgg_19", "VGG 19", "vgg", 224, 32, 19, 143_667_240, 138_000_000, 71.1, 71.1, 89.8, 89.8),
-    _mobilenet("mobilenet_v1", "MobileNet", "mobilenet_v1", 224, 32, 28, 4_254_889, 4_200_000, 70.7, 70.7, 89.5, 89.56),
-    _gnmt("gnmt", "GNMT", "gnmt", None, None, 4, 210_880_513, 211_000_000, bleu=29.9, bleu_paper=27.4),
+    _inception("inception_v1", "Inception v1", 224, 32, 22, 6_633_209, 7_000_000, 69.8, 69.8, 89.6, 89.6),
+    _inception("inception_v2", "Inception v2", 224, 32, 32, 11_199_137, 11_300_000, 73.9, 73.9, 91.8, 91.4),
+    _inception("inception_v3", "Inception v3", 299, 75, 42, 23_853_833, 27_100_000, 78.0, 78.0, 93.9, 94.0),
+    _inception("inception_v4", "Inception v4", 299, 75, 58, 42_712_937, 25_600_000, 80.2, 80.2, 95.2, 95.2),
+    _resnet("resnet_v1_50", "ResNet 50", 224, 32, 50, 25_610_152, 25_500_000, 75.2, 75.2, 92.2, 90.2),
+    _resnet("resnet_v1_101", "ResNet 101", 224, 32, 101, 44_654_504, 51_000_000, 76.4, 76.4, 92.9, 92.9),
+    _resnet("resnet_v1_152", "ResNet 152", 224, 32, 152, 60_344_232, 76_500_000, 76.8, 76.8, 93.2, 93.2),
+    _vgg("vgg_16", "VGG 16", 224, 32, 16, 138_357_544, 138_000_000, 71.5, 71.5, 89.8, 89.8),
+    _vgg("vgg_19", "VGG 19", 224, 32, 19, 143_667_240, 138_000_000, 71.1, 71.1, 89.8, 89.8),
+    _mobilenet("mobilenet_v1", "MobileNet", 224, 32, 28, 4_254_889, 4_200_000, 70.7, 70.7, 89.5, 89.56),
+    _gnmt("gnmt", "GNMT", None, None, 4, 210_880_513, 211_000_000, bleu=29.9, bleu_paper=27.4),
 )
 # fmt: on
 
