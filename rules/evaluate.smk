@@ -4,7 +4,7 @@
 rule predict:
     """Run an artifact over its test set."""
     input:
-        artifact=PATHS.artifact,
+        artifact=STUDY.artifact,
         test=STUDY.test_set,
         subwords=STUDY.subwords,
     output:
@@ -26,7 +26,7 @@ rule predict:
 rule predict_shard:
     """Run an artifact over its share of a large test set."""
     input:
-        artifact=PATHS.artifact,
+        artifact=STUDY.artifact,
         test=STUDY.test_set,
         subwords=STUDY.subwords,
     output:

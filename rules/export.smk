@@ -26,14 +26,14 @@ rule export:
         STUDY.body,
         weights=PATHS.weights,
     output:
-        artifact=PATHS.artifact,
-        facts=PATHS.artifact_facts,
+        artifact=PATHS.artifact("tensorflow"),
+        facts=PATHS.artifact_facts("tensorflow"),
     log:
-        PATHS.log("export", "runtime", "model", "variant"),
+        PATHS.log("export_tensorflow", "model", "variant"),
     conda:
         "../envs/environment.yaml"
     params:
-        **STUDY.export,
+        **STUDY.export("tensorflow"),
     message:
         "Exporting {wildcards.model} {wildcards.variant}"
     script:

@@ -165,7 +165,7 @@ def test_records_of_another_command_end_the_session_in_one_line(kind: str, recor
 @pytest.mark.parametrize(("kind", "records"), WRONG)
 def test_a_block_is_recorded_only_with_what_it_has_to_tell(kind: Any, records: Any) -> None:
     with pytest.raises((LookupError, TypeError, ValueError, AttributeError)):
-        Recorder().add(Block(kind, "fp32", ONCE, 1, 0), records)
+        Recorder("tensorflow").add(Block(kind, "fp32", ONCE, 1, 0), records)
 
 
 # --- whatever is wrong ------------------------------------------------------------------------------------------------
@@ -178,7 +178,7 @@ def answers(path: Path) -> object:
     kind = next(
         (kind for kind, right in BLOCKS if any(record["record"] == right[0]["record"] for record in records)), "latency"
     )
-    recorder = Recorder()
+    recorder = Recorder("tensorflow")
     with understood(path.name):
         recorder.add(Block(kind, "fp32", ONCE, 1, 0), records)
     return [recorder.table(name) for name in ("latency", "operations", "power", "windows")]

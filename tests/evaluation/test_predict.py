@@ -14,9 +14,9 @@ from tocompress.errors import StudyError
 from tocompress.evaluation.predict import predict
 from tocompress.models.gnmt import PROJECTION_KERNEL
 from tocompress.runtimes.deployed import deployed
-from tocompress.runtimes.session import loaded
 from tocompress.runtimes.tensorflow.export import export
 from tocompress.runtimes.tensorflow.graph import write_graph
+from tocompress.runtimes.tensorflow.session import loaded
 from tocompress.schemas import study as schemas
 from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCE_PREDICTIONS
 from tocompress.settings.data import Glyphs, NumberPhrases, Wmt
@@ -53,7 +53,7 @@ def predict_sentences(artifact, sentences, model, data, batch_size, shard="1-of-
 
 def run_over(task, artifact, test, model, data, shard, **sizes):
     job = PredictJob(runtime="tensorflow", model=model, data=data, prediction=Prediction(**sizes))
-    with loaded(job.runtime, artifact, 1) as run:
+    with loaded(artifact, 1) as run:
         return task.predict(run, artifact, test, job, 1, shard)
 
 
@@ -237,10 +237,10 @@ def test_a_translator_whose_logits_are_not_finite_is_named(beam_width, tensorflo
     enormous[PROJECTION_KERNEL] = np.full_like(enormous[PROJECTION_KERNEL], 3e38)
     for name, weights in {"right": model.weights, "wrong": enormous}.items():
         write_graph(tmp_path / f"{name}.pb", export(body, deployed(weights, None)))
-    with loaded("tensorflow", tmp_path / "right.pb", 1) as run:
+    with loaded(tmp_path / "right.pb", 1) as run:
         assert run(model.feeds).shape[0] == 2
     with (
-        loaded("tensorflow", tmp_path / "wrong.pb", 1) as run,
+        loaded(tmp_path / "wrong.pb", 1) as run,
         pytest.raises(StudyError, match=r"wrong\.pb: gives logits that are not finite; export and compress it again$"),
     ):
         run(model.feeds)

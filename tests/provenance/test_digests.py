@@ -81,11 +81,11 @@ def test_comments_docstrings_and_layout_do_not_count(library):
 
 def test_what_only_type_checkers_import_does_not_count(library):
     (library / "scripts/other.py").write_text("if TYPE_CHECKING:\n    import snakemake\n    import tocompress.far\n")
-    before = digests.environment_digest("other.py")
+    before = digests.environment("other.py")
     assert not changed(library, "tocompress/far.py", "VALUE = 2\n", "other.py")
     (library / "scripts/other.py").write_text("import snakemake\n")
     _forget()
-    assert digests.environment_digest("other.py") != before
+    assert digests.environment("other.py") != before
 
 
 #: What near.py may hold to use the constant of far.py, and what is in reach of a script that calls `near`.
@@ -160,9 +160,7 @@ def test_what_a_name_stands_for_counts(library):
 
 
 def test_digests_do_not_depend_on_the_order_of_sets():
-    program = (
-        "from tocompress.provenance.digests import *; print(code_digest('score.py'), environment_digest('score.py'))"
-    )
+    program = "from tocompress.provenance.digests import *; print(code_digest('score.py'), environment('score.py'))"
     told = {
         subprocess.run(
             [sys.executable, "-c", program],
@@ -181,11 +179,11 @@ def test_a_module_imported_by_name_counts_where_it_is_named(library):
 
 
 def test_the_environment_follows_the_libraries_that_the_code_names(library, monkeypatch):
-    plain = digests.environment_digest("work.py")
-    with_network = digests.environment_digest("work.py", "tocompress.models.vgg")
+    plain = digests.environment("work.py")
+    with_network = digests.environment("work.py", "tocompress.models.vgg")
     assert plain != with_network
     monkeypatch.setattr(digests, "_pin", lambda name: f"{name}==0")
-    assert digests.environment_digest("work.py", "tocompress.models.vgg") != with_network
+    assert digests.environment("work.py", "tocompress.models.vgg") != with_network
 
 
 @pytest.mark.parametrize(

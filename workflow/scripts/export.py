@@ -1,9 +1,10 @@
 """Write the artifact of a variant, and what it weighs."""
 
+import json
 from typing import TYPE_CHECKING
 
+from tocompress import runtimes
 from tocompress.job import job
-from tocompress.runtimes.tensorflow.export import export_variant
 from tocompress.schemas.study import ARTIFACT, STRUCTURE
 from tocompress.tables import read_table, write_table
 
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
+    runtime = json.loads(snakemake.params.settings)["runtime"]
     body, structure = snakemake.input[:2]
-    facts = export_variant(body, snakemake.input.weights, snakemake.output.artifact, read_table(structure, STRUCTURE))
-    write_table(snakemake.output.facts, ARTIFACT, facts.assign(runtime=snakemake.wildcards.runtime))
+    write_artifact = runtimes.load(runtime, "export").write_artifact
+    facts = write_artifact(body, snakemake.input.weights, snakemake.output.artifact, read_table(structure, STRUCTURE))
+    write_table(snakemake.output.facts, ARTIFACT, facts.assign(runtime=runtime))

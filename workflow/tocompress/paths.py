@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tocompress.vocabulary.runtimes import SUFFIXES
+
 BENCHMARK_TABLES = ("latency", "memory", "power", "windows", "operations", "diagnostics", "session")
 FIGURE_FORMATS = ("png", "pdf", "csv")
 
@@ -68,13 +70,11 @@ class Paths:
     def structure(self) -> str:
         return f"{self.root}/artifacts/tensorflow/{{model}}/{{structure}}.body.parquet"
 
-    @property
-    def artifact(self) -> str:
-        return f"{self.root}/artifacts/{{runtime}}/{{model}}/{{variant}}.pb"
+    def artifact(self, runtime: str) -> str:
+        return f"{self.root}/artifacts/{runtime}/{{model}}/{{variant}}.{SUFFIXES[runtime]}"
 
-    @property
-    def artifact_facts(self) -> str:
-        return f"{self.root}/artifacts/{{runtime}}/{{model}}/{{variant}}.parquet"
+    def artifact_facts(self, runtime: str) -> str:
+        return f"{self.root}/artifacts/{runtime}/{{model}}/{{variant}}.parquet"
 
     @property
     def inputs(self) -> str:

@@ -37,11 +37,12 @@ class LocalAgent:
         lock: Path | None = None,
         patience: float = 0.0,
         root: str | Path = "/",
+        runtime: str = "tensorflow",
     ) -> None:
         self._log = log
         self._name = name
         self._interpreter = str(interpreter)
-        self._arguments = ["--root", str(root)]
+        self._arguments = ["--root", str(root), "--runtime", runtime]
         if lock:
             self._arguments += ["--lock", str(lock), "--patience", str(patience)]
 

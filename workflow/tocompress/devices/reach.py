@@ -20,6 +20,8 @@ def reach(
     match device:
         case LocalDevice():
             interpreter = device.interpreter or sys.executable
-            return LocalAgent(log, interpreter, name=name, lock=LOCK, patience=patience, root=device.root)
+            return LocalAgent(
+                log, interpreter, name=name, lock=LOCK, patience=patience, root=device.root, runtime=device.runtime
+            )
         case SshDevice():
             return SshAgent(device, name=name, log=log, patience=patience)

@@ -141,8 +141,8 @@ class SshAgent:
     def _connect(self) -> None:
         self._check_python()
         self._install()
-        arguments = ["--folder", self._folder, "--root", self._device.root, "--lock", _LOCK]
-        arguments += ["--patience", str(self._patience), "--heartbeat"]
+        arguments = ["--folder", self._folder, "--root", self._device.root, "--runtime", self._device.runtime]
+        arguments += ["--lock", _LOCK, "--patience", str(self._patience), "--heartbeat"]
         command = self._shell.command("exec " + shlex.join([self._interpreter, "-I", self._agent, *arguments]))
         self._connection = Connection(self._name, command, self._log, heartbeat=True, environment=_never_asking())
         self.hello = self._connection.hello

@@ -37,7 +37,7 @@ def _measured(subject: Subject, session: BenchmarkJob, log: Path | None) -> dict
     with reach(session.name, device, log) as agent:
         if isinstance(device, LocalDevice) and device.interpreter is None and device.processor == "cpu":
             return measure(agent, subject, device, settings, report)
-        with LocalAgent(log, name="this machine") as host:
+        with LocalAgent(log, name="this machine", runtime=device.runtime) as host:
             on_cpu = device.model_copy(update={"processor": "cpu"})
             reference = outputs_of(host, subject, on_cpu, settings)
         return measure(agent, subject, device, settings, report, reference)

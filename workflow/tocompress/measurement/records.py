@@ -10,8 +10,8 @@ from typing import Literal
 import pandas as pd
 import pyarrow as pa
 
+from tocompress import runtimes
 from tocompress.devices import Record
-from tocompress.runtimes.tensorflow.operations import classify
 from tocompress.schemas.benchmark import RECORDED
 
 #: The variant of a worker without a model.
@@ -51,6 +51,7 @@ class Block:
 class Recorder:
     """Collects the records of blocks; a block is recorded whole, once it has ended well."""
 
+    runtime: str
     loads: list[float] = field(default_factory=list)
     realtime: bool = True  # whether the sensors were read with real-time priority
     failed_readings: dict[str, int] = field(default_factory=dict)
@@ -69,9 +70,8 @@ class Recorder:
                 case "memory":
                     self._add("memory", block, {key: [value] for key, value in content.items()})
                 case "operations":
-                    classes = [
-                        classify(kind, name) for kind, name in zip(content["type"], content["operation"], strict=True)
-                    ]
+                    classify = runtimes.load(self.runtime, "operations").classify
+                    classes = list(map(classify, content["type"], content["operation"]))
                     self._add("operations", block, content | {"operation_class": classes})
                 case "windows":
                     start, end = zip(*(content[phase] for phase in _PHASES), strict=True)

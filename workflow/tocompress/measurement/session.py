@@ -124,7 +124,7 @@ class _Session:
         self._device = device
         self._settings = settings
         self._report = report
-        self._recorder = Recorder()
+        self._recorder = Recorder(device.runtime)
         self._random = np.random.default_rng(settings.seed)
         self._conditions: list[Condition] = [
             (variant, mode) for variant in subject.artifacts for mode in settings.arithmetic

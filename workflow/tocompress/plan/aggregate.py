@@ -24,7 +24,7 @@ class Aggregate(Stage):
     @property
     def artifact_facts(self) -> list[str]:
         return [
-            self.paths.artifact_facts.format(runtime=runtime, model=model, variant=variant)
+            self.paths.artifact_facts(runtime).format(model=model, variant=variant)
             for runtime in self.runtimes
             for model, variant in self.pairs()
         ]
@@ -53,6 +53,7 @@ class Aggregate(Stage):
         return AggregateJob(
             models=tuple(map(self._study_model, study.study.models)),
             devices=tuple(map(self._study_device, study.study.devices)),
+            runtimes=self.runtimes,
             level=study.benchmark.level,
             target=study.benchmark.target,
         ).canonical()

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS
 from tocompress.paths import Paths
-from tocompress.provenance.digests import code_digest, environment_digest
+from tocompress.provenance.digests import code_digest, environment
 from tocompress.settings.data import DataSettings, Wmt
 from tocompress.settings.model import Checkpoint, ModelSettings
 from tocompress.settings.study import Study
@@ -44,11 +44,13 @@ class Stage:
         name at run time, or a function of the wildcards that returns them.
         """
 
-        def code(wildcards: Wildcards) -> str:
-            return code_digest(script, *(modules(wildcards) if callable(modules) else modules))
+        def reached(wildcards: Wildcards) -> Iterable[str]:
+            return modules(wildcards) if callable(modules) else modules
 
-        environment = environment_digest(script, *(() if callable(modules) else modules))
-        given: Parameters = {"code": code, "environment": environment}
+        given: Parameters = {
+            "code": lambda wildcards: code_digest(script, *reached(wildcards)),
+            "environment": lambda wildcards: environment(script, *reached(wildcards)),
+        }
         return given if settings is None else {"settings": settings, **given}
 
     def network(self, wildcards: Wildcards) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tocompress.devices.program import MODULES
 from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards
+from tocompress.runtimes import module
 from tocompress.settings.jobs import BenchmarkJob, InputsJob
 
 _ALL_CORES = 10_000
@@ -29,7 +30,7 @@ class Benchmark(Stage):
         """Return the artifacts of all variants of a model, for the device's runtime."""
         runtime = self.study.devices[wildcards.device].runtime
         return [
-            self.paths.artifact.format(runtime=runtime, model=wildcards.model, variant=variant)
+            self.paths.artifact(runtime).format(model=wildcards.model, variant=variant)
             for variant in self.study.variants(wildcards.model)
         ]
 
@@ -39,7 +40,11 @@ class Benchmark(Stage):
 
     @property
     def benchmark(self) -> Parameters:
-        return self.parameters("benchmark.py", self._benchmark_job, MODULES)
+        return self.parameters("benchmark.py", self._benchmark_job, self._on_device)
+
+    def _on_device(self, wildcards: Wildcards) -> list[str]:
+        """Return the modules of the agent, which is sent as a file, and of the device's runtime."""
+        return [*MODULES, module(self.study.devices[wildcards.device].runtime, "operations")]
 
     def _benchmark_job(self, wildcards: Wildcards) -> str:
         return BenchmarkJob(

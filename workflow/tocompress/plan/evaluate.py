@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards, any_of
+from tocompress.runtimes import module
 from tocompress.settings.data import Wmt
 from tocompress.settings.evaluation import Prediction
 from tocompress.settings.jobs import PredictJob, ScoreJob
@@ -24,7 +25,11 @@ class Evaluate(Stage):
 
     @property
     def predict(self) -> Parameters:
-        return self.parameters("predict.py", self._predict_job)
+        return self.parameters("predict.py", self._predict_job, lambda job: [module(job.runtime, "session")])
+
+    def artifact(self, wildcards: Wildcards) -> str:
+        """Return the artifact of a variant for a runtime."""
+        return self.paths.artifact(wildcards.runtime).format(model=wildcards.model, variant=wildcards.variant)
 
     def _predict_job(self, wildcards: Wildcards) -> str:
         model = self.run_model(wildcards)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tocompress.plan.base import Parameters, Stage, Wildcards, canonical
+from tocompress.runtimes import module
 from tocompress.settings.model import TranslationModel
 from tocompress.vocabulary.variants import Variant
 
@@ -39,6 +40,6 @@ class Export(Stage):
         keeps_shapes = variant.techniques and not self.study.techniques[variant.last].changes_shapes
         return variant.parent.name if keeps_shapes else name
 
-    @property
-    def export(self) -> Parameters:
-        return self.parameters("export.py")
+    def export(self, runtime: str) -> Parameters:
+        """Return the parameters of a job that exports for a runtime."""
+        return self.parameters("export.py", canonical(runtime=runtime), [module(runtime, "export")])

@@ -55,15 +55,9 @@ def code_digest(script: str, *modules: str) -> str:
 
 
 @cache
-def environment_digest(script: str, *modules: str) -> str:
-    """Return the digest of the versions of all third-party libraries that the same definitions name."""
-    return _sha256(sorted(map(_pin, libraries(script, *modules))))[:16]
-
-
-def versions(script: str, *modules: str) -> dict[str, str]:
-    """Return the version of each of these libraries, by its name in the index. An absent one has an empty version."""
-    pins = (_pin(name).partition("==") for name in libraries(script, *modules))
-    return {name.removesuffix(": absent"): version for name, _, version in pins}
+def environment(script: str, *modules: str) -> str:
+    """Return the pins of all third-party libraries that the same definitions name, as `numpy==2.3.1`, in a line."""
+    return " ".join(sorted(map(_pin, libraries(script, *modules))))
 
 
 def libraries(script: str, *modules: str) -> set[str]:
@@ -186,4 +180,4 @@ def _pin(name: str) -> str:
             return f"{distribution}=={version(distribution)}"
         except PackageNotFoundError:
             continue
-    return f"{name}: absent"
+    return f"{name}==absent"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tocompress.files import digest, replace_on_success
-from tocompress.provenance.digests import LIBRARY, SCRIPTS, versions
+from tocompress.provenance.digests import LIBRARY
 from tocompress.settings.base import Settings
 
 _REPOSITORY = LIBRARY.resolve().parents[1]
@@ -36,7 +36,7 @@ class Record(Settings):
     wildcards: dict[str, str]
     settings: Any  # the slice of the config that the job depends on
     code: str | None  # its digest, as of `provenance.digests`; null: on purpose, nothing depends on it
-    versions: dict[str, str]  # of the libraries that the script imports
+    versions: dict[str, str]  # of the libraries that the code names
     lock: str | None  # the digest of envs/requirements.txt
     commit: str | None  # of the repository; "-dirty": files were changed since
     host: dict[str, str]
@@ -65,7 +65,7 @@ def write_record(snakemake: Any, started: datetime) -> None:
         wildcards={name: str(value) for name, value in snakemake.wildcards.items()},
         settings=json.loads(params.get("settings", "null")),
         code=params.get("code"),
-        versions=versions(script) if (SCRIPTS / script).is_file() else {},
+        versions=dict(pin.split("==") for pin in params.get("environment", "").split()),
         lock=digest(_LOCK) if _LOCK.is_file() else None,
         commit=_commit(),
         host=_host(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -54,35 +55,41 @@ def _read(schema: pa.Schema, files: Files) -> pd.DataFrame:
     return pd.concat([read_table(file, schema) for file in files] or [schema.empty_table().to_pandas()])
 
 
-def _of(table: pd.DataFrame, what: str, model: str, variant: str) -> pd.DataFrame:
-    rows = table[(table["model"] == model) & (table["variant"] == variant)]
+def _of(table: pd.DataFrame, what: str, **key: str) -> pd.DataFrame:
+    """Return the rows of a key without its columns. Raise StudyError where there is none."""
+    rows = table[(table[list(key)] == pd.Series(key)).all(axis=1)]
     if rows.empty:
-        raise StudyError(f"study: no {what} of {model} {variant} among the files; make it again")
-    return rows.drop(columns=["runtime", "model", "variant"], errors="ignore")
+        raise StudyError(f"study: no {what} of {' '.join(key.values())} among the files; make it again")
+    return rows.drop(columns=list(key))
 
 
 def _artifact_parts(settings: AggregateJob, artifacts: pd.DataFrame) -> Iterator[Part]:
-    for model in settings.models:
-        own = {variant.name: _of(artifacts, "artifact", model.name, variant.name) for variant in model.variants}
-        yield _part(model, artifact_rows(pd.concat(own, names=["variant", None]).reset_index("variant")))
+    for runtime, model in product(settings.runtimes, settings.models):
+        own = [
+            _of(artifacts, "artifact", runtime=runtime, model=model.name, variant=variant.name).assign(
+                variant=variant.name
+            )
+            for variant in model.variants
+        ]
+        yield _part(model, artifact_rows(pd.concat(own)), runtime=runtime)
 
 
 def _accuracy_parts(settings: AggregateJob, metrics: pd.DataFrame) -> Iterator[Part]:
-    for model in settings.models:
+    for runtime, model in product(settings.runtimes, settings.models):
         scores = accuracies(NETWORKS[model.network].task)
         for variant in model.variants:
+            key = {"runtime": runtime, "variant": variant.name}
             if model.trained:
-                rows = _of(metrics, "scores", model.name, variant.name)
-                yield _part(model, rows, variant=variant.name, dataset=model.data)
+                yield _part(model, _of(metrics, "scores", model=model.name, **key), **key, dataset=model.data)
             else:
-                yield _part(model, unavailable(scores, "no trained weights"), variant=variant.name)
+                yield _part(model, unavailable(scores, "no trained weights"), **key)
 
 
 def _pruning_parts(settings: AggregateJob, pruning: pd.DataFrame) -> Iterator[Part]:
     for model in settings.models:
         for variant in model.variants:
             if variant.pruned:
-                rows = _of(pruning, "table of what was removed", model.name, variant.pruned)
+                rows = _of(pruning, "table of what was removed", model=model.name, variant=variant.pruned)
                 yield _part(model, removed_rows(rows), variant=variant.name)
 
 

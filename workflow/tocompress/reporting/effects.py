@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tocompress.measurement.statistics import Interval, mean_interval, ratio_interval
-from tocompress.reporting.study import controls, devices, variants, whole
+from tocompress.reporting.study import controls, devices, of_device, variants, whole
 from tocompress.vocabulary.arithmetic import ARITHMETICS, in_print
 from tocompress.vocabulary.levels import LEVEL
 from tocompress.vocabulary.metrics import ACCURACY, COUNTED, JUDGES
@@ -74,7 +74,7 @@ class Effects:
 
     def __init__(self, study: pd.DataFrame) -> None:
         rows = whole(study, *study["metric"].unique())
-        rows = rows[rows["device"].isna() | rows["device"].isin(devices(study)[:1])]
+        rows = of_device(rows, *devices(study)[:1])
         scores = rows[rows["metric"].isin(JUDGES)].assign(metric=ACCURACY_OF_ALL)
         rows = pd.concat([rows, scores], ignore_index=True)
         left_out = {BASELINE, *controls(study)}

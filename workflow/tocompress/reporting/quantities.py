@@ -13,7 +13,7 @@ from tocompress.measurement.statistics import Interval
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.effects import PERFECT
 from tocompress.reporting.intervals import averaged, mapped, quotient, summed
-from tocompress.reporting.study import models, whole
+from tocompress.reporting.study import models, of_device, whole
 from tocompress.reporting.thresholds import largest_cuts
 from tocompress.settings.claims import LARGEST_CUT, Claim
 from tocompress.settings.jobs import ClaimsJob
@@ -55,7 +55,7 @@ class Quantities:
     def __init__(self, study: pd.DataFrame, settings: ClaimsJob) -> None:
         self._settings = settings
         self._device, self._processor = _device(study)
-        rows = study[study["device"].isna() | (study["device"] == self._device)]
+        rows = of_device(study, self._device)
         rows = pd.concat(
             [whole(rows, *METRICS).assign(label=None), rows[rows["metric"] == "operation_share"]], ignore_index=True
         )

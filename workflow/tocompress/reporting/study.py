@@ -24,7 +24,7 @@ _SHARED = ("model", "network", "build", "variant", "device", "processor", "runti
 
 _FACTS = ["variant", "methods", "bits"]
 
-_KEY = ["model", "variant", "device", "arithmetic", "dataset", "metric", "label"]
+_KEY = ["model", "variant", "device", "runtime", "arithmetic", "dataset", "metric", "label"]
 
 _DTYPES = {pa.string(): "str", pa.float64(): "float64", pa.int64(): "Int64", pa.bool_(): "boolean"}
 
@@ -173,13 +173,19 @@ def full_size(study: pd.DataFrame) -> set[str]:
     return set(counts.loc[counts["value"] >= _FULL_SIZE * published, "model"])
 
 
+def of_device(rows: pd.DataFrame, device: str | None = None) -> pd.DataFrame:
+    """Return the rows of a device, and of its runtime on no device. None: the rows of no device and one runtime."""
+    here = rows["device"] == device
+    used = [*rows.loc[here, "runtime"].dropna(), *rows["runtime"].dropna()][:1]
+    return rows[here | (rows["device"].isna() & (rows["runtime"].isna() | rows["runtime"].isin(used)))]
+
+
 def select(study: pd.DataFrame, *metrics: str, arithmetic: str) -> pd.DataFrame:
     """Return the rows of `metrics` that stand for a whole variant, on the table's first device, with one arithmetic.
 
-    Rows without device or arithmetic (sizes, accuracies) are kept.
+    Rows without device or arithmetic (sizes, accuracies) are kept, those of the device's runtime.
     """
-    rows = whole(study, *metrics)
-    rows = rows[rows["device"].isna() | rows["device"].isin(devices(study)[:1])]
+    rows = of_device(whole(study, *metrics), *devices(study)[:1])
     return rows[rows["arithmetic"].isna() | (rows["arithmetic"] == arithmetic)]
 
 
@@ -225,6 +231,7 @@ def _rank(row: dict[str, Any]) -> tuple[Any, ...]:
         row["model"],
         rank(row["variant"], row["methods"], row["bits"]),
         text("device"),
+        text("runtime"),
         text("arithmetic"),
         text("dataset"),
         list(METRICS).index(row["metric"]),

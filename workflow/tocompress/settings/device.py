@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from tocompress.settings.base import ONCE, Count, Settings
+from tocompress.vocabulary.runtimes import SUFFIXES
 
 
 def _usable(path: str) -> str:
@@ -29,8 +30,14 @@ _HOST = re.compile(r"(\w[\w.-]*@)?[\w\[][\w.:%\]-]*", re.ASCII)
 _RemotePath = Annotated[str, AfterValidator(_usable)]
 
 
+if TYPE_CHECKING:
+    _Runtime = str
+else:
+    _Runtime = Literal[tuple(SUFFIXES)]
+
+
 class _Device(Settings):
-    runtime: Literal["tensorflow"] = Field("tensorflow", description="what executes an artifact")
+    runtime: _Runtime = Field("tensorflow", description="what executes an artifact")
     processor: Literal["cpu", "gpu"] = Field("cpu", description="what it is executed on")
     threads: Count = Field(description="threads of the runtime; not taken from --cores, or latency would depend on it")
     clocks: Literal["any", "locked"] = Field(

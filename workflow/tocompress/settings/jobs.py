@@ -119,6 +119,7 @@ class AggregateJob(Settings):
 
     models: tuple[StudyModel, ...]
     devices: tuple[StudyDevice, ...]
+    runtimes: tuple[str, ...]
     level: float
     target: float
 

@@ -29,7 +29,7 @@ from tocompress.weights import check_finite, check_grid, read_weights
 _LARGEST_GRAPH = 2**31 - 2**24  # bytes of weights: protobuf's limit, less ample room for the operations
 
 
-def export_variant(
+def write_artifact(
     body: str | Path, weights: str | Path, artifact: str | Path, structure: pd.DataFrame
 ) -> pd.DataFrame:
     """Fill the body graph with the weights of a variant, write its artifact, and return its table 'artifact'.
