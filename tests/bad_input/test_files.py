@@ -74,12 +74,13 @@ EXPORT = Step(
     "export.py",
     {"body": "body.pb", "structure": "structure.parquet", "weights": "fp32.safetensors"},
     {"artifact": "fp32.pb", "facts": "fp32.parquet"},
+    '{"runtime": "tensorflow"}',
 )
 SCORE = Step(
     "score.py",
     {"predictions": "q8.parquet", "baseline": "fp32.parquet"},
     {"metrics": "metrics.parquet"},
-    json.dumps({"scores": Scores().model_dump(), "language": None}),
+    json.dumps({"task": "classification", "scores": Scores().model_dump(), "language": None}),
 )
 GATHER = Step("gather.py", {"shares": ["1-of-2.parquet", "2-of-2.parquet"]}, {"predictions": "all.parquet"})
 CLAIMS = Step(

@@ -33,7 +33,9 @@ PREDICT = Step(
     "predict.py",
     {"artifact": "fp32.pb", "test": "test.npz"},
     {"predictions": "fp32.parquet"},
-    json.dumps({"model": MODEL | {"classes": 100}, "data": {"kind": "glyphs"}, "prediction": {}}),
+    json.dumps(
+        {"model": MODEL | {"classes": 100}, "data": {"kind": "glyphs"}, "prediction": {}, "runtime": "tensorflow"}
+    ),
 )
 TRACE = Step(
     "trace.py",

@@ -45,9 +45,9 @@ class Announced(logging.Handler):
         return Counter(record.rule_name for record in self.records)
 
     def of(self, rule: str) -> set[str]:
-        """The wildcards of a rule's jobs, joined by slashes."""
-        jobs = [record for record in self.records if record.rule_name == rule]
-        return {"/".join(map(str, record.wildcards.values())) for record in jobs}
+        """Return the wildcards of a rule's jobs but for the runtime, joined by slashes."""
+        jobs = [record.wildcards for record in self.records if record.rule_name == rule]
+        return {"/".join(str(value) for name, value in job.items() if name != "runtime") for job in jobs}
 
 
 class Workflow:

@@ -32,7 +32,7 @@ def test_splits_are_given_what_makes_or_reads_them(study: Plan) -> None:
     adapter = TypeAdapter(DataSettings)
     for name, data in study.study.data.items():
         for split in ("train", "calibration", "test"):
-            given = study.images["settings"](SimpleNamespace(dataset=name, split=split))
+            given = study.split["settings"](SimpleNamespace(dataset=name, split=split))
             assert adapter.validate_json(given).kind == data.kind
 
 

@@ -183,6 +183,7 @@ def test_the_environment_follows_the_libraries_that_the_code_names(library, monk
     with_network = digests.environment("work.py", "tocompress.models.vgg")
     assert plain != with_network
     monkeypatch.setattr(digests, "_pin", lambda name: f"{name}==0")
+    digests.environment.cache_clear()
     assert digests.environment("work.py", "tocompress.models.vgg") != with_network
 
 

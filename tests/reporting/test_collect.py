@@ -37,7 +37,7 @@ BENCHMARKED = tuple(model for model in MODELS if model.benchmarked)
 DEVICES = tuple(StudyDevice(name=name, processor="cpu", runtime="tensorflow") for name in ("tx2", "host"))
 
 
-SETTINGS = AggregateJob(models=MODELS, devices=DEVICES, level=0.95, target=0.05)
+SETTINGS = AggregateJob(models=MODELS, devices=DEVICES, runtimes=("tensorflow",), level=0.95, target=0.05)
 
 
 @pytest.fixture

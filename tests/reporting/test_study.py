@@ -71,7 +71,7 @@ def with_rows(**columns):
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ([LATENCY, LATENCY], "second value: tiny fp32 host float, dequantized once latency"),
+        ([LATENCY, LATENCY], "second value: tiny fp32 host tensorflow float, dequantized once latency"),
         ([with_rows(metric="speed")], "no known metric"),
         ([with_rows(variant=["fp32", "q7"])], "no variant of this study"),
         ([with_rows(unit="s")], "unit"),

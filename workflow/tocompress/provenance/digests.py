@@ -43,7 +43,6 @@ Place = tuple[Path, str]
 _ALL = "*"
 
 
-@cache
 def code_digest(script: str, *modules: str) -> str:
     """Return the digest of all definitions that a script of workflow/scripts/ and further `modules` reach.
 
