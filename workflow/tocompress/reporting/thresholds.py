@@ -52,7 +52,7 @@ def sweep(study: pd.DataFrame) -> list[str]:
 
 
 def mildest(study: pd.DataFrame) -> str | None:
-    """Return the sweep's smallest threshold. It stands for pruning where the paper shows only one (its 5 %)."""
+    """Return the sweep's smallest threshold, if any. It stands for pruning where the paper shows only one (its 5 %)."""
     return next(iter(sweep(study)), None)
 
 

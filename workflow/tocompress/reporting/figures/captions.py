@@ -57,7 +57,7 @@ def measurements(study: pd.DataFrame, rows: pd.DataFrame, note: str = "") -> str
 
 
 def without(family: str, chosen: Sequence[str]) -> str:
-    """Return that the study lacks the `family` of variants, if none is `chosen`."""
+    """Return that the study lacks this `family`, if nothing is `chosen`."""
     return "" if chosen else f"{family} is not part of this study."
 
 
