@@ -59,10 +59,10 @@ class Recommendation:
 def guidelines(study: pd.DataFrame) -> dict[str, list[Recommendation]]:
     """Return the recommendations for each of `GOALS`, for full-size and for reduced models.
 
-    A variant qualifies if it is shown to improve on fp32 (for accuracy: to keep all but the paper's 5 %). The variant
-    with the best mean is chosen, unless another is shown to be better over the models that have both. The interval over
-    models can show it, or every single model's own interval. A condition on accuracy needs the own interval of each
-    model. Models of unknown accuracy have rows without a condition.
+    A variant qualifies if it is shown to improve on fp32 (for accuracy: to keep all but the paper's 5 %). Of these, the
+    variant with the best mean is chosen, unless another is shown to be better over the models that have both. The
+    interval over models can show it, or every single model's own interval. A condition on accuracy needs the own
+    interval of each model. Models of unknown accuracy have rows without a condition.
     """
     adviser = _Adviser(study)
     return {goal: list(adviser.recommend(goal)) for goal in GOALS}

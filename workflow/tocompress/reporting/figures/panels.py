@@ -131,7 +131,7 @@ def _label_ratios(axes: Axes, baseline: float) -> None:
 def reach(
     lows: pd.Series[float], middles: pd.Series[float], highs: pd.Series[float], least: float = 0.1
 ) -> tuple[float, float]:
-    """Return the ends of an axis over `middles`. Intervals extend each end by at most their span, or by `least`."""
+    """Return the ends of an axis over `middles`. Intervals extend each end by its span or `least` at most."""
     low, high = middles.min(), middles.max()
     span = max(high - low, least)
     return max(min(low, lows.min()), low - span), min(max(high, highs.max()), high + span)
