@@ -1,14 +1,13 @@
-"""What the paper states beside this study's values, each reading with a verdict by one rule.
+"""Compare the paper's claims with this study's values. One rule gives each reading of a claim a verdict.
 
-A claim is a region of numbers: the paper's number or range, widened by the equivalence margin, or its bound. A study's
-interval that lies wholly within the region `agrees` (two one-sided tests, each at half of what the level leaves). Else
-one that excludes no change, on the side that the paper names, has the `same direction`: the effect is there, if of
-another size. Else one that lies wholly outside the region `contradicts`. What remains is `undecided`: too wide to tell.
-A claim that allows no change ("at most 5 %"), or is of a plain number, has no direction.
+A claim is a region of numbers: the paper's number or range, widened by the equivalence margin, or its bound. The
+study's interval `agrees` if it lies wholly within the region (two one-sided tests, each at half of the error that the
+level allows). Otherwise it has the `same direction` if it excludes no change on the paper's side: the effect exists,
+but has another size. Otherwise it `contradicts` if it lies wholly outside the region. Other intervals are too wide to
+tell, so they are `undecided`. A claim that allows no change ("at most 5 %") or states a plain number has no direction.
 
-Nothing is judged that the study's values do not carry: of another model, dataset or kind of device it is `not
-comparable`; a value that did not converge, or too few networks, leave it `undecided`; the accuracy of a cut that was
-chosen by its accuracy is `circular`.
+Some values cannot be judged. Values of another model, dataset or kind of device are `not comparable`. Values that did
+not converge and too few networks are `undecided`. The accuracy of a cut that was chosen by its accuracy is `circular`.
 """
 
 from __future__ import annotations
@@ -31,23 +30,22 @@ from tocompress.vocabulary.metrics import ACCURACY
 
 AGREES, SAME_DIRECTION, CONTRADICTS, UNDECIDED = "agrees", "same direction", "contradicts", "undecided"
 NOT_COMPARABLE, NOT_MEASURED, CIRCULAR = "not comparable", "not measured", "circular"
-#: Of a claim in one reading.
+#: The verdicts on one reading of a claim.
 VERDICTS = (AGREES, SAME_DIRECTION, CONTRADICTS, UNDECIDED, NOT_COMPARABLE, NOT_MEASURED, CIRCULAR)
-#: Of a claim whose readings are judged differently.
+#: The verdict on a claim whose readings have different verdicts.
 DEPENDS = "depends on the reading"
 
-#: So many networks say how networks differ; of fewer each is judged on its own (`over_models`).
+#: Fewer networks do not tell how networks differ, so each is then judged on its own (`over_models`).
 _SEVERAL = 3
 
 
 def claims_table(study: pd.DataFrame, claims: Claims, settings: ClaimsJob) -> pd.DataFrame:
     """Return the table `claims` of the table `study`: a row for each reading of a claim, in their order.
 
-    Values are of one device, the first with a GPU if any, and of one model a network. A mean is that of `over_models`:
-    Student's interval over three models or more, else what the models' own intervals span; where it is of ratios of
-    costs, mean and interval are those of the logarithms. Between two variants, or over several variants or classes of
-    one model, its own interval is conservative: what the parts share is taken to be independent, or their errors to add
-    up.
+    Values come from one device, the first with a GPU if any, and from one model per network. A mean has Student's
+    interval from three models on, and the span of the models' own intervals below (`over_models`). Means of cost ratios
+    and their intervals are computed from logarithms. A model's own interval is conservative if it compares two variants
+    or combines several variants or classes. Their errors are taken as independent, or they add up.
     """
     quantities = Quantities(study, settings)
     rows = [_row(claim, claims.margin_of(claim), quantities) for claim in claims.claims]
@@ -57,8 +55,8 @@ def claims_table(study: pd.DataFrame, claims: Claims, settings: ClaimsJob) -> pd
 def by_statement(claims: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each number or statement of the table `claims`: whether it is a `number`, and its `verdict`.
 
-    The verdict is the one that its readings share, else that it depends on the reading. Readings that were not measured
-    or are not comparable or circular are left aside where another is judged.
+    The verdict is the one that all readings share, else `DEPENDS`. Readings that are not measured, not comparable or
+    circular do not count if another reading is judged.
     """
     by_id = claims.groupby("claim", sort=False)
     shared = by_id["verdict"].agg(lambda verdicts: _shared(set(verdicts)))
@@ -72,7 +70,7 @@ def _shared(verdicts: Collection[str]) -> str:
 
 
 def verdict(claim: Claim, margin: float, interval: Interval) -> str:
-    """Return whether `interval` agrees, has the same direction, contradicts or is undecided, by the rule above.
+    """Return the verdict on `interval` by the rule above: agrees, same direction, contradicts or undecided.
 
     An interval without bounds is undecided.
     """
@@ -95,7 +93,7 @@ def _region(claim: Claim, margin: float) -> tuple[float, float]:
 
 
 def _direction(claim: Claim) -> int:
-    """Return the side of no change that a claim is on, 1 or -1, and 0 where it allows no change or knows none."""
+    """Return the claim's side of no change, 1 or -1, or 0 if it allows no change or has no such point."""
     if claim.no_change is None:
         return 0
     low, high = _region(claim, 0)
@@ -138,7 +136,7 @@ def _row(claim: Claim, margin: float, quantities: Quantities) -> dict[str, Any]:
 
 
 def _judged(claim: Claim, margin: float, measured: Sequence[Measured], interval: Interval) -> tuple[str, list[str]]:
-    """Return the verdict and its reasons. `interval` is over all `measured`."""
+    """Return the verdict and its reasons. `interval` is the number over all `measured`."""
     lacking = []
     if len(measured) < len(claim.networks):
         lacking.append(f"{len(measured)} of {len(claim.networks)} networks")
@@ -150,7 +148,7 @@ def _judged(claim: Claim, margin: float, measured: Sequence[Measured], interval:
         return NOT_COMPARABLE, [f"needs {' and '.join(unmet)}", *lacking]
     if claim.aggregation == "each":
         own = {one.model: verdict(claim, margin, one.interval) for one in measured if one.converged}
-        # One that contradicts is enough, whichever others are lacking.
+        # One contradicting model is enough, even if others are missing.
         if against := [model for model, judged in own.items() if judged == CONTRADICTS]:
             return CONTRADICTS, [f"by {', '.join(against)}", *lacking]
     needed = min(_SEVERAL, len(claim.networks)) if claim.aggregation == "mean" else len(claim.networks)
@@ -202,7 +200,7 @@ def _named(claim: Claim, measured: Sequence[Measured]) -> str:
 
 
 def _why_missing(missing: Mapping[str, str]) -> str:
-    """Return the reasons, each with its networks unless all share it."""
+    """Return the reasons, each with its networks unless all networks share it."""
     by_reason: dict[str, list[str]] = {}
     for network, reason in missing.items():
         by_reason.setdefault(reason, []).append(network)

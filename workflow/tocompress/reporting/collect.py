@@ -1,4 +1,4 @@
-"""Aggregate: from the files of all stages to the one table of the study."""
+"""Collect the files of all stages into the one table of the study."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from tocompress.vocabulary.metrics import METRICS as KNOWN
 from tocompress.vocabulary.metrics import accuracies
 
 Files = Sequence[str | Path]
-#: The file of each table of a session, by the name of the table and by device and model.
+#: The file of a session's table, by the table's name, then by device and model.
 Sessions = Mapping[str, Mapping[tuple[Any, ...], str | Path]]
 
 
 def collect(
     settings: AggregateJob, *, artifacts: Files, metrics: Files, pruning: Files, **benchmarks: Files
 ) -> pd.DataFrame:
-    """Return the table 'study'. `benchmarks` are the files of each table of the sessions.
+    """Return the table `study`. `benchmarks` holds the files of each table of the sessions.
 
-    What a file is of is told by its columns. StudyError where a model's or variant's is lacking.
+    A file's columns name its model, variant and device. Raise StudyError if a model or variant has no file.
     """
     sessions = {
         name: {row: file for file in files if (row := first_row(file, "device", "model"))}
@@ -102,7 +102,7 @@ def _benchmark_parts(settings: AggregateJob, sessions: Sessions) -> Iterator[Par
 
 
 def _table(sessions: Sessions, device: str, model: str, name: str) -> pd.DataFrame:
-    """A table of a session; one without rows does not tell whose it is, so its file is not found."""
+    """Return a table of a session. A file without rows names no device and model, so it counts as missing."""
     file, schema = sessions[name].get((device, model)), TABLES[name]
     if file is None and name == "latency":
         raise StudyError(f"study: no benchmark of {model} on {device} among the files; make it again")
@@ -127,7 +127,7 @@ def _session_rows(settings: AggregateJob, device: StudyDevice, table: Callable[[
 def _rows_or_why_none(
     name: str, rows: Callable[[], pd.DataFrame], times: pd.DataFrame, device: StudyDevice, facts: pd.Series[Any]
 ) -> pd.DataFrame:
-    """Rows of a part of a session; where it went wrong, those of all that was timed, unavailable."""
+    """Return the rows of a session's part. If it failed, return unavailable rows for everything that was timed."""
     reason = facts.get(f"{name}/unavailable")
     if reason is None:
         try:

@@ -1,4 +1,4 @@
-"""What compression changes: paired ratios to fp32, averaged over models."""
+"""The effects of compression: paired ratios to fp32, averaged over models."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tocompress.vocabulary.levels import LEVEL
 from tocompress.vocabulary.metrics import ACCURACY, COUNTED, JUDGES
 from tocompress.vocabulary.variants import BASELINE
 
-#: What scores a model, whatever its task: top-1, or BLEU of a translator.
+#: The score of a model for any task: top-1, or BLEU of a translator.
 ACCURACY_OF_ALL = "accuracy"
 
 _BOUNDED = frozenset({*ACCURACY, ACCURACY_OF_ALL})
-PERFECT = {"fraction": 1.0, "score": 100.0}  # what a model that makes no mistake scores, by unit
+PERFECT = {"fraction": 1.0, "score": 100.0}  # the score of a model without mistakes, by unit
 
 
 @dataclass(frozen=True)
 class Effect:
     """The ratio to fp32 of one metric under one variant.
 
-    `own` holds each model's ratio with its own interval, `mean` that over models. `unconverged` counts the models whose
-    value did not converge, or that of their fp32: a ratio rests on both.
+    `own` holds each model's ratio with its own interval, `mean` the ratio over models. `unconverged` counts the models
+    whose value or fp32 value did not converge, because a ratio rests on both.
     """
 
     own: dict[str, Interval]
@@ -38,15 +38,15 @@ class Effect:
     unconverged: int
 
     def below(self, bound: float) -> bool:
-        """Whether the ratio is shown to lie below: by the interval over models, or by each model's own."""
+        """Return whether the interval over models, or each model's own, lies below `bound`."""
         return self._shown(lambda interval: interval.high is not None and interval.high < bound)
 
     def at_least(self, bound: float) -> bool:
-        """Whether the ratio is shown to reach `bound`: by the interval over models, or by each model's own."""
+        """Return whether the interval over models, or each model's own, lies at or above `bound`."""
         return self._shown(lambda interval: interval.low is not None and interval.low >= bound)
 
     def above(self, bound: float) -> bool:
-        """Whether the ratio is shown to lie above: by the interval over models, or by each model's own."""
+        """Return whether the interval over models, or each model's own, lies above `bound`."""
         return self._shown(lambda interval: interval.low is not None and interval.low > bound)
 
     def _shown(self, holds: Callable[[Interval], bool]) -> bool:
@@ -55,14 +55,14 @@ class Effect:
 
 @dataclass(frozen=True)
 class Option:
-    """A variant and how its weights are dequantized, None where none are quantized or that does not matter."""
+    """A variant, and the arithmetic of its quantized weights. None if it has none or the arithmetic does not matter."""
 
     variant: str
     arithmetic: str | None = None
 
     @property
     def mode(self) -> str:
-        """How quantized weights are dequantized, in words; empty without any."""
+        """Return the arithmetic in words, or an empty text."""
         return in_print(self.arithmetic) if self.arithmetic else ""
 
     def __str__(self) -> str:
@@ -70,7 +70,7 @@ class Option:
 
 
 class Effects:
-    """The effects that a table `study` holds on its first device."""
+    """The effects in a table `study`, on its first device."""
 
     def __init__(self, study: pd.DataFrame) -> None:
         rows = whole(study, *study["metric"].unique())
@@ -94,11 +94,11 @@ class Effects:
         }
 
     def options(self, metric: str, variant: str) -> list[Option]:
-        """Return the ways to run a variant that `metric` tells apart: one, or one an arithmetic."""
+        """Return the options of a variant that `metric` distinguishes: one, or one per arithmetic."""
         return [Option(variant, mode) for mode in (None, *ARITHMETICS) if (metric, variant, mode) in self._rows]
 
     def of(self, metric: str, option: Option, models: Collection[str] | None = None) -> Effect | None:
-        """The effect over those of `models` (all, where None) that have a ratio; None where there is none."""
+        """Return the effect over all `models` with a ratio (None: any model), or None if there is no ratio."""
         rows = [
             row
             for row in self._rows.get((metric, option.variant, option.arithmetic), [])
@@ -118,32 +118,32 @@ class Effects:
 
 
 def over_models(own: Sequence[Interval], level: float = LEVEL) -> Interval:
-    """The geometric mean of models' ratios, which are positive.
+    """Return the geometric mean of models' ratios, which are positive.
 
-    From three models on it has Student's interval over models, of the logarithms. Two say next to nothing of how models
-    differ, so the bounds are what their own intervals span; those of one model are its own.
+    From three models on, it has Student's interval of the logarithms over models. Two models tell almost nothing about
+    the differences between models, so the bounds span their own intervals. One model keeps its own interval.
     """
     ratios = [interval.value for interval in own]
     return _spanned(own, ratio_interval(ratios, [1.0] * len(ratios), level))
 
 
 def over_accuracies(own: Sequence[Interval], perfect: Sequence[float], level: float = LEVEL) -> Interval:
-    """The arithmetic mean of models' ratios of accuracy, which may be zero, with bounds as those of `over_models`.
+    """Return the arithmetic mean of models' ratios of accuracy, which may be zero. Bounds follow `over_models`.
 
-    `perfect` are the ratios that models without a mistake would have. Student's interval may leave what lies between
-    zero and their mean, so it is made of the logit of the mean between these ends (by the delta method).
+    `perfect` are the ratios of models without mistakes. Student's interval may leave the range from zero to their mean,
+    so it is computed for the logit of the mean between these ends (by the delta method).
     """
     mean = mean_interval([interval.value for interval in own], level)
     return _spanned(own, _between(mean, float(np.mean(perfect))))
 
 
 def over_amounts(own: Sequence[Interval], level: float = LEVEL) -> Interval:
-    """Return the arithmetic mean of models' amounts, of either sign, with bounds as those of `over_models`."""
+    """Return the arithmetic mean of models' amounts, of either sign. Bounds follow `over_models`."""
     return _spanned(own, mean_interval([interval.value for interval in own], level))
 
 
 def _spanned(own: Sequence[Interval], mean: Interval) -> Interval:
-    """The mean with its own bounds from three models on, else with those that the models' intervals span."""
+    """Return the mean with its own bounds from three models on, else with the span of the models' intervals."""
     if len(own) > 2:
         return mean
     lows, highs = [interval.low for interval in own], [interval.high for interval in own]
@@ -151,45 +151,45 @@ def _spanned(own: Sequence[Interval], mean: Interval) -> Interval:
 
 
 def _between(mean: Interval, most: float) -> Interval:
-    """A mean with symmetric bounds, with those that are symmetric for its logit between 0 and `most` instead.
+    """Return a mean with bounds that are symmetric for its logit between 0 and `most`.
 
-    Where all values lie at one end, so does the mean, and its bounds stay.
+    If all values lie at one end, the mean lies there too and keeps its bounds.
     """
     value, _, high = mean
     if high is None or not 0 < value < most:
         return mean
     share = value / most
-    with np.errstate(over="ignore"):  # of the odds; an infinite one puts the bounds at the ends
+    with np.errstate(over="ignore"):  # an infinite factor puts the bounds at the ends
         factor = float(np.exp((high - value) / (value * (1 - share))))
     return Interval(value, value / (share + (1 - share) * factor), value / (share + (1 - share) / factor))
 
 
 def percent(ratio: float) -> str:
-    """A ratio as a change: `−74.6 %`, on one line."""
+    """Return a ratio as a change that does not break across lines: `−74.6 %`."""
     return f"{_signed(ratio)}\N{NO-BREAK SPACE}%"
 
 
 def percent_interval(interval: Interval) -> str:
-    """`−75.0 to −73.9 %`; empty where there are no bounds, or where the value is exact."""
+    """Return an interval as `−75.0 to −73.9 %`, or an empty text without bounds or for an exact value."""
     if interval.low is None or interval.high is None or interval.low == interval.high:
         return ""
     return f"{_signed(interval.low)} to {percent(interval.high)}"
 
 
 def counted(count: int, thing: str) -> str:
-    """`1 model`, `2 models`."""
+    """Return a count with its noun: `1 model`, `2 models`."""
     return f"{count:,} {thing}{'' if count == 1 else 's'}"
 
 
 def unsettled(effects: Iterable[Effect]) -> str:
-    """`2 of 3 measurements did not converge`; empty where all did, or were counted."""
+    """Return a note as `2 of 3 measurements did not converge`, or an empty text if all converged or are exact."""
     found = list(effects)
     unconverged, total = sum(effect.unconverged for effect in found), sum(len(effect.own) for effect in found)
     return f"{unconverged} of {counted(total, 'measurement')} did not converge" if unconverged else ""
 
 
 def reasons(rows: pd.DataFrame) -> Iterable[str]:
-    """Why values of these rows are unavailable, each reason once."""
+    """Return why values of these rows are unavailable, each reason once."""
     found: Iterable[str] = dict.fromkeys(rows.loc[rows["basis"] == "unavailable", "reason"].dropna())
     return found
 
@@ -202,7 +202,7 @@ def _own(metric: str, row: dict[Any, Any]) -> Interval:
 
 
 def _measurement(row: dict[Any, Any]) -> tuple[Any, ...]:
-    """What a row is a value of, whatever its variant."""
+    """Return the key of a row's quantity, which all its variants share."""
     return row["metric"], row["model"], str(row["arithmetic"])
 
 

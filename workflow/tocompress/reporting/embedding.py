@@ -1,4 +1,4 @@
-"""Tables inside an HTML page: compact, and harmless whatever they hold."""
+"""Embed tables in an HTML page, compactly and safely for any content."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from tocompress.vocabulary.metrics import METRICS
 
-_DIGITS = 6  # of a number; a page shows three
+_DIGITS = 6  # of a number, because a page shows only three
 
-#: Columns that are shown with another: the bounds with their value, the unit in it.
+#: Columns that a page shows inside another column: its bounds and its unit.
 _WITH = {"value": ("low", "high", "unit"), "ratio": ("ratio_low", "ratio_high", None)}
 
 
 def embedded(table: pd.DataFrame) -> str:
-    """A table as JSON for report.js, column by column; safe inside a <script> element.
+    """Return a table as JSON for report.js, column by column, safe inside a <script> element.
 
-    Text is a list of distinct words and, row by row, the number of one, -1 for none. Numbers keep six digits. Bounds
-    stand with the value or ratio that they bound. Columns that say nothing are left out.
+    Text becomes a list of distinct words and, for each row, the index of its word (-1 for none). Numbers keep six
+    digits. Bounds stand with their value or ratio. Empty columns are left out.
     """
     columns = []
     told = [name for name in table.columns if table[name].notna().any()]

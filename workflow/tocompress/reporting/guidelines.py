@@ -1,4 +1,4 @@
-"""Which variant to choose when one thing matters most, as far as a study's own numbers show it."""
+"""Recommend a variant for each goal, from a study's own numbers alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tocompress.reporting.study import full_size, models
 from tocompress.reporting.thresholds import BUDGET
 from tocompress.vocabulary.metrics import JUDGES
 
-#: What may matter most, and the metric that tells it.
+#: The goals that may matter most, and the metric of each.
 GOALS = {
     "size": "size",
     "time": "latency",
@@ -33,7 +33,7 @@ GOALS = {
     "memory": "memory",
     "accuracy": ACCURACY_OF_ALL,
 }
-#: The share of its accuracy that each model must be shown to keep: what keeps less destroys it.
+#: The share of accuracy that each model must be shown to keep. A variant that keeps less destroys the model.
 _LEAST = 0.5
 
 _HALF = "at most half of the accuracy lost"
@@ -43,10 +43,10 @@ _UNKNOWN = "accuracy unknown"
 
 @dataclass(frozen=True)
 class Recommendation:
-    """What to choose among models of one kind under one condition, or why nothing can be recommended.
+    """The choice for one kind of model under one condition, or the reason for no choice.
 
-    `effects` holds what it does to every goal, a text for each arithmetic that matters, none where that is unknown
-    (for accuracy: why); it is empty where nothing is chosen.
+    `effects` holds the effect on every goal: one text per arithmetic that matters, or none if the effect is unknown
+    (for accuracy: the reason). It is empty without a choice.
     """
 
     models: str
@@ -57,12 +57,12 @@ class Recommendation:
 
 
 def guidelines(study: pd.DataFrame) -> dict[str, list[Recommendation]]:
-    """For each of `GOALS`, what to choose among full-size and among reduced models.
+    """Return the recommendations for each of `GOALS`, for full-size and for reduced models.
 
-    A variant qualifies when it is shown to improve on fp32 (for accuracy: to keep all but the paper's 5 %). Of those
-    that qualify, the one with the best mean is chosen, provided that no other is shown to be better over the models
-    that have both. "Shown" means by the interval over models, or by every single model's own. A condition on accuracy
-    is met where the own interval of each model shows it; models of unknown accuracy have rows without one.
+    A variant qualifies if it is shown to improve on fp32 (for accuracy: to keep all but the paper's 5 %). Of these, the
+    variant with the best mean is chosen, unless another is shown to be better over the models that have both. The
+    interval over models can show it, or every single model's own interval. A condition on accuracy needs the own
+    interval of each model. Models of unknown accuracy have rows without a condition.
     """
     adviser = _Adviser(study)
     return {goal: list(adviser.recommend(goal)) for goal in GOALS}
@@ -109,7 +109,7 @@ class _Adviser:
     def _best(
         self, goal: str, name: str, members: Sequence[str], condition: str, *, least: float | None = None
     ) -> Recommendation:
-        """The best of all variants, or of those with which every member keeps the share `least` of its accuracy."""
+        """Return the best of all variants, or of all that keep the share `least` of every member's accuracy."""
         metric = GOALS[goal]
         effects = {
             option: effect
@@ -140,7 +140,7 @@ class _Adviser:
         return Recommendation(name, condition, str(choice), self._told(printed, members), remark)
 
     def _keep(self, concerned: Iterable[str], variant: str, members: Sequence[str], least: float) -> bool:
-        """Whether every member that has the variant, all those `concerned` among them, is shown to keep that share."""
+        """Return whether all `concerned` and any other member with the variant are shown to keep the share `least`."""
         accuracy = self._effects.of(ACCURACY_OF_ALL, Option(variant), members)
         own = accuracy.own if accuracy else {}
         return all(model in own for model in concerned) and all(
@@ -148,7 +148,7 @@ class _Adviser:
         )
 
     def _nearest(self, goal: str, effects: dict[Option, Effect], members: Sequence[str]) -> str:
-        """Which comes nearest to an improvement where none is shown."""
+        """Return which variant comes nearest to an improvement if none is shown."""
         nearest = _ranked(goal, effects)[0]
         return _joined(
             f"no variant is shown to improve on fp32; {nearest} comes nearest: {told(effects[nearest])}",
@@ -157,7 +157,7 @@ class _Adviser:
         )
 
     def _of_every_goal(self, choice: Option, members: Sequence[str]) -> dict[str, dict[Option, Effect]]:
-        """The effects of a choice on each goal, one for each arithmetic that the goal's metric tells apart."""
+        """Return a choice's effects on each goal, one per arithmetic that the goal's metric distinguishes."""
         found: dict[str, dict[Option, Effect]] = {}
         for goal, metric in GOALS.items():
             options = self._effects.options(metric, choice.variant)
@@ -187,7 +187,7 @@ class _Adviser:
 
 
 def told(effect: Effect) -> str:
-    """`−74.6 % (−75.0 to −74.1 %, 2 models)`."""
+    """Return an effect as `−74.6 % (−75.0 to −74.1 %, 2 models)`."""
     notes = ", ".join(filter(None, [percent_interval(effect.mean), counted(len(effect.own), "model")]))
     return f"{percent(effect.mean.value)} ({notes})"
 
@@ -195,7 +195,7 @@ def told(effect: Effect) -> str:
 def _rivals(
     shown: dict[Option, Effect], choice: Option, rest: Sequence[Option], beaten: Sequence[Option]
 ) -> Iterator[str]:
-    """What speaks for others: `rest` are those that none is shown to be better than, `beaten` had the better mean."""
+    """Yield the arguments for other options: `rest` are unbeaten too, `beaten` have better means than the choice."""
     close = [str(option) for option in rest if set(shown[option].own) & set(shown[choice].own)]
     apart = [str(option) for option in rest if str(option) not in close]
     if beaten:
@@ -211,13 +211,15 @@ def _joined(*notes: str) -> str:
 
 
 def _ranked(goal: str, effects: dict[Option, Effect]) -> list[Option]:
-    """The best mean first."""
+    """Return the options, the best mean first."""
     return sorted(effects, key=lambda option: effects[option].mean.value, reverse=goal == "accuracy")
 
 
 def _better(goal: str, rival: Effect, effect: Effect) -> bool:
-    """Whether `rival` is shown to be better over the models that have both: by the interval over models of what lies
-    between the two, or by intervals that are apart in every model."""
+    """Return whether `rival` is shown to be better over the models that have both.
+
+    The interval over models of their difference (or ratio) shows it, or intervals that lie apart in every model.
+    """
     shared = [model for model in rival.own if model in effect.own]
     if not shared or rival is effect:
         return False

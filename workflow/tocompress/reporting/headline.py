@@ -1,4 +1,4 @@
-"""The headline: five sentences that the tables say."""
+"""The headline of the report: five sentences from the tables."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ from tocompress.vocabulary.variants import PRUNE, QUANTIZE
 
 @dataclass(frozen=True)
 class Sentence:
-    """A sentence, and what it is about in a word or two."""
+    """A sentence, and its topic in a word or two."""
 
     topic: str
     text: str
 
 
 def headline(study: pd.DataFrame, claims: pd.DataFrame) -> list[Sentence]:
-    """Size, time, memory and energy, accuracy, and the paper's numbers; each says so where it has nothing to tell.
+    """Return sentences on size, time, memory and energy, accuracy, and the paper's numbers. Each may say "unknown".
 
-    Changes are of one variant for each way to compress (`representatives`), over the full-size models that have it, or
-    else over the reduced ones.
+    Changes cover one variant for each way to compress (`representatives`), over the full-size models that have it, or
+    else over the reduced models.
     """
     teller = _Teller(study)
     device = next(iter(devices(study)), None)
@@ -63,8 +63,10 @@ def headline(study: pd.DataFrame, claims: pd.DataFrame) -> list[Sentence]:
 
 
 def representatives(study: pd.DataFrame) -> list[str]:
-    """One variant for each way to compress: 8 bits, the smallest cut, and both in the paper's order; if absent, the
-    first of a kind."""
+    """Return one variant for each way to compress: 8 bits, the smallest cut, and both in the paper's order.
+
+    If one is absent, the first variant of its kind stands in. Each other method adds its first variant.
+    """
     cut = mildest(study)
     others = [made_by(study, method)[0] for method in _other_methods(study)]
     chosen = [_prefer("q8", made_by(study, QUANTIZE)), cut, *others, _prefer(f"q8-{cut}", chains(study))]
@@ -72,7 +74,7 @@ def representatives(study: pd.DataFrame) -> list[str]:
 
 
 def _other_methods(study: pd.DataFrame) -> list[str]:
-    """The methods of single techniques that neither quantize nor prune."""
+    """Return the methods of single techniques that neither quantize nor prune."""
     alone = study[~study["variant"].isin(chains(study))]
     return [method for method in dict.fromkeys(alone["methods"]) if method not in ("", QUANTIZE, PRUNE)]
 
@@ -82,8 +84,7 @@ def _prefer(wanted: str, known: Sequence[str]) -> str | None:
 
 
 def paper(claims: pd.DataFrame) -> str:
-    """How many of the paper's numbers this study confirms, and how many it cannot judge; each once, whatever its
-    readings."""
+    """Return how many of the paper's numbers have each verdict. A number with several readings counts once."""
     statements = by_statement(claims)
     numbers = statements[statements["number"]]
     if numbers.empty:
@@ -97,7 +98,7 @@ def paper(claims: pd.DataFrame) -> str:
     return f"Of the {counted(len(numbers), 'number')} that the paper states, {listing(phrases, len(_TOLD))}."
 
 
-# Of one number, and of several.
+# The phrase after one number, and after several.
 _TOLD = {
     AGREES: ("agrees with this study's", "agree with this study's"),
     SAME_DIRECTION: ("has its direction", "have its direction"),
@@ -119,7 +120,7 @@ class _Teller:
         self._controls = controls(study)
 
     def change(self, metric: str, where: str = "") -> str:
-        """`File size changes by −74.6 % with q8 (...), ...`, or why it is not known."""
+        """Return the change as `File size changes by −74.6 % with q8 (...), ...`, or why it is unknown."""
         name = "accuracy (top-1, of translators BLEU)" if metric == ACCURACY_OF_ALL else METRICS[metric].title
         name = name[0].upper() + name[1:]
         found = list(self._found(metric))
@@ -155,7 +156,7 @@ class _Teller:
 
 
 def _surely(effect: Effect, size: str) -> str:
-    """`−75.0 to −74.1 %, n = 3 full-size`."""
+    """Return the certainty of an effect as `−75.0 to −74.1 %, n = 3 full-size`."""
     mean = effect.mean
     bounds = percent_interval(mean) or ("no interval" if mean.low is None else "exact")
     text = f"{bounds}, n = {len(effect.own)} {size}"

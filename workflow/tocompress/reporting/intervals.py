@@ -1,4 +1,4 @@
-"""How the intervals of a claim's parts become one."""
+"""Combine the intervals of a claim's parts into one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tocompress.measurement.statistics import Interval
 
 
 def mapped(interval: Interval, function: Callable[[float], float]) -> Interval:
-    """Return the interval under a rising function of its value and bounds."""
+    """Return the interval with a rising function applied to its value and bounds."""
     low, high = interval.low, interval.high
     return Interval(
         function(interval.value), None if low is None else function(low), None if high is None else function(high)
@@ -24,19 +24,19 @@ def summed(intervals: Iterable[Interval]) -> Interval:
 
 
 def averaged(intervals: Sequence[Interval]) -> Interval:
-    """Return the mean, as wide as the parts are on average."""
+    """Return the mean. Its width is the mean width of the parts."""
     return mapped(summed(intervals), lambda total: total / len(intervals))
 
 
 def spanned(intervals: Sequence[Interval]) -> Interval:
-    """Return the mean, within the bounds of all."""
+    """Return the mean, with the lowest and the highest bound of all parts."""
     values, lows, highs = zip(*intervals, strict=True)
     known = None not in lows and None not in highs
     return Interval(sum(values) / len(values), min(lows) if known else None, max(highs) if known else None)
 
 
 def difference(first: Interval, second: Interval) -> Interval:
-    """Return the first less the second, as if both were independent."""
+    """Return the first minus the second, as if both were independent."""
     value = first.value - second.value
     if first.low is None or first.high is None or second.low is None or second.high is None:
         return Interval(value, None, None)
@@ -46,9 +46,9 @@ def difference(first: Interval, second: Interval) -> Interval:
 
 
 def quotient(first: Interval, second: Interval) -> Interval:
-    """Return the first over the second, on the logarithmic scale, as if both were independent.
+    """Return the first divided by the second, on the logarithmic scale, as if both were independent.
 
-    They share a baseline, which cancels, so the interval is rather too wide.
+    The baseline that they share cancels, so the interval is rather too wide.
     """
     value = first.value / second.value
     if first.low is None or first.high is None or second.low is None or second.high is None:

@@ -1,4 +1,4 @@
-"""What ran on what: the facts of benchmark sessions, and the versions of this workflow."""
+"""The facts of benchmark sessions, and the versions of this workflow."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pandas as pd
 
 from tocompress.reporting.style import quantity
 
-_MOST = 3  # different values of one fact that are listed
+_MOST = 3  # values of one fact that are listed
 
-#: What the summary of a device shows, and the facts of a session that tell it.
+#: The entries of a device's summary, and the session facts behind each.
 _SUMMARY = {
     "machine": ("device/board", "device/processor_name", "device/machine"),
     "cores": ("device/cores_allowed", "device/cores"),
@@ -33,9 +33,9 @@ _LIBRARIES = ("tocompress", "snakemake", "keras", "tensorflow-cpu", "tensorflow"
 
 
 def session_facts(sessions: Iterable[pd.DataFrame]) -> dict[str, str]:
-    """One text a key from several tables `session`: the value, the few values, or how many there are.
+    """Return one text per key of several tables `session`: the value, the few values, or their number and range.
 
-    Digests of files and outputs are left to the tables.
+    Digests of files and outputs stay in the tables.
     """
     values: dict[str, list[str]] = {}
     for session in sessions:
@@ -52,7 +52,7 @@ def session_facts(sessions: Iterable[pd.DataFrame]) -> dict[str, str]:
 
 
 def summary(facts: Mapping[str, str]) -> dict[str, str]:
-    """The few facts of a device that say what kind of machine it is and what it ran."""
+    """Return the few facts that describe a device's machine and its run."""
     shown = {}
     for name, keys in _SUMMARY.items():
         told = next((facts[key] for key in keys if facts.get(key)), "")
@@ -66,7 +66,7 @@ def summary(facts: Mapping[str, str]) -> dict[str, str]:
 
 
 def versions() -> dict[str, str]:
-    """Of what makes weights, accuracies and this report: Python and the libraries that are installed."""
+    """Return the versions of Python and the installed libraries that make weights, accuracies and this report."""
     found = {"python": platform.python_version()}
     for name in _LIBRARIES:
         try:

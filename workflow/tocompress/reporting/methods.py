@@ -1,4 +1,4 @@
-"""How the numbers of a study came to be, metric by metric."""
+"""Describe the methods behind a study's numbers, metric by metric."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tocompress.vocabulary.metrics import METRICS, Metric
 
 @dataclass(frozen=True)
 class Method:
-    """A metric: how it comes to be, and how its values are spread over bases, observations and interval widths."""
+    """The method of a metric, and the bases, observations and interval widths of its values."""
 
     metric: str
     how: str
@@ -25,7 +25,7 @@ class Method:
 
 
 def methods(study: pd.DataFrame) -> list[Method]:
-    """One a metric of the table `study`, in the order of `METRICS`."""
+    """Return one method per metric of the table `study`, in the order of `METRICS`."""
     rows = study.groupby("metric").indices
     return [_method(metric, study.iloc[rows[name]]) for name, metric in METRICS.items() if name in rows]
 
@@ -48,7 +48,7 @@ def _method(metric: Metric, rows: pd.DataFrame) -> Method:
 
 
 def _half_widths(rows: pd.DataFrame) -> str:
-    """Median and maximum of half the interval, relative to the value."""
+    """Return the median and maximum of half the interval, relative to the value."""
     widths = ((rows["high"] - rows["low"]) / 2 / rows["value"].abs())[rows["value"] != 0].dropna().astype(float)
     return f"{100 * widths.median():.1f} % (at most {100 * widths.max():.1f} %)" if len(widths) else ""
 

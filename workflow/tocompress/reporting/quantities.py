@@ -1,4 +1,4 @@
-"""The quantity that a claim is about, of each model of a study."""
+"""Measure the quantity of a claim for the models of a study."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from tocompress.vocabulary.metrics import ACCURACY, COSTS, COUNTED, METRICS
 from tocompress.vocabulary.operations import OPERATION_CLASSES
 from tocompress.vocabulary.variants import BASELINE
 
-#: A model is of the published size when its parameters are the published number but for this share: other
-#: vocabularies and numbers of classes are that near, other widths are not.
+#: A model has the published size if its parameters differ from the published number by at most this share. Other
+#: vocabularies and numbers of classes stay within it, other widths do not.
 _SAME_SIZE = 0.1
 
-#: What accuracies are published on, by task: a kind of dataset, and its name.
+#: The data behind published accuracies, by task: a kind of dataset, and its name.
 _PUBLISHED_DATA = {"classification": ("imagenet", "ImageNet"), "translation": ("wmt", "WMT")}
 
-#: Of the time of a model that does not have a class of operations.
+#: The time share of a class of operations that a model does not have.
 _NO_SHARE = {"value": 0.0, "low": 0.0, "high": 0.0, "converged": None}
 
 
 class _Missing(Exception):
-    """A model has no such quantity, for the reason in the text."""
+    """A model has no such quantity. The text is the reason."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Measured:
 
     model: str
     interval: Interval  # as the paper prints it
-    ratio: Interval  # or value, that it is made of
-    perfect: float  # the ratio that a model without a mistake would have; infinite for what has no such end
+    ratio: Interval  # or value, behind the interval
+    perfect: float  # the ratio of a model without mistakes, infinite for metrics without such an end
     level: float | None
     converged: bool
     unmet: tuple[str, ...]  # conditions of the paper that the model does not meet
@@ -71,9 +71,9 @@ class Quantities:
         self._cuts = {model: cut.by_value for model, cut in largest_cuts(study).items()}
 
     def measure(self, claim: Claim) -> tuple[list[Measured], dict[str, str]]:
-        """Return a claim's quantity of a model of each network, and the reason for each network without one.
+        """Return a claim's quantity for one model of each network, and the reason for each network without one.
 
-        A model that meets the claim's conditions comes first.
+        Models that meet more of the claim's conditions come first.
         """
         measured: list[Measured] = []
         missing: dict[str, str] = {}
@@ -93,7 +93,7 @@ class Quantities:
     def _unmet(self, claim: Claim, network: str, model: str) -> tuple[str, ...]:
         """Return the paper's conditions that the model does not meet, as far as the study's rows tell.
 
-        Of a device they tell the processor. Which GPU it is they do not.
+        The rows name the processor of a device, but not the kind of GPU.
         """
         unmet = []
         facts = NETWORKS[network]
@@ -137,7 +137,7 @@ class Quantities:
         return cut
 
     def _found(self, claim: Claim, model: str, variant: str) -> list[dict[str, Any]]:
-        """Return the rows of a variant that a claim is about, of its classes of operations where the model has them."""
+        """Return a variant's row for a claim, or one row for each class of operations that the claim names."""
         if claim.labels:
             shares = [self._value(model, variant, claim.metric, label, claim) for label in OPERATION_CLASSES]
             known = [row for row in shares if row.get("value") is not None]
@@ -149,7 +149,7 @@ class Quantities:
         return [row]
 
     def _value(self, model: str, variant: str, metric: str, label: str | None, claim: Claim) -> dict[str, Any]:
-        """Return the row of a value, empty where there is none."""
+        """Return the row of a value, or an empty dict."""
         keys = [(model, variant, metric, label, mode) for mode in (claim.arithmetic, None)]
         return next((self._rows[key] for key in keys if key in self._rows), {})
 
@@ -164,14 +164,14 @@ class Quantities:
 
 
 def _device(study: pd.DataFrame) -> tuple[str | None, str | None]:
-    """Return the device to compare with the paper's and its processor: the first with a GPU, else the first."""
+    """Return the device to compare with the paper's, and its processor: the first with a GPU, else the first."""
     rows = study[study["device"].notna()]
     known = [*zip(rows["device"], rows["processor"], strict=True)]
     return next((one for one in known if one[1] == "gpu"), known[0] if known else (None, None))
 
 
 def _interval(row: Mapping[str, Any], column: str) -> Interval:
-    """Return a value or ratio of a row with its bounds. An exact one bounds itself."""
+    """Return a value or ratio of a row with its bounds. An exact number bounds itself."""
     value = float(row[column])
     if row["metric"] in COUNTED:
         return Interval(value, value, value)
@@ -196,7 +196,7 @@ def printed(claim: Claim, interval: Interval, baseline: float | None) -> Interva
 
 
 def _perfect(baseline: Sequence[Mapping[str, Any]]) -> float:
-    """Return the ratio to the baseline of a model without a mistake, infinite for a metric without such an end."""
+    """Return the ratio of a model without mistakes to the baseline, infinite for a metric without such an end."""
     if not baseline or not baseline[0]["value"]:
         return math.inf
     return PERFECT.get(baseline[0]["unit"], math.inf) / float(baseline[0]["value"])

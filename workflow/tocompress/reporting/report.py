@@ -1,4 +1,4 @@
-"""The report of a study: one HTML file that needs nothing but itself."""
+"""The report of a study: one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from tocompress.schemas.study import CLAIMS, STUDY
 from tocompress.settings.jobs import ReportJob
 from tocompress.tables import read_table
 
-#: Each verdict on a claim or one of its readings, the sign that goes with it, and what it means.
+#: Each verdict on a claim or one of its readings, with its sign and its meaning.
 VERDICTS = {
     AGREES: ("✓", "the whole interval lies within the paper's number and its margin"),
     SAME_DIRECTION: ("↗", "not all of the interval does, but it excludes no change, on the paper's side of it"),
@@ -54,7 +54,7 @@ VERDICTS = {
 }
 
 _TABLE_1 = "table1_models"
-#: Columns of the table of all values: what one looks for first, and what other columns or sections tell.
+#: Columns of the table of all values: the first ones, and the ones that other columns or sections repeat.
 _FIRST = ("model", "variant", "metric", "label", "value", "ratio", "arithmetic")
 _LEFT_OUT = ("network", "methods", "bits", "granularity", "level")
 
@@ -72,7 +72,7 @@ class Figure:
 
     @property
     def number(self) -> str:
-        """The paper's number, from the name; the name of one that the paper has not."""
+        """Return the paper's number of the figure, or the name of a figure that the paper does not have."""
         if self.name == _TABLE_1:
             return "Table I"
         found = re.match(r"fig(\d+)", self.name)
@@ -80,24 +80,24 @@ class Figure:
 
     @property
     def alternative(self) -> str:
-        """What stands for the picture: its number and the first sentence of its caption."""
+        """Return the text that replaces the picture: its number and the first sentence of its caption."""
         first, *_ = re.split(r"[.;:]\s", self.caption, maxsplit=1)
         return f"{self.number}: {first}"
 
     @property
     def size(self) -> tuple[int, int]:
-        """Width and height in pixels."""
+        """Return width and height in pixels."""
         width, height = struct.unpack(">II", self.png[16:24])
         return width, height
 
     @property
     def image(self) -> str:
-        """The picture in base64."""
+        """Return the picture in base64."""
         return base64.b64encode(self.png).decode("ascii")
 
     @property
     def data(self) -> str:
-        """The rows as JSON."""
+        """Return the rows as JSON."""
         return embedded(self.rows)
 
 
@@ -113,7 +113,7 @@ def write_report(
 ) -> None:
     """Write the report of the tables in the files `study` and `claims`.
 
-    `figures` are PNG files, `tables` the CSV files behind them, which have the same names.
+    `figures` are PNG files, `tables` the CSV files behind them with the same names.
     """
     table = read_table(study, STUDY)
     behind = {Path(csv).stem: csv for csv in tables}
@@ -140,7 +140,7 @@ def report(
     settings: ReportJob,
     facts: Mapping[str, Mapping[str, str]],
 ) -> str:
-    """Return the report as HTML, of tables of the schemas `study` and `claims`. `facts` are of a device's sessions."""
+    """Return the HTML report of tables of the schemas `study` and `claims`. `facts` has each device's session facts."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tocompress.reporting"),
         autoescape=True,
@@ -170,7 +170,7 @@ def report(
 
 
 def _look(environment: jinja2.Environment) -> dict[str, Any]:
-    """Return the page's style and script, and the digest by which a browser knows the script."""
+    """Return the page's style and script, and the digest by which a browser accepts the script."""
     script = _source(environment, "report.js")
     return {
         "style": _source(environment, "report.css"),
@@ -190,7 +190,7 @@ def _figures(figures: Sequence[Figure]) -> dict[str, Any]:
 
 
 def _claims(claims: pd.DataFrame) -> dict[str, Any]:
-    """Return the claims, what verdicts mean, and how many numbers and statements without a number have each."""
+    """Return the claims, the meanings of verdicts, and the counts of verdicts on numbers and on other statements."""
     statements = by_statement(claims)
     return {
         "claims": [_claim(row) for row in claims.to_dict("records")],
@@ -201,7 +201,7 @@ def _claims(claims: pd.DataFrame) -> dict[str, Any]:
 
 
 def _guidelines(study: pd.DataFrame) -> dict[str, Any]:
-    """Return the guidelines, all goals, and those goals that any guideline knows an effect on."""
+    """Return the guidelines, all goals, and the goals on which any guideline knows an effect."""
     advice = guidelines(study)
     effects = [found.effects for rows in advice.values() for found in rows]
     return {
@@ -212,7 +212,7 @@ def _guidelines(study: pd.DataFrame) -> dict[str, Any]:
 
 
 def _as_yaml(config: Mapping[str, Any]) -> str:
-    """The config as its file has it, the selection first; empty for none."""
+    """Return the config as in its file but with the selection first, or an empty text for no config."""
     selection_first = dict(sorted(config.items(), key=lambda section: section[0] != "study"))
     return yaml.safe_dump(selection_first, sort_keys=False, width=100) if config else ""
 
@@ -228,7 +228,7 @@ def _model_names(study: pd.DataFrame) -> list[str]:
 
 
 def _model_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
-    """Table I, a row a model."""
+    """Return Table I, one row per model."""
 
     def cell(row: Mapping[str, Any], name: str, show: Callable[[float], str]) -> str:
         return "" if pd.isna(row.get(name)) else show(row[name])
@@ -261,7 +261,7 @@ def _model_rows(rows: pd.DataFrame) -> list[dict[str, str]]:
 
 
 def _claim(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the schema `claims` as text."""
+    """Return a row of the schema `claims` as text."""
 
     def text(name: str) -> str:
         return "" if pd.isna(row[name]) else str(row[name])
@@ -297,6 +297,6 @@ def _claim(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: float) -> str:
-    """At most three digits, and a minus sign that is one."""
+    """Return a number with at most three digits and a typographic minus sign."""
     text = digits(value)
     return (text.rstrip("0").rstrip(".") if "." in text else text).replace("-", "\N{MINUS SIGN}")

@@ -1,4 +1,4 @@
-"""The study's one tidy table: a row a value, with its interval, its ratio to fp32 and how it came to be."""
+"""The study's one tidy table. Each row is a value with its interval, its ratio to fp32 and its basis."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ _DTYPES = {pa.string(): "str", pa.float64(): "float64", pa.int64(): "Int64", pa.
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one source, and what all of them have in common.
+    """Rows of one source, and the values that all of them share.
 
-    `rows` holds columns of the schema `study`; those it lacks are taken from here, or null. A field that differs from
-    row to row (`variant` and `arithmetic` of a benchmark) is left None here.
+    `rows` holds columns of the schema `study`. Missing columns come from the other fields, or are null. A field that
+    differs from row to row (`variant` and `arithmetic` of a benchmark) stays None.
     """
 
     model: str
@@ -50,9 +50,9 @@ class Part:
 
 
 def artifact_rows(artifact: pd.DataFrame) -> pd.DataFrame:
-    """Schema `artifact` to one row a (variant, metric): parameters, macs, size, size_deflated; exact, so no interval.
+    """Return a row per (variant, metric) of a table `artifact`: parameters, macs, size, size_deflated.
 
-    The ratio is to the row of `fp32`, null where there is none.
+    The values are exact, so they have no interval. The ratio is to the row of `fp32`, or null without that row.
     """
     by_variant = artifact.set_index("variant")
     rows = []
@@ -77,9 +77,9 @@ def artifact_rows(artifact: pd.DataFrame) -> pd.DataFrame:
 
 
 def removed_rows(removed: pd.DataFrame) -> pd.DataFrame:
-    """Schema `pruning` to rows of `filters_removed`: the share of all channels, and of each kind where there are more.
+    """Return rows of `filters_removed` from a table `pruning`: the share of all channels, and of each of several kinds.
 
-    Exact, so no interval.
+    The shares are exact, so they have no interval.
     """
     kinds = removed.groupby("kind", sort=False)[["channels", "removed"]].sum()
     counts = [(None, removed[["channels", "removed"]].sum()), *(kinds.iterrows() if len(kinds) > 1 else ())]
@@ -99,10 +99,10 @@ def removed_rows(removed: pd.DataFrame) -> pd.DataFrame:
 
 
 def aggregate(parts: Iterable[Part], variants: Iterable[StudyVariant]) -> pd.DataFrame:
-    """The table `study` from all parts, checked and in one order whatever the order of the parts.
+    """Return the checked table `study` of all parts, in an order that does not depend on the order of the parts.
 
-    StudyError: a second value of one key, an unknown variant or metric or a foreign unit, a value without basis, a
-    value that is unavailable yet given, or unavailable without a reason.
+    Raise StudyError for a second value of one key, for an unknown variant, metric, network or basis, and for a wrong
+    unit. Raise it also if an unavailable row has a value or no reason, or if another row has no value.
     """
     tables = [_tidy(part) for part in parts]
     table = pd.concat(tables, ignore_index=True) if tables else typed(pd.DataFrame(columns=_COLUMNS))
@@ -113,7 +113,7 @@ def aggregate(parts: Iterable[Part], variants: Iterable[StudyVariant]) -> pd.Dat
 
 
 def _with_facts(table: pd.DataFrame, variants: Iterable[StudyVariant]) -> pd.DataFrame:
-    """Return the table with what is known of each row's variant."""
+    """Return the table with the methods, bits and granularity of each row's variant."""
     facts = pd.DataFrame(
         [(variant.name, BETWEEN.join(variant.methods), variant.bits, variant.granularity) for variant in variants],
         columns=["variant", "methods", "bits", "granularity"],
@@ -123,51 +123,51 @@ def _with_facts(table: pd.DataFrame, variants: Iterable[StudyVariant]) -> pd.Dat
 
 
 def typed(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with one type a column whatever it holds: counts stay whole and flags stay flags beside nulls."""
+    """Return the table with the schema's type for each column. Counts and flags keep their types beside nulls."""
     return table.astype({field.name: _DTYPES[field.type] for field in STUDY})
 
 
 def models(study: pd.DataFrame) -> list[str]:
-    """The table's models, in its order."""
+    """Return the table's models, in its order."""
     return list(dict.fromkeys(study["model"]))
 
 
 def variants(study: pd.DataFrame) -> list[str]:
-    """The table's variants, fp32 first."""
+    """Return the table's variants, fp32 first."""
     facts = study[_FACTS].drop_duplicates("variant").to_dict("records")
     return [str(row["variant"]) for row in sorted(facts, key=lambda row: rank(**row))]
 
 
 def made_by(study: pd.DataFrame, method: str) -> list[str]:
-    """The variants that one technique of this method made, and no other."""
+    """Return the variants that a single technique of this method made."""
     return variants(study[study["methods"] == method])
 
 
 def chains(study: pd.DataFrame) -> list[str]:
-    """The variants that several techniques made, one after another."""
+    """Return the variants that several techniques made, one after another."""
     return [variant for variant in variants(study) if Variant.parse(variant).is_chain]
 
 
 def controls(study: pd.DataFrame) -> list[str]:
-    """The variants that pruning made which removes nothing: `fp32`, retrained like the pruned models."""
+    """Return the pruned variants that lost nothing: `fp32`, retrained like the pruned models."""
     removed = whole(study[study["methods"] == PRUNE], "filters_removed")
     most = removed.groupby("variant")["value"].max()
     return [variant for variant in variants(removed) if most[variant] == 0]
 
 
 def devices(study: pd.DataFrame) -> list[str]:
-    """The devices that the table holds values of, in its order."""
+    """Return the devices with values in the table, in its order."""
     return list(dict.fromkeys(study["device"].dropna()))
 
 
 def whole(study: pd.DataFrame, *metrics: str) -> pd.DataFrame:
-    """The rows of `metrics` that stand for a whole variant, not for one input, class or kind of channel."""
+    """Return the rows of `metrics` that stand for a whole variant, not for one input, class or kind of channel."""
     signed = [metric.name for metric in METRICS.values() if metric.signed]
     return study[study["metric"].isin(metrics) & (study["label"].isna() | study["metric"].isin(signed))]
 
 
 def full_size(study: pd.DataFrame) -> set[str]:
-    """The models with at least nine tenths of the parameters that their network was published with."""
+    """Return the models with at least nine tenths of their network's published parameters."""
     counts = study[(study["metric"] == "parameters") & (study["variant"] == BASELINE) & study["value"].notna()]
     published = counts["network"].map(lambda network: NETWORKS[network].parameters).astype(float)
     return set(counts.loc[counts["value"] >= _FULL_SIZE * published, "model"])

@@ -1,4 +1,4 @@
-"""How every figure looks: sizes, type, colours, and the names of things in print."""
+"""The look of every figure: sizes, type, colours, and the names of things in print."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ SMALL, NORMAL = 7.0, 8.0  # points
 
 INK, MUTED, FAINT = "#1a1a1a", "#6b6b6b", "#d9d9d9"
 
-# Okabe and Ito's palette: told apart under every common colour blindness, and in grey by its lightness. But for the
-# cuts: they go from green over yellow to dark red as they grow; a random one, the control, is grey.
+# Okabe and Ito's colours differ under every common colour blindness, and in grey by their lightness. Cuts are an
+# exception: they run from green over yellow to dark red as they grow. A random cut, the control, is grey.
 _TECHNIQUES = {
     "q16": "#56b4e9",
     "q8": "#0072b2",
@@ -45,7 +45,7 @@ _TECHNIQUES = {
 _FURTHER = ("#117733", "#8c564b", "#44aa99", "#5d69b1", "#d4b106", "#3b3f8f", "#e07b91", "#4d6b6b")
 
 _SETTINGS: dict[str, Any] = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same figure on every machine
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so figures are the same on every machine
     "font.size": SMALL,
     "axes.titlesize": NORMAL,
     "axes.labelsize": SMALL,
@@ -85,7 +85,7 @@ _BUILDS = {
 
 @dataclass(frozen=True)
 class ShownModel:
-    """A model as figures name it, and the group it stands in."""
+    """A model with its name and its group in figures."""
 
     name: str
     network: str
@@ -95,31 +95,31 @@ class ShownModel:
 
     @property
     def trained(self) -> bool:
-        """Whether its accuracy means anything."""
+        """Return whether the model's accuracy means anything."""
         return self.build != "initial"
 
 
 def applied() -> AbstractContextManager[None]:
-    """The context in which figures are drawn and saved, free of the user's own matplotlib settings."""
+    """Return the context for drawing and saving figures, free of the user's own matplotlib settings."""
     return matplotlib.style.context(["default", _SETTINGS])
 
 
 def figure(width: float, height: float) -> Figure:
-    """An empty figure of that many inches, on a canvas that can measure text."""
+    """Return an empty figure of this size in inches, on a canvas that can measure text."""
     made = Figure(figsize=(width, height))
     FigureCanvasAgg(made)
     return made
 
 
 def figure_of(axes: Axes) -> Figure:
-    """The figure that `axes` is in."""
+    """Return the figure that `axes` is in."""
     found = axes.get_figure(root=True)
     assert found is not None
     return found
 
 
 def axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Axes placed in inches, counted from the figure's upper left corner."""
+    """Return new axes at a place in inches from the figure's upper left corner."""
     full_width, full_height = figure.get_size_inches()
     return figure.add_axes(
         (left / full_width, 1 - (top + height) / full_height, width / full_width, height / full_height)
@@ -127,13 +127,13 @@ def axes(figure: Figure, left: float, top: float, width: float, height: float) -
 
 
 def write(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
-    """Text placed in inches, counted from the figure's upper left corner."""
+    """Write text at a place in inches from the figure's upper left corner."""
     full_width, full_height = figure.get_size_inches()
     figure.text(left / full_width, 1 - top / full_height, text, **style)
 
 
 def text_width(*texts: str, size: float = SMALL, weight: str = "normal") -> float:
-    """Width in inches of the widest of `texts`."""
+    """Return the width in inches of the widest of `texts`."""
     font = get_font(findfont(FontProperties(family="DejaVu Sans", weight=weight)))
     font.set_size(size, 72)
     widths = [0.0]
@@ -144,14 +144,14 @@ def text_width(*texts: str, size: float = SMALL, weight: str = "normal") -> floa
 
 
 def colours(study: pd.DataFrame) -> dict[str, str]:
-    """One colour a variant, the same in every figure of a study."""
+    """Return one colour per variant, the same in every figure of a study."""
     further = [variant for variant in variants(study) if variant not in _TECHNIQUES and variant != BASELINE]
     found = {BASELINE: INK, **_TECHNIQUES}
     return found | {variant: _FURTHER[number % len(_FURTHER)] for number, variant in enumerate(further)}
 
 
 def shown_models(study: pd.DataFrame) -> list[ShownModel]:
-    """The models by group, each group in the table's order."""
+    """Return the models by group, each group in the table's order."""
     facts = study.drop_duplicates("model")[["model", "network", "build"]].itertuples(index=False)
     groups = _groups(study)
     shown = [
@@ -161,14 +161,14 @@ def shown_models(study: pd.DataFrame) -> list[ShownModel]:
 
 
 def measured_models(study: pd.DataFrame, values: pd.DataFrame) -> list[ShownModel]:
-    """Those of `shown_models` that `values` says something of; all of them where it says nothing."""
+    """Return the `shown_models` with a value in `values`, or all of them if none has one."""
     models = shown_models(study)
     known = set(values.loc[values["value"].notna(), "model"])
     return [model for model in models if model.name in known] or models
 
 
 def _groups(study: pd.DataFrame) -> dict[str, str]:
-    """The heading over the models of each build; initial weights are worth comparing where the size is the paper's."""
+    """Return the heading of each build. Initial weights are worth comparing if all their models have full size."""
     initial = set(study.loc[study["build"] == "initial", "model"])
     whole = initial and initial <= full_size(study)
     return _BUILDS | ({"initial": "full size, initial weights"} if whole else {})
@@ -179,13 +179,13 @@ def network_name(network: str) -> str:
 
 
 def model_name(model: str, network: str) -> str:
-    """`mobilenet_v1_full` of network `mobilenet_v1` is "MobileNet full"."""
+    """Return a model's name in print: `mobilenet_v1_full` of network `mobilenet_v1` is "MobileNet full"."""
     rest = model.removeprefix(network) if model.startswith(network) else f" ({model})"
     return network_name(network) + rest.replace("_", " ")
 
 
 def short_names(models: Sequence[ShownModel]) -> dict[ShownModel, str]:
-    """The network's name, short, where a figure tells trained from initial; the model's where that is not enough."""
+    """Return short names: the network's, or the model's if several share the network and whether it is trained."""
     kinds = [(model.network, model.trained) for model in models]
     names = {}
     for model, kind in zip(models, kinds, strict=True):
@@ -217,7 +217,7 @@ def quantity(value: float, unit: str) -> str:
 
 
 def digits(value: float, significant: int = 3) -> str:
-    """Return a number with that many significant digits and no exponent.
+    """Return a number with so many significant digits and no exponent.
 
     >>> digits(1234.5), digits(0.01234)
     ('1,230', '0.0123')

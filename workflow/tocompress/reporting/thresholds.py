@@ -1,7 +1,6 @@
-"""How much pruning removes, in the paper's three readings of "threshold".
+"""Measure how much pruning removes, in the paper's three readings of "threshold".
 
-A share of the filters, a share of the model's size, and the largest cut that keeps the
-accuracy within a budget.
+The readings are a share of the filters, a share of the size, and the largest cut that keeps accuracy within a budget.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from tocompress.reporting.study import controls, made_by, models, whole
 from tocompress.vocabulary.metrics import JUDGES
 from tocompress.vocabulary.variants import BASELINE, PRUNE
 
-#: The paper's budget: the share of its accuracy that a model may lose (IV-C).
+#: The share of its accuracy that a model may lose (paper, section IV-C).
 BUDGET = 0.05
 
 
@@ -22,7 +21,7 @@ BUDGET = 0.05
 class LargestCut:
     """The variant with the most filters removed among those that keep the accuracy within the budget.
 
-    `by_value` goes by the measured ratio to fp32, `by_bound` by the lower end of its interval; None where no cut does.
+    `by_value` uses the measured ratio to fp32, `by_bound` the lower end of its interval. None stands for no such cut.
     """
 
     by_value: str | None
@@ -30,21 +29,21 @@ class LargestCut:
 
 
 def pruned(study: pd.DataFrame) -> list[str]:
-    """The variants that pruning alone made."""
+    """Return the variants that pruning alone made."""
     return made_by(study, PRUNE)
 
 
 def pruned_models(study: pd.DataFrame) -> pd.DataFrame:
-    """The rows of fp32 and of the pruned variants, of the models that have any."""
+    """Return the rows of fp32 and of the pruned variants, for the models that have any."""
     chosen = pruned(study)
     own = study["model"].isin(models(study[study["variant"].isin(chosen)]))
     return study[own & study["variant"].isin([BASELINE, *chosen])]
 
 
 def sweep(study: pd.DataFrame) -> list[str]:
-    """Return the variants of the paper's sweep over thresholds: the fewer filters one has lost, the earlier it stands.
+    """Return the variants of the paper's sweep over thresholds, by rising share of filters lost.
 
-    Controls are no part of it, nor are those beside it, which have a name with `_` like `p50_random`.
+    Controls are no part of it. Variants beside it are not either: their names have a `_`, like `p50_random`.
     """
     left_out = controls(study)
     chosen = [variant for variant in pruned(study) if variant not in left_out and "_" not in variant]
@@ -53,15 +52,12 @@ def sweep(study: pd.DataFrame) -> list[str]:
 
 
 def mildest(study: pd.DataFrame) -> str | None:
-    """The smallest threshold of the sweep, which stands for pruning where the paper shows one (its 5 %)."""
+    """Return the sweep's smallest threshold, if any. It stands for pruning where the paper shows only one (its 5 %)."""
     return next(iter(sweep(study)), None)
 
 
 def removed(study: pd.DataFrame) -> pd.DataFrame:
-    """Shares of `filters`, `parameters` and `macs` that each pruned variant has lost, null where unknown.
-
-    Indexed by model and variant.
-    """
+    """Return the lost shares of `filters`, `parameters` and `macs` by model and pruned variant, null if unknown."""
     rows = study[study["variant"].isin(pruned(study))]
 
     def column(metric: str, name: str) -> pd.Series[float]:
@@ -77,7 +73,7 @@ def removed(study: pd.DataFrame) -> pd.DataFrame:
 
 
 def largest_cuts(study: pd.DataFrame, budget: float = BUDGET) -> dict[str, LargestCut]:
-    """The largest cut of the sweep within the budget of top-1 or BLEU, for each model with a cut that can be judged."""
+    """Return the sweep's largest cut within the budget of top-1 or BLEU, for each model whose cuts can be judged."""
     shares = removed(study)["filters"].rename("filters").reset_index()
     accuracy = whole(study[study["variant"].isin(sweep(study))], *JUDGES)
     judged = accuracy[accuracy["ratio"].notna()].merge(shares.dropna(), on=["model", "variant"]).sort_values("filters")

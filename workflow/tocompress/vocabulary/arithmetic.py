@@ -1,4 +1,4 @@
-"""The ways in which a quantized operation computes. Each is measured apart."""
+"""The arithmetics of a quantized operation. The study measures each apart."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ ARITHMETICS = (EVERY_INFERENCE, ONCE, INTEGER)
 
 
 def in_print(arithmetic: str) -> str:
-    """Return an arithmetic as it stands after the word "weights"."""
+    """Return how an arithmetic reads after the word "weights"."""
     return arithmetic.removeprefix("float, ")

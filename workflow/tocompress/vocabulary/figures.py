@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-#: What can be drawn: the paper's figures in its order, then others; each has a module in `reporting.figures`.
+#: The paper's figures in its order, then others. Each has a module in `reporting.figures`.
 FIGURES = (
     "table1_models",
     "fig05_motivation",

@@ -1,4 +1,4 @@
-"""The metrics of the study: one row says all that is known of one."""
+"""The metrics of the study. One row of `_ALL` describes one metric completely."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ Task = Literal["classification", "translation"]
 class Metric:
     """A metric of the study's table.
 
-    A `count` has no interval because there is nothing to estimate. A device decides a `cost`. An `accuracy` means
-    something for trained weights only.
+    A `count` is exact, so it has no interval. A `cost` depends on the device. An `accuracy` means something for trained
+    weights only.
     """
 
     name: str
     unit: str
     title: str  # in print
-    how: str  # it comes to be
+    how: str  # a value is measured or computed, in print
     kind: Literal["count", "cost", "accuracy"]
-    task: Task | None = None  # the only one that has it; None: all have it
-    judges: bool = False  # of the accuracies of its task, the one that stands for all
-    signed: bool = False  # its label says how a value was computed, not which part of a variant the value is of
+    task: Task | None = None  # the only task with this metric, None for all
+    judges: bool = False  # stands for all accuracies of its task
+    signed: bool = False  # its label describes the computation, not a part of the variant
 
 
 _count, _cost = partial(Metric, kind="count"), partial(Metric, kind="cost")
@@ -76,7 +76,7 @@ COSTS = frozenset(metric.name for metric in _ALL if metric.kind == "cost")
 
 ACCURACY = frozenset(metric.name for metric in _ALL if metric.kind == "accuracy")
 
-#: What judges a model, whatever its task: each model has one of them.
+#: The accuracies that judge a model, one for each task.
 JUDGES = tuple(metric.name for metric in _ALL if metric.judges)
 
 

@@ -20,7 +20,7 @@ DEQUANTIZATION = "dequantization"
 
 OTHER = "other"
 
-#: All of them, in the order of figure 6.
+#: All classes, in the order of figure 6.
 OPERATION_CLASSES = (
     CONVOLUTION,
     DEPTHWISE_CONVOLUTION,

@@ -16,13 +16,13 @@ BETWEEN = "-"
 
 @dataclass(frozen=True)
 class Variant:
-    """What was done to a model: `techniques`, applied from left to right. The baseline has none."""
+    """The techniques that were applied to a model, from left to right. The baseline has none."""
 
     techniques: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, name: str) -> Variant:
-        """Return the variant that is called `name`. Whether its techniques exist is for the config to say."""
+        """Return the variant called `name`. The config checks whether its techniques exist."""
         return cls() if name == BASELINE else cls(tuple(name.split(BETWEEN)))
 
     @property
@@ -51,12 +51,12 @@ class Variant:
 
 
 def methods_of(methods: str) -> tuple[str, ...]:
-    """Return the methods that a table's column `methods` holds for a variant, in the order of its techniques."""
+    """Return the methods in a cell of a table's column `methods`, in the order of the techniques."""
     return tuple(methods.split(BETWEEN)) if methods else ()
 
 
 def rank(variant: str, methods: str, bits: int | None) -> tuple[Any, ...]:
-    """Return what variants sort by: `fp32`, single techniques, chains; more bits before fewer, other numbers rising."""
+    """Return the sort key of a variant: `fp32`, single techniques, chains. Bits fall, other numbers rise."""
     techniques = Variant.parse(variant).techniques
     return len(techniques), *(
         _technique_rank(technique, bits if method == QUANTIZE else None)

@@ -1,4 +1,4 @@
-"""The figures of the study, one module each: `draw` makes the figure and the table behind it, `caption` its text."""
+"""The figures of the study, one module each. `draw` makes a figure and the table behind it, `caption` its text."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, and the rows of the study that it shows."""
+    """A figure, and the rows of the study behind it."""
 
     figure: Figure
     table: pd.DataFrame
 
 
 def draw(name: str, study: pd.DataFrame, plot: Plot) -> Drawing:
-    """Return the figure `name` of a table of schema `study`. Raises StudyError for an unknown name."""
+    """Return the figure `name` of a table of schema `study`. Raise StudyError for an unknown name."""
     with style.applied():
         return Drawing(*_module(name).draw(typed(study), plot))
 

@@ -1,4 +1,4 @@
-"""Bubbles whose area is a model's size: what a technique does to time and memory, and to time and accuracy."""
+"""Draw a technique's effect on time against memory and accuracy, as bubbles with a model's size as their area."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _LINES = (
     ("memory relative to fp32", ("memory",), False),
     ("accuracy change from fp32 (%)", JUDGES, True),
 )
-_WIDE = 3  # panels in a line that have room for everything
-# Inches: the axis on the left, the edge, between panels; the key, a row's titles, its panels (empty), their axis.
+_WIDE = 3  # panels in a line still have room for everything
+# Inches: the left axis, the edge, the gap between panels. Then the key, a row's titles, its panels (empty), their axis.
 _LEFT, _MARGIN, _GAP = 0.56, 0.08, 0.12
 _KEY, _TITLE, _HEIGHT, _EMPTY, _AXIS = 0.2, 0.2, 2.1, 0.5, 0.42
 
@@ -43,19 +43,19 @@ class _Bubble:
     y: tuple[float, float, float]
 
     def diameter(self, largest: float) -> float:
-        """Points, for an area in proportion to the parameters."""
+        """Return the diameter in points. The area is in proportion to the parameters."""
         return max(_LARGEST * math.sqrt(self.parameters / largest), SMALLEST)
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """The rows that bubbles are made of."""
+    """Return the rows behind the bubbles."""
     return select(study, *_METRICS, arithmetic=plot.arithmetic).reset_index(drop=True)
 
 
 def draw(study: pd.DataFrame, values: pd.DataFrame, models: Sequence[style.ShownModel]) -> Figure:
-    """A column a variant of `values`; inference time against memory for all models, against accuracy for trained ones.
+    """Draw a column per variant of `values`: inference time against memory above, against accuracy below.
 
-    The area of a bubble is in proportion to the parameters of the uncompressed model.
+    Accuracy has trained models only. A bubble's area is in proportion to the uncompressed model's parameters.
     """
     compared = [variant for variant in variants(values) if variant != BASELINE]
     names = style.short_names(models)
@@ -91,13 +91,13 @@ def draw(study: pd.DataFrame, values: pd.DataFrame, models: Sequence[style.Shown
 
 
 def _why_none(values: pd.DataFrame, metrics: Sequence[str]) -> str:
-    """Why there is no bubble: one of its metrics is missing, or else the time."""
+    """Return why there is no bubble: one of its metrics is missing, or else the time."""
     missing = values[values["metric"].isin(metrics)]
     return panels.why_missing(values[values["metric"] == "latency"] if missing["ratio"].notna().any() else missing)
 
 
 def _name_axes(row: Sequence[Axes], largest: float, below: float) -> None:
-    """What all panels of a row show, and the scale of their bubbles: once, `below` them, where they are narrow."""
+    """Write the name of the x axis and the scale of the bubbles, only once `below` the row if panels are narrow."""
     scale = f"largest: {style.quantity(largest, '1')} parameters"
     figure, title = style.figure_of(row[0]), "inference time relative to fp32"
     right = figure.get_size_inches()[0] - _MARGIN
@@ -113,7 +113,7 @@ def _name_axes(row: Sequence[Axes], largest: float, below: float) -> None:
 def _bubbles(
     names: Mapping[style.ShownModel, str], values: pd.DataFrame, variant: str, metrics: Sequence[str], change: bool
 ) -> list[_Bubble]:
-    """One bubble a model that has both ratios, the largest first."""
+    """Return one bubble per model that has both ratios, the largest first."""
     own = values[values["variant"].eq(variant) & values["ratio"].notna()].set_index(["model", "metric"])
     baselines = values[(values["metric"] == "parameters") & (values["variant"] == BASELINE)]
     parameters = baselines.set_index("model")["value"]
@@ -139,7 +139,7 @@ def _row_of_axes(figure: Figure, top: float, number: int, height: float) -> list
 
 
 def _set_limits(row: Sequence[Axes], shown: Sequence[_Bubble], change: bool) -> None:
-    """The same axes for all panels of a row, with room for bubbles and names; a line for fp32 where it is in sight."""
+    """Set the same axes for all panels of a row, with room for bubbles and names. Draw a line for fp32 if in sight."""
     for axes in row:
         for limits, bounds, line, reference in (
             (axes.set_xlim, [bubble.x for bubble in shown], axes.axvline, 1.0),
@@ -151,7 +151,7 @@ def _set_limits(row: Sequence[Axes], shown: Sequence[_Bubble], change: bool) -> 
             limits(max(low - margin, 0.0) if reference else low - margin, high + margin)
             if low - margin < reference < high + margin:
                 line(reference, color=style.INK, linewidth=0.7)
-                if len(row) <= _WIDE:  # narrow ones have no room, and a tick that says so
+                if len(row) <= _WIDE:  # narrow panels have no room, but a tick at fp32
                     _name_baseline(axes, reference, vertical=line == axes.axvline)
         axes.xaxis.set_major_locator(MaxNLocator(5 if len(row) <= _WIDE else 3, steps=[1, 2, 2.5, 5, 10]))
         axes.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))

@@ -1,4 +1,4 @@
-"""The sentences that captions are made of: where, how often, how surely, and what is missing and why."""
+"""Write the sentences of captions: device, observations, intervals, missing values and their reasons."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from tocompress.vocabulary.arithmetic import in_print
 from tocompress.vocabulary.metrics import JUDGES, METRICS
 from tocompress.vocabulary.variants import BASELINE
 
-#: What a pruned variant's name says.
+#: The meaning of a pruned variant's name.
 _THRESHOLD = (
     "The number in pNN is the share of prunable filters (units and embedding dimensions in GNMT) to remove, in percent:"
     " one reading of the paper's threshold."
 )
 
 TRAINED_ONLY = "Accuracy is judged on trained models only."
-_FEW_BITS = 8  # fewer are few
+_FEW_BITS = 8  # fewer bits count as few
 _REAL_WEIGHTS = ("published", "own")
-#: Of panels whose bars may leave them.
+#: A note for panels that error bars may leave.
 ARROWS = "; arrows where they leave a panel"
 
 
 def compose(*sentences: str) -> str:
-    """One paragraph of the sentences that have something to say."""
+    """Return one paragraph of the sentences that are not empty."""
     return " ".join(sentence for sentence in sentences if sentence)
 
 
 def listing(items: Iterable[str], most: int = 6) -> str:
-    """`a, b and c`; beyond `most` items the rest are counted."""
+    """Return the items as `a, b and c`. Beyond `most` items, count the rest."""
     items = list(dict.fromkeys(items))
     if len(items) > most:
         return f"{', '.join(items[: most - 1])} and {len(items) - most + 1} more"
@@ -41,7 +41,7 @@ def listing(items: Iterable[str], most: int = 6) -> str:
 
 
 def measured_on(study: pd.DataFrame) -> str:
-    """The device that figures show, its processor and runtime; what else the table holds."""
+    """Return the device that figures show, its processor and runtime, and the devices that figures do not show."""
     found = devices(study)
     if not found:
         return ""
@@ -52,22 +52,22 @@ def measured_on(study: pd.DataFrame) -> str:
 
 
 def measurements(study: pd.DataFrame, rows: pd.DataFrame, note: str = "") -> str:
-    """Where the rows of a figure that shows ratios were measured, how surely, and what is missing."""
+    """Return where a figure's ratios were measured, how surely, and which values are missing."""
     return compose(measured_on(study), intervals(rows, note), observations(rows), unconverged(rows), unavailable(rows))
 
 
 def without(family: str, chosen: Sequence[str]) -> str:
-    """That the study lacks what the figure is about, where no variant is `chosen`."""
+    """Return that the study lacks this `family`, if nothing is `chosen`."""
     return "" if chosen else f"{family} is not part of this study."
 
 
 def set_up_for(arithmetic: str) -> str:
-    """How the runtime treats models without quantized weights, for they share its session with those that have some."""
+    """Return how the runtime is set up. Models without quantized weights share its session with quantized models."""
     return f"The runtime is set up as for weights {in_print(arithmetic)}."
 
 
 def removed(study: pd.DataFrame, chosen: Sequence[str]) -> str:
-    """What a threshold means, and what the chosen variants have lost in all its readings."""
+    """Return the meaning of a threshold, and the losses of the chosen variants in all its readings."""
     if not chosen:
         return ""
     lost = thresholds.removed(study).dropna(axis="columns", how="all")
@@ -90,10 +90,9 @@ def weights_are(arithmetic: str) -> str:
 
 
 def few_bits(study: pd.DataFrame, shown: Iterable[tuple[str, str]]) -> str:
-    """That the zoo is kinder to few bits than real networks; empty where few bits of real weights alone are `shown`.
+    """Return that the zoo is kinder to few bits than real networks, or an empty text if only real ones have few bits.
 
-    `shown` holds pairs of model and variant. Where the study has real weights under the same variants, it says what
-    accuracy they have.
+    `shown` holds pairs of model and variant. The text adds the accuracy of real weights under the same variants.
     """
     accuracy = whole(study, *JUDGES).dropna(subset="value")
     scores = {(row.model, row.variant): row for row in accuracy.itertuples()}
@@ -112,20 +111,20 @@ def few_bits(study: pd.DataFrame, shown: Iterable[tuple[str, str]]) -> str:
 
 
 def few_bits_sentence(study: pd.DataFrame, rows: pd.DataFrame) -> str:
-    """`few_bits` of the rows of a figure, as a sentence."""
+    """Return `few_bits` of the rows of a figure, as a sentence."""
     note = few_bits(study, zip(rows["model"], rows["variant"], strict=True))
     return f"{note[0].upper()}{note[1:]}." if note else ""
 
 
 def _against_fp32(row: Any, baseline: float) -> str:
-    """`MobileNet quarter q6 top-1 9.0 % (5.8 % to 13.8 %, n = 200; fp32 50.0 %)`."""
+    """Return a score as `MobileNet quarter q6 top-1 9.0 % (5.8 % to 13.8 %, n = 200; fp32 50.0 %)`."""
     value, low, high, fp32 = (quantity(number, row.unit) for number in (row.value, row.low, row.high, baseline))
     name = f"{model_name(row.model, row.network)} {row.variant} {METRICS[row.metric].title}"
     return f"{name} {value} ({low} to {high}, n = {row.n:,}; fp32 {fp32})"
 
 
 def observations(rows: pd.DataFrame) -> str:
-    """How many observations stand behind a value, metric by metric; metrics with the same numbers share a phrase."""
+    """Return the number of observations behind a value, by metric. Metrics with the same numbers share a phrase."""
     counted = rows[rows["n"].notna() & (rows["n"] > 1)]
     metrics: dict[str, list[str]] = {}
     for metric, group in counted.groupby("metric", sort=False):
@@ -137,7 +136,7 @@ def observations(rows: pd.DataFrame) -> str:
 
 
 def intervals(rows: pd.DataFrame, note: str = "") -> str:
-    """What error bars are, where there are any."""
+    """Return the meaning of error bars, or an empty text if there are none."""
     levels = rows.loc[rows["low"].notna() | rows["ratio_low"].notna(), "level"].dropna().unique()
     if not len(levels):
         return ""
@@ -145,7 +144,7 @@ def intervals(rows: pd.DataFrame, note: str = "") -> str:
 
 
 def unconverged(rows: pd.DataFrame) -> str:
-    """Which ratios the hollow markers are."""
+    """Return which ratios have hollow markers, and why."""
     hollow = rows[rows["ratio"].notna() & rows["variant"].ne(BASELINE) & is_unconverged(rows)]
     phrases = []
     for metric, group in hollow.groupby("metric", sort=False):
@@ -163,7 +162,7 @@ def is_unconverged(rows: pd.DataFrame) -> pd.Series[bool]:
 
 
 def unavailable(rows: pd.DataFrame) -> str:
-    """What is missing, by reason: metrics missing everywhere by name alone, others with their models."""
+    """Return the missing metrics by reason. A metric that only some models lack names these models."""
     missing = rows[rows["basis"] == "unavailable"]
     phrases = []
     for reason, group in missing.groupby("reason", sort=False):

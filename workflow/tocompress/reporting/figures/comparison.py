@@ -1,4 +1,4 @@
-"""Panels of several metrics whose rows are models and whose colours are variants, all relative to fp32."""
+"""Draw panels of several metrics relative to fp32, with models as rows and variants as colours."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.metrics import METRICS
 from tocompress.vocabulary.variants import BASELINE
 
-# Inches: a column of fp32 values, between panels, at the edge; the key, a panel's title, its axis.
+# Inches: a column of fp32 values, the gap between panels, the edge. Then the key, a panel's title, its axis.
 _VALUES, _GAP, _MARGIN = 0.47, 0.12, 0.05
 _KEY, _TITLE, _AXIS = 0.22, 0.22, 0.38
 
 
 @dataclass(frozen=True)
 class Panel:
-    """What a panel shows: metrics and their markers, as a multiple of fp32 or as a change from it."""
+    """A panel of metrics and their markers, as multiples of fp32 or as changes from it."""
 
     title: str
     markers: Mapping[str, str]
@@ -46,7 +46,7 @@ ALL = (
 
 
 def table(study: pd.DataFrame, shown: Sequence[Panel], plot: Plot) -> pd.DataFrame:
-    """The rows of `study` that the panels show, each with its panel's letter."""
+    """Return the rows of `study` that the panels show, each with its panel's letter."""
     rows = [
         select(study, *panel.markers, arithmetic=plot.arithmetic).assign(panel=letter)
         for letter, panel in _lettered(shown)
@@ -63,7 +63,7 @@ def draw(
     pitch: float,
     columns: int,
 ) -> Figure:
-    """The panels of `values` (see `table`) in lines of `columns`; a row of `pitch` inches a model."""
+    """Draw the panels of `values` (see `table`) in lines of `columns`, with a row of `pitch` inches per model."""
     colours = {variant: style.colours(study)[variant] for variant in variants(values) if variant != BASELINE}
     rows = panels.arrange(models, pitch)
     left = _MARGIN + rows.label_width
@@ -96,7 +96,7 @@ def _fill(
     panel: Panel,
     colours: Mapping[str, str],
 ) -> None:
-    """Dots, the values of fp32, and which marker is which metric where there are several."""
+    """Draw dots and the values of fp32, and a key of markers if there are several metrics."""
     bars = [metric for metric in panel.markers if metric not in ("precision", "recall")]
     panels.ratio_dots(axes, rows, own, colours, panel.markers, change=panel.change, bars=bars)
     f1 = "f1" in panel.markers

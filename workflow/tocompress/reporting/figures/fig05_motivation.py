@@ -1,4 +1,4 @@
-"""Figure 5: one technique saves storage, the other time; the paper's motivation."""
+"""Figure 5, the paper's motivation: one technique saves storage, the other saves time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.variants import BASELINE, QUANTIZE
 
 _NETWORKS = ("vgg_16", "resnet_v1_50")  # the paper's examples
-_BITS = 8  # which save the 75 % of the size that the paper names
+_BITS = 8  # save the 75 % of the size that the paper names
 _PANELS = (
     comparison.SIZE,
     comparison.LATENCY,
@@ -23,18 +23,18 @@ _PANELS = (
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """The rows of all panels for VGG 16 and ResNet 50, each with its panel's letter."""
+    """Return the rows of all panels for VGG 16 and ResNet 50, each with its panel's letter."""
     own = study[study["network"].isin(_NETWORKS)]
     return comparison.table(own[own["variant"].isin([BASELINE, *_quantized(own)[:1], mildest(own)])], _PANELS, plot)
 
 
 def _quantized(study: pd.DataFrame) -> list[str]:
-    """The variants that are quantized to 8 bits, and only that."""
+    """Return the variants that are only quantized, to 8 bits."""
     return made_by(study[study["bits"] == _BITS], QUANTIZE)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """Four panels beside each other; models are rows, the two techniques are colours."""
+    """Draw four panels beside each other, with models as rows and the two techniques as colours."""
     values = table(study, plot)
     shown = [model for model in style.shown_models(study) if model.name in models(values)]
     return comparison.draw(study, values, _PANELS, shown, pitch=0.34, columns=len(_PANELS)), values

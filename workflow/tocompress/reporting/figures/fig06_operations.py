@@ -1,4 +1,4 @@
-"""Figure 6: which operations the time of an uncompressed model goes to."""
+"""Figure 6: the time of an uncompressed model by class of operations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tocompress.vocabulary.variants import BASELINE
 
 _SHOWN = 0.01  # the paper shows the operations of at least 1 %
 _CELL = 0.2  # inches, height of a row
-# Columns that do not depend on which class a study's models happen to use first.
+# A fixed order keeps the columns independent of the class that a study's models use first.
 _CLASSES = (
     "convolution", "depthwise convolution", "matrix multiplication", "bias and addition", "activation", "pooling",
     "data movement",
@@ -25,7 +25,7 @@ _MARGIN = 0.05  # inches, the edge
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """Every class's share of the operation time of fp32 on the first device."""
+    """Return every class's share of the operation time of fp32 on the first device."""
     rows = study[(study["metric"] == "operation_share") & (study["variant"] == BASELINE)]
     rows = rows[rows["device"].isin(devices(study)[:1])]
     modes = rows["arithmetic"]
@@ -33,7 +33,7 @@ def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """A heat map, models by operation classes; numbers from 1 %, a dot for less, nothing where there is none."""
+    """Draw a heat map of models by operation classes: numbers from 1 %, a dot for less, nothing for no share."""
     values = table(study, plot)
     present = values[values["value"] > 0]
     classes = sorted(present["label"].unique(), key=_class_rank)

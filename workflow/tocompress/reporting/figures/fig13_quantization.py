@@ -1,4 +1,4 @@
-"""Figure 13: what the number of bits does to size, time, accuracy, power and energy."""
+"""Figure 13: the effect of the number of bits on size, time, accuracy, power and energy."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tocompress.vocabulary.variants import BASELINE, QUANTIZE
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """The rows of all panels, each with its panel's letter."""
+    """Return the rows of all panels, each with its panel's letter."""
     shown = study[study["variant"].isin([BASELINE, *made_by(study, QUANTIZE)])]
     return comparison.table(shown, comparison.ALL, plot)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """Two rows of three panels; models are rows, bit widths are colours."""
+    """Draw two lines of three panels, with models as rows and bit widths as colours."""
     values = table(study, plot)
     compared = [variant for variant in variants(values) if variant != BASELINE]
     models = style.shown_models(study)

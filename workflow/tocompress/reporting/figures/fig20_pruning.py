@@ -1,4 +1,4 @@
-"""Figure 20: what pruning does to size, time, accuracy, power and energy."""
+"""Figure 20: the effect of pruning on size, time, accuracy, power and energy."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tocompress.reporting.study import models
 from tocompress.reporting.thresholds import pruned, pruned_models
 from tocompress.settings.reporting import Plot
 
-_VARIANT = 0.1  # inches of a model's row for each variant
+_VARIANT = 0.1  # inches of a model's row per variant
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """The rows of all panels for the pruned models, each with its panel's letter."""
+    """Return the rows of all panels for the pruned models, each with its panel's letter."""
     return comparison.table(pruned_models(study), comparison.ALL, plot)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """Two rows of three panels; pruned models are rows, thresholds are colours."""
+    """Draw two lines of three panels, with pruned models as rows and thresholds as colours."""
     values = table(study, plot)
     shown = [model for model in style.shown_models(study) if model.name in models(values)]
     pitch = min(max(0.3, _VARIANT * len(pruned(study))), max(0.26, 3.6 / max(len(shown), 1)))

@@ -20,7 +20,7 @@ from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.metrics import JUDGES
 from tocompress.vocabulary.variants import BASELINE
 
-# Panel: its title, its metrics (a model has one of them), and whether it shows changes or multiples.
+# A panel's title, its metrics (a model has one of them), and whether it shows changes instead of multiples.
 _Panel = tuple[str, tuple[str, ...], bool]
 _LINES: tuple[tuple[_Panel, ...], ...] = (
     (
@@ -45,21 +45,21 @@ _BY_BOUND = panels.Entry("by the lower end of its interval", marker="s", colour=
 _SHAPES = ("o", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 _DASHES: tuple[Any, ...] = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 _LOSS = 100 * BUDGET
-# Inches: the first axis, between panels, right of the last, at the edge; a line of the key, a title, a panel (an empty
-# line of them), an axis.
+# Inches: the first axis, the gap between panels, the space right of the last, the edge. Then a line of the key, a
+# title, a panel (in an empty line), an axis.
 _LEFT, _GAP, _RIGHT, _MARGIN = 0.58, 0.42, 0.19, 0.05
 _KEY, _TITLE, _HEIGHT, _EMPTY, _AXIS = 0.2, 0.2, 1.1, 0.5, 0.4
 _LINE = 0.17  # inches, of the list of largest cuts
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """The rows of all panels, and those of what was removed, for the pruned models."""
+    """Return the rows of all panels and of the shares removed, for the pruned models."""
     metrics = [*_READINGS.values(), *(metric for line in _LINES for _, metrics, _ in line for metric in metrics)]
     return select(pruned_models(study), *metrics, arithmetic=plot.arithmetic).reset_index(drop=True)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """Two lines of panels over each share removed, a curve a model; below, the largest cuts within the budget."""
+    """Draw two lines of panels over each share removed, a curve per model. List the largest cuts below."""
     values = table(study, plot)
     shown = [model for model in style.shown_models(study) if model.name in models(values)]
     cuts = largest_cuts(values)
@@ -87,7 +87,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
 
 
 def _is_measured(values: pd.DataFrame, metrics: Sequence[str], reading: str) -> bool:
-    """Whether any pruned variant has both a ratio of one of the metrics and a share removed."""
+    """Return whether any pruned variant has both a ratio of one of the metrics and a share removed."""
     return bool(_points(values, metrics, reading, change=False)["variant"].ne(BASELINE).any())
 
 
@@ -102,7 +102,7 @@ def _draw_line(
     colours: Mapping[str, str],
     shapes: Mapping[style.ShownModel, str],
 ) -> None:
-    """The metrics of a line over the share of `reading` removed."""
+    """Draw the metrics of a line over the share of `reading` removed."""
     width = (style.DOUBLE - _LEFT - _RIGHT - (_MOST - 1) * _GAP) / _MOST
     for column, (title, metrics, change) in enumerate(line):
         axes = style.axes(figure, _LEFT + column * (width + _GAP), top, width, height)
@@ -127,9 +127,9 @@ def _draw_line(
 
 
 def _points(values: pd.DataFrame, metrics: Sequence[str], reading: str, change: bool) -> pd.DataFrame:
-    """Columns model, variant, x (percent removed), low, middle, high (multiples, or changes in percent), hollow.
+    """Return columns model, variant, x (% removed), low, middle, high (multiples, or changes in %), hollow.
 
-    Sorted by what was removed, from fp32 on.
+    Rows are sorted by x, from fp32 on.
     """
     own = values[values["metric"].isin(metrics)]
     lost = removed(values)[reading].rename("x")
@@ -142,14 +142,14 @@ def _points(values: pd.DataFrame, metrics: Sequence[str], reading: str, change: 
 
 
 def _why_none(values: pd.DataFrame, metrics: Sequence[str], reading: str) -> str:
-    """Why there is no point: the metric is missing, or else what was removed."""
+    """Return why there is no point: the metric is missing, or else the share removed."""
     own = values[values["metric"].isin(metrics)]
     compared = own["ratio"].notna() & own["variant"].ne(BASELINE)
     return panels.why_missing(values[values["metric"] == _READINGS[reading]] if compared.any() else own)
 
 
 def _set_axes(axes: Axes, points: pd.DataFrame, label: str, change: bool) -> None:
-    """Multiples from nothing or near the curves; changes on a scale that is logarithmic beyond the budget."""
+    """Set both axes. Multiples start at 0 or near the curves, changes are logarithmic beyond the budget."""
     axes.set_xlim(-3, points["x"].max() + 5)
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     axes.set_xlabel(label)
@@ -173,7 +173,7 @@ def _curves(
     colours: Mapping[str, str],
     shapes: Mapping[style.ShownModel, str],
 ) -> None:
-    """A curve a model through the variants to be connected; others are dots beside it."""
+    """Draw a curve per model through the variants `connected`, and dots for all variants."""
     for number, (model, shape) in enumerate(shapes.items()):
         own = points[points["model"] == model.name]
         curve = own[own["variant"].isin(connected)]
@@ -185,7 +185,7 @@ def _curves(
 
 
 def _mark_cuts(axes: Axes, points: pd.DataFrame, cuts: Mapping[str, LargestCut]) -> None:
-    """The budget, and a ring around the largest cut of each model."""
+    """Draw the budget, and a ring around the largest cut of each model."""
     axes.axhline(-_LOSS, color=style.INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
     places = points.set_index(["model", "variant"])
     for model, cut in cuts.items():
@@ -201,7 +201,7 @@ def _mark_cuts(axes: Axes, points: pd.DataFrame, cuts: Mapping[str, LargestCut])
 def _list_cuts(
     figure: Figure, top: float, values: pd.DataFrame, cuts: Mapping[str, LargestCut], shown: Sequence[style.ShownModel]
 ) -> None:
-    """The largest cuts in words, a model a line."""
+    """Write the largest cuts in words, one line per model."""
     title = f"Largest cut within {_LOSS:g} % accuracy loss"
     judged = [model for model in shown if model.name in cuts]
     if not judged:

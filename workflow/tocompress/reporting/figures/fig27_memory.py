@@ -1,4 +1,4 @@
-"""Figure 27: what compression does to the memory that inference needs."""
+"""Figure 27: the effect of compression on the memory that inference needs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from tocompress.reporting.thresholds import mildest, pruned
 from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.variants import BASELINE
 
-# Inches: the column of fp32 values, the edge; the key, the title, the axis.
+# Inches: the column of fp32 values, the edge. Then the key, the title, the axis.
 _VALUES, _MARGIN = 0.5, 0.05
 _KEY, _TITLE, _AXIS = 0.22, 0.2, 0.38
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """Memory, of pruning alone only the mildest: the paper's, and larger cuts have a figure of their own."""
+    """Return the rows of memory, with only the mildest cut as in the paper. Figure 24 shows larger cuts."""
     hidden = [variant for variant in pruned(study) if variant != mildest(study)]
     return select(study[~study["variant"].isin(hidden)], "memory", arithmetic=plot.arithmetic)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """One panel; models are rows, variants are colours."""
+    """Draw one panel, with models as rows and variants as colours."""
     values = table(study, plot)
     colours = {variant: style.colours(study)[variant] for variant in variants(values) if variant != BASELINE}
     rows = panels.arrange(style.measured_models(study, values), pitch=max(0.26, 0.08 * len(colours)))

@@ -20,7 +20,7 @@ _BAR = 0.135  # inches a bar takes
 _GROUP = 0.09  # inches between models
 # Inches: the columns of shares, of times and of their intervals.
 _SHARES, _TIMES, _INTERVALS = 0.36, 0.42, 0.57
-# Inches: the names of variants, between panels, at the edge; the titles, the axis.
+# Inches: the names of variants, the gap between panels, the edge. Then the titles, the axis.
 _VARIANTS, _GAP, _MARGIN = 0.3, 0.1, 0.05
 _TITLE, _AXIS = 0.2, 0.38
 _OTHER = "#e4e4e4"
@@ -35,7 +35,7 @@ def table(study: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """Draw a panel an arithmetic, with a bar a (model, variant), split in two."""
+    """Draw a panel per arithmetic, with a bar per (model, variant), split in two."""
     values = table(study)
     quantized = variants(values)
     rows = panels.arrange(style.measured_models(study, values), pitch=_BAR * max(len(quantized), 1) + _GROUP)
@@ -87,7 +87,7 @@ def _bars(axes: Axes, rows: panels.Rows, values: pd.DataFrame, quantized: list[s
 
 
 def _write_time(axes: Axes, time: pd.Series[Any], y: float) -> None:
-    """The inference time relative to fp32, and its interval."""
+    """Write the inference time relative to fp32, and its interval."""
     if pd.isna(time["ratio"]):
         return
     _write(axes, f"×{time['ratio']:.2f}", y, _SHARES + _TIMES)
@@ -97,7 +97,7 @@ def _write_time(axes: Axes, time: pd.Series[Any], y: float) -> None:
 
 
 def _write(axes: Axes, text: str, y: float, right: float, **look: Any) -> None:
-    """Text beside the bars that ends so many inches right of them."""
+    """Write text beside the bars. It ends `right` inches right of them."""
     axes.annotate(
         text, (1, y), (72 * right, 0), xycoords=("axes fraction", "data"), textcoords="offset points", ha="right",
         va="center_baseline", **look,

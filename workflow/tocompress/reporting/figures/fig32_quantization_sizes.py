@@ -1,4 +1,4 @@
-"""Figure 32: whether a model's size predicts what quantization does to it."""
+"""Figure 32: whether a model's size predicts the effect of quantization."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tocompress.vocabulary.variants import BASELINE, QUANTIZE
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """The rows that bubbles are made of."""
+    """Return the rows behind the bubbles."""
     shown = study["variant"].isin([BASELINE, *made_by(study, QUANTIZE)])
     return bubbles.table(study[shown], plot)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """A column a bit width."""
+    """Draw a column per bit width."""
     values = table(study, plot)
     return bubbles.draw(study, values, style.shown_models(study)), values
 

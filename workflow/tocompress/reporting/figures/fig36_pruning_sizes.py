@@ -1,4 +1,4 @@
-"""Figure 36: whether a model's size predicts what pruning does to it."""
+"""Figure 36: whether a model's size predicts the effect of pruning."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tocompress.vocabulary.variants import BASELINE
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """The rows that bubbles are made of, of pruned models."""
+    """Return the rows behind the bubbles of pruned models."""
     thresholds = sweep(study)
     own = study["model"].isin(models(study[study["variant"].isin(thresholds)]))
     return bubbles.table(study[own & study["variant"].isin([BASELINE, *thresholds])], plot)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """A column a threshold."""
+    """Draw a column per threshold."""
     values = table(study, plot)
     shown = [model for model in style.shown_models(study) if model.name in models(values)]
     return bubbles.draw(study, values, shown), values

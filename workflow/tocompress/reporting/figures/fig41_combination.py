@@ -11,7 +11,7 @@ from tocompress.reporting.study import models, variants
 from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.variants import BASELINE, PRUNE, QUANTIZE, Variant, methods_of
 
-_VARIANT = 0.1  # inches of a model's row for each variant
+_VARIANT = 0.1  # inches of a model's row per variant
 _PANELS = (
     comparison.SIZE,
     comparison.LATENCY,
@@ -21,26 +21,26 @@ _PANELS = (
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """The rows of all panels for the models with a chain, each with its panel's letter."""
+    """Return the rows of all panels for the models with a chain, each with its panel's letter."""
     own = study["model"].isin(models(study[study["variant"].isin(_combined(study))]))
     shown = own & study["variant"].isin([BASELINE, *_compared(study)])
     return comparison.table(study[shown], _PANELS, plot)
 
 
 def _compared(study: pd.DataFrame) -> list[str]:
-    """The combinations, and the techniques that they are made of."""
+    """Return the combinations, and the techniques in them."""
     combined = _combined(study)
     alone = {technique for variant in combined for technique in Variant.parse(variant).techniques}
     return [variant for variant in variants(study) if variant in {*combined, *alone}]
 
 
 def _combined(study: pd.DataFrame) -> list[str]:
-    """The variants that are quantized and pruned, and nothing else."""
+    """Return the variants that are quantized and pruned, and nothing else."""
     return variants(study[[{*methods_of(methods)} == {QUANTIZE, PRUNE} for methods in study["methods"]]])
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """Four panels beside each other; models are rows, techniques and their chains are colours."""
+    """Draw four panels beside each other, with models as rows and techniques and their chains as colours."""
     values = table(study, plot)
     shown = [model for model in style.shown_models(study) if model.name in models(values)]
     pitch = max(0.34, _VARIANT * len(_compared(study)))

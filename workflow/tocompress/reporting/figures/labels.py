@@ -1,4 +1,4 @@
-"""Names beside the marks of a panel, placed where they cover the least."""
+"""Place names beside the marks of a panel, where they cover the least."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tocompress.reporting import style
 
 @dataclass(frozen=True)
 class Label:
-    """A name for the mark at (x, y), in data coordinates; `radius` is the mark's, in points."""
+    """A name for the mark at (x, y) in data coordinates. The mark has a `radius` in points."""
 
     text: str
     x: float
@@ -26,9 +26,9 @@ class Label:
 
 
 def place(axes: Axes, labels: Sequence[Label]) -> None:
-    """Write each label beside its mark, clear of what is drawn already; those first placed may move as others come.
+    """Write each label beside its mark, clear of the drawing so far. A placed label may still move for others.
 
-    A thin line joins a label to a mark that it stands apart from.
+    A thin line joins a label to a distant mark.
     """
     pixel = style.figure_of(axes).dpi / 72
     obstacles = [_extent(mark, 0.5 * pixel) for mark in (*axes.lines, *axes.texts)]
@@ -79,7 +79,7 @@ def _extent(artist: Artist, padding: float = 0.0) -> _Box:
 def _around(
     centre: np.ndarray, radius: float, width: float, height: float, pixel: float
 ) -> Iterator[tuple[_Box, float]]:
-    """Places of a box of that size around a circle, and their distance from it; all in pixels."""
+    """Yield places for a box around a circle, with the distance between both. All numbers are pixels."""
     for distance in (1.5 * pixel, 7 * pixel, 14 * pixel, 22 * pixel):
         for degrees in range(0, 360, 30):
             angle = math.radians(degrees)
@@ -89,14 +89,14 @@ def _around(
 
 
 def _burden(box: _Box, distance: float, obstacles: Sequence[_Box], panel: _Box) -> float:
-    """What speaks against a place: what it covers, what sticks out of the panel, and its distance in points."""
+    """Return the cost of a place, from the area covered, the area outside the panel and the distance in points."""
     covered = sum(_overlap(box, obstacle) for obstacle in obstacles)
     outside = _overlap(box, box) - _overlap(box, panel)
     return 3 * covered + 6 * outside + 5 * distance
 
 
 def _overlap(one: _Box, other: _Box) -> float:
-    """The area that both cover."""
+    """Return the area that both cover."""
     width = min(one.right, other.right) - max(one.left, other.left)
     height = min(one.top, other.top) - max(one.bottom, other.bottom)
     return max(width, 0.0) * max(height, 0.0)

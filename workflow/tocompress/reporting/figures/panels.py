@@ -1,4 +1,4 @@
-"""Panels whose rows are models: dots with intervals beside a baseline, or the reason why there are none."""
+"""Draw panels with models as rows: dots with intervals beside a baseline, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from tocompress.vocabulary.variants import BASELINE
 
 _HEADING = 0.19  # inches that a group's heading takes
 _EMPTY = 0.6  # inches, for the reason why there are no rows
-_LINE = 0.14  # inches of such a reason
+_LINE = 0.14  # inches, a line of such a reason
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Where each model's row is, in inches below the top of a panel; panels beside each other share it."""
+    """The places of models' rows, in inches below the top of a panel. Panels beside each other share them."""
 
     models: tuple[style.ShownModel, ...]
     centres: Mapping[str, float]
@@ -35,13 +35,13 @@ class Rows:
 
     @property
     def label_width(self) -> float:
-        """Inches that the names on the left take."""
+        """Return the width in inches of the names on the left."""
         names = style.text_width(*(model.label for model in self.models))
         return max(names, style.text_width(*(text for _, text in self.headings), weight="bold")) + 0.1
 
 
 def arrange(models: Sequence[style.ShownModel], pitch: float) -> Rows:
-    """Rows of `pitch` inches, group by group, each group under its heading."""
+    """Return rows of `pitch` inches, group by group, each group under its heading."""
     centres, headings = {}, []
     below, group = 0.0, None
     for model in models:
@@ -55,7 +55,7 @@ def arrange(models: Sequence[style.ShownModel], pitch: float) -> Rows:
 
 
 def panel(figure: Figure, rows: Rows, left: float, top: float, width: float, title: str, *, names: bool) -> Axes:
-    """Empty axes over `rows`, with the models' names on the left or without."""
+    """Return empty axes over `rows`, with or without the models' names on the left."""
     axes = style.axes(figure, left, top, width, rows.height)
     axes.set_ylim(rows.height, 0)
     axes.set_yticks([])
@@ -69,7 +69,7 @@ def panel(figure: Figure, rows: Rows, left: float, top: float, width: float, tit
 
 
 def name_rows(figure: Figure, rows: Rows, right: float, top: float) -> None:
-    """The models' names, ending at `right`, and the headings of their groups."""
+    """Write the models' names, ending at `right`, and the headings of their groups."""
     for model in rows.models:
         y = top + rows.centres[model.name]
         style.write(figure, right - 0.04, y, model.label, ha="right", va="center_baseline")
@@ -131,24 +131,24 @@ def _label_ratios(axes: Axes, baseline: float) -> None:
 def reach(
     lows: pd.Series[float], middles: pd.Series[float], highs: pd.Series[float], least: float = 0.1
 ) -> tuple[float, float]:
-    """The ends of an axis that shows all of `middles`, and of their intervals no more than as far again or `least`."""
+    """Return the ends of an axis over `middles`. Intervals extend each end by its span or `least` at most."""
     low, high = middles.min(), middles.max()
     span = max(high - low, least)
     return max(min(low, lows.min()), low - span), min(max(high, highs.max()), high + span)
 
 
 def _limits(shown: pd.DataFrame, baseline: float) -> tuple[float, float]:
-    """An axis for the ratios or changes of `shown`, with the baseline in sight."""
+    """Return the ends of an axis for the ratios or changes of `shown`, with the baseline in sight."""
     dots = pd.concat([shown["middle"], pd.Series([baseline])])
     low, high = reach(shown["low"], dots, shown["high"], least=0.1 if baseline else 3)
     if baseline == 1 and high < 1.1 and low < 0.5:
-        low, high = 0.0, max(high, 1.0)  # much smaller: from nothing to all
+        low, high = 0.0, max(high, 1.0)  # all are much smaller, so show from nothing to all
     margin = 0.03 * (high - low)
     return low - margin, high + margin
 
 
 def change_axis(axes: Axes, low: float, high: float, linear: float) -> None:
-    """The y axis of changes in percent from `low` to `high`: linear as far as `linear`, logarithmic beyond."""
+    """Set the y axis of changes in percent from `low` to `high`: linear up to `linear`, logarithmic beyond."""
     height = axes.get_position().height * style.figure_of(axes).get_size_inches()[1]
     axes.set_yscale("symlog", linthresh=linear, linscale=1)
     axes.set_ylim(max(min(1.2 * low, -1.5 * linear), -120), max(high, 1) + 0.5)
@@ -159,12 +159,12 @@ def change_axis(axes: Axes, low: float, high: float, linear: float) -> None:
 
 
 def _width(axes: Axes) -> float:
-    """Inches."""
+    """Return the width in inches."""
     return float(axes.get_position().width * style.figure_of(axes).get_size_inches()[0])
 
 
 def _ticks(limits: tuple[float, float], baseline: float, most: int) -> list[float]:
-    """Round numbers, and the baseline in place of those too near to it."""
+    """Return round numbers, with the baseline in place of numbers too near to it."""
     low, high = limits
     steps = [1, 2, 5, 10] if baseline == 0 else [1, 2.5, 5, 10]
     ticks = [tick for tick in MaxNLocator(most, steps=steps).tick_values(low, high) if low <= tick <= high]
@@ -172,7 +172,7 @@ def _ticks(limits: tuple[float, float], baseline: float, most: int) -> list[floa
 
 
 def _bar(axes: Axes, low: float, high: float, y: float, colour: str) -> None:
-    """An interval; an arrow where it goes on beyond the panel."""
+    """Draw an interval, with an arrow where it continues beyond the panel."""
     left, right = axes.get_xlim()
     axes.plot([low, high], [y, y], color=colour, linewidth=0.9, solid_capstyle="butt")
     for beyond, edge, arrow in ((low < left, left, "<"), (high > right, right, ">")):
@@ -181,7 +181,7 @@ def _bar(axes: Axes, low: float, high: float, y: float, colour: str) -> None:
 
 
 def dot(marker: str, colour: str, *, hollow: bool) -> dict[str, Any]:
-    """How a value is drawn; hollow where its interval did not reach its target width."""
+    """Return the style of a value's dot. A hollow dot means that the value did not converge."""
     return {
         "marker": marker,
         "markersize": 3.6 if marker == "o" else 3.0,
@@ -195,7 +195,7 @@ def dot(marker: str, colour: str, *, hollow: bool) -> dict[str, Any]:
 
 
 def _bands(axes: Axes, rows: Rows, values: pd.DataFrame, shown: pd.DataFrame) -> None:
-    """A band behind each model with dots; a word where there are none."""
+    """Draw a band behind each model with dots, and write why other models have none."""
     empty: dict[str, list[float]] = {}
     for model in rows.models:
         y = rows.centres[model.name]
@@ -217,7 +217,7 @@ def _remark(axes: Axes, y: float, text: str) -> None:
 
 
 def baseline_column(axes: Axes, rows: Rows, values: pd.DataFrame, metrics: Sequence[str], title: str = "fp32") -> None:
-    """The value of fp32 to the right of each row: what the ratios are of. The first of `metrics` that a model has."""
+    """Write the fp32 value behind the ratios to the right of each row, for the first of `metrics` that a model has."""
     baselines = values[(values["variant"] == BASELINE) & values["value"].notna()]
     texts = {}
     for model in rows.models:
@@ -233,7 +233,7 @@ def baseline_column(axes: Axes, rows: Rows, values: pd.DataFrame, metrics: Seque
 
 
 def explain(axes: Axes, reason: str) -> None:
-    """Say in an empty panel why it is empty."""
+    """Write in an empty panel why it is empty."""
     for drawn in tuple(axes.lines):
         drawn.remove()
     axes.set_xticks([])
@@ -249,7 +249,7 @@ def explain(axes: Axes, reason: str) -> None:
 
 
 def why_missing(values: pd.DataFrame) -> str:
-    """Why none of `values` can be shown, from their reasons."""
+    """Return why none of `values` can be shown, from their reasons."""
     if values.empty:
         return "not part of this study"
     reasons = values.loc[values["basis"] == "unavailable", "reason"].unique()
@@ -259,7 +259,7 @@ def why_missing(values: pd.DataFrame) -> str:
 
 
 def wrap(entries: Sequence[Entry], width: float) -> list[list[Entry]]:
-    """The entries of a key in lines of at most `width` inches."""
+    """Return the entries of a key in lines of at most `width` inches."""
     lines: list[list[Entry]] = [[]]
     used = 0.0
     for entry in entries:
@@ -272,7 +272,7 @@ def wrap(entries: Sequence[Entry], width: float) -> list[list[Entry]]:
 
 
 def key(figure: Figure, left: float, top: float, entries: Sequence[Entry]) -> None:
-    """A line of markers and what they mean, at that place in inches."""
+    """Draw a line of markers with their meanings, at this place in inches."""
     width, height = figure.get_size_inches()
     for entry in entries:
         mark = dot(entry.marker, entry.colour, hollow=entry.hollow)
@@ -299,19 +299,19 @@ class Entry:
 
     @property
     def width(self) -> float:
-        """Inches of marker and text."""
+        """Return the width in inches of marker and text."""
         return 0.09 + style.text_width(self.text, weight=self.weight)
 
     @property
     def space(self) -> float:
-        """Inches to the next one."""
+        """Return the inches to the next entry."""
         return 0.2 if self.bold else 0.09
 
 
 def variant_entries(
     colours: Mapping[str, str], values: pd.DataFrame, markers: Mapping[str, str] | None = None
 ) -> list[Entry]:
-    """The colours (and markers, where they differ), and what hollow means where it occurs."""
+    """Return the entries of variants, and one for hollow markers if any occur."""
     entries = [
         Entry(variant, (markers or {}).get(variant, "o"), colour, bold=True) for variant, colour in colours.items()
     ]

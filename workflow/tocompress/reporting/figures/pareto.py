@@ -1,4 +1,4 @@
-"""Which compressed models are worth having: accuracy against inference time and against file size, and the fronts."""
+"""Draw which models are worth having: accuracy against inference time and file size, with the Pareto fronts."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ from tocompress.vocabulary.variants import BASELINE, PRUNE, QUANTIZE, methods_of
 _COMPARABLE = ["accuracy_metric", "accuracy_dataset"]  # models that agree in these share an overview
 _LINEAR = 5.0  # % of the accuracy, beyond which an axis of changes is logarithmic
 _LEAST_ERROR = 0.1  # %, the end of the axis of accuracy
-_MOST = 6  # panels of single models beside each other
+_MOST = 6  # panels of single models in a line
 _SHAPES, _OTHER_SHAPE = {"": "s", QUANTIZE: "o", PRUNE: "^"}, "P"
 _CONNECTION = "#9a9a9a"
-# What an axis of ratios is divided by, up to each factor between its ends.
+# The ticks of an axis of ratios, up to each factor between its ends.
 _TICKS = ((2.5, (0.5, 0.7, 1, 1.4, 2)), (10, (0.5, 1, 2)), (math.inf, (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30)))
 _Numbers = npt.NDArray[np.float64]
-# Inches: the axis on the left, the edge; the key, a title, an axis; an overview and the space between two.
+# Inches: the left axis, the edge, the key, a title, an axis, an overview, the space between two overviews.
 _LEFT, _MARGIN, _KEY, _TITLE, _AXIS, _OVERVIEW, _BETWEEN = 0.52, 0.08, 0.2, 0.22, 0.4, 2.25, 0.55
-# Inches: a model's panel and its name, between panels, and where there is none.
+# Inches: a model's panel, its name, the gap between panels, the height without any panel.
 _HEIGHT, _NAME, _GAP, _EMPTY = 0.8, 0.19, 0.12, 0.5
 
 
 @dataclass(frozen=True)
 class _Cost:
-    """What accuracy is weighed against."""
+    """A cost to weigh against accuracy."""
 
     metric: str
     title: str
@@ -52,10 +52,10 @@ _COSTS = (_Cost("latency", "inference time", "ms", 1), _Cost("size", "file size"
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """Rows of inference time and file size, each with the accuracy of its variant (`accuracy...`) and whether no other
-    is as good in both and better in one: of any model (`on_front`), of its own (`on_model_front`).
+    """Return rows of inference time and file size, each with its accuracy (`accuracy...`) and its places on fronts.
 
-    Models are compared that have the same metric on the same dataset; null where time, size or accuracy is unknown.
+    `on_front` covers all models with the same metric on the same dataset, `on_model_front` the variants of one model.
+    Both are null if time, size or accuracy is unknown.
     """
     costs = select(study, *(cost.metric for cost in _COSTS), arithmetic=plot.arithmetic)
     numbers = ["metric", "dataset", "value", "low", "high", "ratio", "ratio_low", "ratio_high"]
@@ -74,7 +74,7 @@ def _of_accuracy(name: str) -> str:
 
 
 def undominated(costs: pd.Series[float], gains: pd.Series[float]) -> pd.Series[bool]:
-    """Whether nothing costs no more and gains no less, one of them strictly; equal ones stand together."""
+    """Return whether no other point is as good in cost and gain and better in one. Equal points stand together."""
     return pd.Series(
         [
             not (((costs <= cost) & (gains >= gain)) & ((costs < cost) | (gains > gain))).any()
@@ -86,7 +86,7 @@ def undominated(costs: pd.Series[float], gains: pd.Series[float]) -> pd.Series[b
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """Overviews of the models that can be compared, time beside size; below, a panel a model, for time and for size."""
+    """Draw overviews of comparable models, time beside size. Draw a panel per model below, for time and for size."""
     values = table(study, plot)
     placed = values[values["on_model_front"].notna()]
     names = style.short_names([model for model in style.shown_models(study) if model.name in models(placed)])
@@ -129,13 +129,13 @@ def _block_height(number: int, columns: int) -> float:
 
 
 def _why_none(study: pd.DataFrame, values: pd.DataFrame, cost: _Cost) -> str:
-    """Why no model can be placed: the cost is missing, or else the accuracy."""
+    """Return why no model can be placed: the cost is missing, or else the accuracy."""
     known = _of(values, cost)["value"].notna().any()
     return panels.why_missing(study[study["metric"].isin(JUDGES)] if known else _of(values, cost))
 
 
 def _shape(methods: str) -> str:
-    """Return the marker of a family of variants, so that colour is not all that tells them apart."""
+    """Return the marker of a family of variants, because colour alone must not distinguish them."""
     return "D" if len(methods_of(methods)) > 1 else _SHAPES.get(methods, _OTHER_SHAPE)
 
 
@@ -148,7 +148,7 @@ def _overviews(
     colours: Mapping[str, str],
     letters: Iterator[str],
 ) -> None:
-    """All models and variants of `group`, with the front over all of them and, faint, that of each model."""
+    """Draw all models and variants of `group`, with the front over all and a faint front of each model."""
     metric, dataset = group[["accuracy_metric", "accuracy_dataset"]].iloc[0]
     width = (style.DOUBLE - _LEFT - _MARGIN - _BETWEEN) / len(_COSTS)
     for number, cost in enumerate(_COSTS):
@@ -181,7 +181,7 @@ def _overviews(
 
 
 def _set_time_or_size(axes: Axes, costs: pd.Series[float]) -> None:
-    """The x axis, logarithmic, with room for names."""
+    """Set the x axis, logarithmic, with room for names."""
     axes.set_xscale("log")
     low, high = costs.min(), costs.max()
     room = max(high / low, 1.5) ** 0.12
@@ -193,7 +193,7 @@ def _set_time_or_size(axes: Axes, costs: pd.Series[float]) -> None:
 
 
 def _set_accuracy(axes: Axes, low: float, high: float) -> None:
-    """The y axis, logarithmic in what is missing to 100."""
+    """Set the y axis, logarithmic in the distance to 100."""
     axes.set_yscale("function", functions=(_forward, _backward))
     bottom, top = _forward(np.array([low, high]))
     margin = 0.05 * (top - bottom) or 0.1
@@ -205,7 +205,7 @@ def _set_accuracy(axes: Axes, low: float, high: float) -> None:
 
 
 def _apart(ticks: Sequence[float], least: float) -> Iterator[float]:
-    """Those of the ticks that stand at least so far from the one before, on the transformed axis."""
+    """Yield the ticks that stand at least `least` from the tick before, on the transformed axis."""
     last = -math.inf
     for tick in ticks:
         place = float(_forward(np.array(tick)))
@@ -223,7 +223,7 @@ def _backward(place: _Numbers) -> _Numbers:
 
 
 def _stairs(axes: Axes, front: pd.DataFrame, colour: str, width: float) -> None:
-    """The best accuracy that can be had for each cost; each step is a line of its own, which names keep clear of."""
+    """Draw the best accuracy for each cost. Each step is a line of its own, so that names keep clear of it."""
     front = front.sort_values(["x", "y"])
     places = list(zip(front["x"], front["y"], strict=True))
     places.append((axes.get_xlim()[1], places[-1][1]))
@@ -241,7 +241,7 @@ def _dots(axes: Axes, shown: pd.DataFrame, colours: Mapping[str, str]) -> None:
 
 
 def _labels(shown: pd.DataFrame, names: Mapping[style.ShownModel, str], colours: Mapping[str, str]) -> list[Label]:
-    """Model and variant on the front over all; the name of a model that is not on it at its most accurate point."""
+    """Return model and variant for points on the front. Other models have their name at their most accurate point."""
     short = {model.name: name for model, name in names.items()}
     front = shown[shown["on_front"]]
     labels = [
@@ -261,7 +261,7 @@ def _block(
     shown: Sequence[style.ShownModel],
     colours: Mapping[str, str],
 ) -> None:
-    """Draw a panel a model, relative to fp32, all on the same axes: its variants and its own front."""
+    """Draw a panel per model, relative to fp32, all on the same axes: its variants and its own front."""
     changes = _changes(points)
     width = (style.DOUBLE - _LEFT - _MARGIN - (columns - 1) * _GAP) / columns
     for number, model in enumerate(shown):

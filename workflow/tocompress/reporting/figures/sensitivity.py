@@ -1,6 +1,6 @@
-"""What accuracy is left of a model when one layer alone loses filters or units: a heat map, layers by shares lost.
+"""Draw the accuracy left when one layer alone loses filters or units: a heat map of layers by shares lost.
 
-Drawn on request, from a scan's own table and not from the study's: no report quotes its caption, so it is printed.
+The figure is drawn on request, from a scan's own table. No report quotes its caption, so the figure prints it.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from tocompress.settings.jobs import SensitivityFigureJob
 from tocompress.vocabulary.levels import LEVEL
 
 _COLOURS = LinearSegmentedColormap.from_list("lost", ["#fff8ee", "#eda247", "#b5480f", "#4e1330"])
-_WHITE_FROM = 0.6  # of the accuracy lost: print on such a colour is white
+_WHITE_FROM = 0.6  # of the accuracy lost, because black print is hard to read on darker colours
 _METRICS = {"top1": ("top-1", "images"), "next_token": ("next tokens right", "tokens")}
-# By the first layer of each group; the cells of a group are tied by residuals and initial states.
+# The key is the first layer of a group. Residuals and initial states tie the cells of a group.
 _GNMT = {
     "embeddings/encoder": "source embedding",
     "embeddings/decoder": "target embedding",
@@ -30,21 +30,21 @@ _GNMT = {
     "dynamic_seq2seq/encoder/rnn/multi_rnn_cell/cell_0/basic_lstm_cell": "encoder 0 to 2; decoder 1 to 3",
     "dynamic_seq2seq/decoder/memory_layer": "attention",
 }
-_ROOM = 0.97  # of a long text's place: at few dots an inch, letters take more than they measure
+_ROOM = 0.97  # of a long text's place, because letters at few dots per inch take more than they measure
 _LOST = "% of one layer lost"
 _MOST = 44  # layers in one block
-# Inches: title, key, shares, a row, the edge, between blocks, around a number, a line of the caption, a cell at most.
+# Inches: title, key, shares, a row, the edge, gap of blocks, pad of a number, a line of the caption, the widest cell.
 _TITLE, _KEY, _SHARES, _ROW, _MARGIN, _GAP, _PAD, _LINE, _WIDEST = 0.2, 0.2, 0.17, 0.135, 0.05, 0.15, 0.04, 0.135, 0.3
 
 
 def drawing(table: pd.DataFrame, settings: SensitivityFigureJob) -> Drawing:
-    """Return the figure of a table of schema 'sensitivity', with that table."""
+    """Return the figure of a table of schema `sensitivity`, with the table."""
     with style.applied():
         return Drawing(draw(table, settings, caption(table, settings)), table)
 
 
 def draw(table: pd.DataFrame, settings: SensitivityFigureJob, text: str) -> Figure:
-    """A row a layer in the network's order, many layers in two blocks beside each other; below them `text`."""
+    """Draw a row per layer in the network's order, with many layers in two blocks. Write `text` below."""
     whole = _whole(table)
     layers = table[table["group"].notna()]
     values = layers.pivot_table("value", "group", "share", sort=False)
@@ -81,7 +81,7 @@ def draw(table: pd.DataFrame, settings: SensitivityFigureJob, text: str) -> Figu
 
 
 def short_names(groups: Sequence[str]) -> list[str]:
-    """Groups as readers know them: TF-Slim's scopes without the network's name and whatever else all have in common."""
+    """Return readable names of groups: TF-Slim's scopes without the parts that all share, as the network's name."""
     scopes = [group.split("/") for group in groups]
 
     def tells(depth: int) -> bool:
@@ -94,12 +94,12 @@ def short_names(groups: Sequence[str]) -> list[str]:
 
 
 def _whole(table: pd.DataFrame) -> pd.Series:
-    """The row of the uncut network."""
+    """Return the row of the uncut network."""
     return table[table["group"].isna()].iloc[0]
 
 
 def _heat_map(axes: Axes, values: pd.DataFrame, whole: float, width: float) -> None:
-    """Colours are what is lost of the uncut network's accuracy; what is left is printed where there is room."""
+    """Colour each cell by the lost share of the uncut accuracy. Print the accuracy left where there is room."""
     lost = (1 - values / whole).clip(0, 1).to_numpy() if whole else 0 * values.to_numpy()
     axes.pcolormesh(lost, cmap=_COLOURS, vmin=0, vmax=1, edgecolors="white", linewidth=0.6)
     axes.set_ylim(len(values), 0)
@@ -121,7 +121,7 @@ def _heat_map(axes: Axes, values: pd.DataFrame, whole: float, width: float) -> N
 
 
 def _key(figure: Figure, whole: float) -> None:
-    """What the colours are, from the uncut network's accuracy to none."""
+    """Draw the scale of colours, from the uncut network's accuracy to none."""
     y = _TITLE + _KEY / 2
     uncut = f"uncut {100 * whole:.1f}"
     style.write(figure, _MARGIN, y, uncut, va="center_baseline")
@@ -133,7 +133,7 @@ def _key(figure: Figure, whole: float) -> None:
 
 
 def _wrapped(text: str, width: float) -> list[str]:
-    """Lines of at most so many inches."""
+    """Return lines of at most `width` inches."""
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
@@ -145,7 +145,7 @@ def _wrapped(text: str, width: float) -> list[str]:
 
 
 def caption(table: pd.DataFrame, settings: SensitivityFigureJob) -> str:
-    """What is shown, of how many examples, and how it came to be."""
+    """Return the caption: the metric, the number of examples and the method."""
     whole = _whole(table)
     metric, examples = _METRICS[whole["metric"]]
     kinds = captions.listing(table["kind"].dropna().unique())

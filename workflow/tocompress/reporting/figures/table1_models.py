@@ -25,7 +25,7 @@ _MEASURED = ("parameters", "macs", "size", "top1", "top5", "bleu")
 
 @dataclass(frozen=True)
 class _Column:
-    """A column: its head, what a cell shows, and under which head of several columns it stands."""
+    """A column: its head, the text of a cell, and the head that it shares with other columns."""
 
     head: str
     cell: Callable[[pd.Series[Any]], str]
@@ -33,7 +33,7 @@ class _Column:
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """One row a model: the paper's and the checkpoint's facts (percent), and the values of fp32 here with intervals."""
+    """Return one row per model: facts of paper and checkpoint (percent), and the values of fp32 here with intervals."""
     here = select(study[study["variant"] == BASELINE], *_MEASURED, arithmetic=plot.arithmetic)
     rows = []
     for model in style.shown_models(study):
@@ -76,7 +76,7 @@ class _Page:
     def rule(
         self, line: float, start: float = _MARGIN, end: float = style.DOUBLE - _MARGIN, width: float = 0.8
     ) -> None:
-        """Draw a rule below so many lines, from `start` to `end` in inches."""
+        """Draw a rule below `line` lines, from `start` to `end` in inches."""
         full_width, full_height = self.figure.get_size_inches()
         y = 1 - (_MARGIN + line * _LINE) / full_height
         ends = [start / full_width, end / full_width]
@@ -84,7 +84,7 @@ class _Page:
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """Return the table, set between rules, and its rows."""
+    """Draw the table between rules, and return it with its rows."""
     models = table(study, plot)
     columns = _columns(models)
     lines = len(models) + models["group"].nunique()
@@ -96,7 +96,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
 
 
 def _write_head(page: _Page, models: pd.DataFrame, columns: Sequence[_Column]) -> None:
-    """Write the columns' heads, below the heads of several columns, between two rules."""
+    """Write the heads of columns between two rules, below the heads that columns share."""
     page.rule(0)
     for number, column in enumerate(columns):
         page.write(1.75, number, column.head, fontweight="bold")
@@ -111,7 +111,7 @@ def _write_head(page: _Page, models: pd.DataFrame, columns: Sequence[_Column]) -
 
 
 def _write_models(page: _Page, models: pd.DataFrame, columns: Sequence[_Column]) -> None:
-    """Write a line a model, group by group, each group below its name."""
+    """Write one line per model, group by group, each group below its name."""
     line = _HEAD - 0.5
     for group, members in models.groupby("group", sort=False):
         line += 1
@@ -152,7 +152,7 @@ def _columns(models: pd.DataFrame) -> list[_Column]:
 
 
 def _rights(models: pd.DataFrame, columns: Sequence[_Column]) -> list[float]:
-    """The right edge of each column in inches: what the widest cells leave is shared between the columns."""
+    """Return the right edge of each column in inches. The columns share the space that the widest cells leave."""
     widths = [_width(models, column) for column in columns]
     gap = (style.DOUBLE - 2 * _MARGIN - sum(widths)) / (len(columns) - 1)
     rights, right = [], _MARGIN - gap

@@ -1,4 +1,4 @@
-"""How far the accuracy of each model holds as the bits of its weights become fewer, per tensor and per channel."""
+"""Draw how the accuracy of each model falls with the bits of its weights, per tensor and per channel."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tocompress.vocabulary.variants import BASELINE, QUANTIZE
 
 _COLUMNS = 4
 _GRIDS = {"tensor": ("o", "#d55e00"), "channel": ("s", "#0072b2")}
-# Inches: the key, a panel's height and title, below and between panels, the axis on the left, the edge.
+# Inches: the key, a panel's height and title, the space below and between panels, the left axis, the edge.
 _KEY, _HEIGHT, _TITLE, _BELOW, _BETWEEN, _LEFT, _MARGIN = 0.22, 1.05, 0.2, 0.22, 0.14, 0.4, 0.05
 _AXIS = 0.2  # inches, the name of the axis under the last panels
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """Top-1 or BLEU of fp32 and of the variants that are quantized, and only that."""
+    """Return top-1 or BLEU of fp32 and of the variants that are only quantized."""
     drawn = study[study["variant"].isin([BASELINE, *made_by(study, QUANTIZE)])]
     return select(drawn, *JUDGES, arithmetic=plot.arithmetic).reset_index(drop=True)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """A panel a model; bits fall from left to right, on a logarithmic axis."""
+    """Draw a panel per model. Bits fall from left to right, on a logarithmic axis."""
     values = table(study, plot)
     scored = values[values["value"].notna()]
     models = style.measured_models(study, scored)
