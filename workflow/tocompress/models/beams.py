@@ -32,7 +32,7 @@ def first_beams(batch: Tensor | int, beam_width: int) -> Beams:
 
 
 def extend(beams: Beams, logits: Tensor, length_penalty: float, forced: Tensor) -> tuple[Beams, Tensor, Tensor]:
-    """Return the K best continuations by logits [B * K, V], the row [B * K] that each extends, and its token [B * K]."""
+    """Return the K best continuations by logits [B * K, V], the row [B * K] it extends, and its token [B * K]."""
     beam_width, vocabulary = beams.length.shape[1], logits.shape[1]
     is_end = ops.equal(ops.arange(vocabulary, dtype="int32"), END)
     running = ops.logical_not(beams.finished)[:, :, None]

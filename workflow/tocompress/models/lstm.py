@@ -25,7 +25,7 @@ def lstm(weights: Weights, scope: str, inputs: Tensor, state: CellState) -> Cell
 
 
 def gate(gates: Tensor, cell: Tensor) -> CellState:
-    """Return a BasicLSTMCell's state after its matrix product. The gates are ordered i, j, f, o. The forget bias is 1."""
+    """Return a cell's state after its matrix product. Its gates are in the order i, j, f, o. The forget bias is 1."""
     write, candidate, keep, expose = ops.split(gates, 4, axis=-1)
     cell = cell * ops.sigmoid(keep + 1.0) + ops.sigmoid(write) * ops.tanh(candidate)
     return CellState(cell, ops.tanh(cell) * ops.sigmoid(expose))
