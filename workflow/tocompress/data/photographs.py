@@ -66,8 +66,8 @@ class Photographs:
     def network_input(self, input_size: int, kind: Kind, threads: int = 1) -> np.ndarray:
         """Return the input for evaluation, float32 [N, input_size, input_size, 3]. It equals TF-Slim's bit by bit.
 
-        `threads` threads share the images, and their number changes no bit. Raise StudyError that names the file of an
-        incomplete image.
+        `threads` threads share the images, and their number changes no bit. Raise StudyError that names a file
+        without a whole image.
         """
         prepare = _evaluation(input_size, kind)
         inputs = np.empty((len(self), input_size, input_size, 3), np.float32)
