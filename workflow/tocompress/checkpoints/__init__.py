@@ -1,1 +1,1 @@
-"""Published checkpoints: fetched, checked, unpacked, and read under their original variable names."""
+"""Check, unpack and read published checkpoints under their original variable names."""

@@ -1,4 +1,4 @@
-"""A model's uncompressed weights: read from its checkpoint, or drawn at random."""
+"""Read a model's uncompressed weights from its checkpoint, or draw them at random."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ _LIBRARY = Path(__file__).parents[2]
 def acquire(name: str, model: ModelSettings, path: Path, *, checkpoint: Files = (), vocabularies: Files = ()) -> None:
     """Write the weights of the model called `name` to `path`.
 
-    `checkpoint`: the files of its checkpoint, or an archive or a folder of them; none for initial weights.
-    `vocabularies`: the files of source and target subwords, which a checkpoint of a translation model was trained with.
+    `checkpoint`: the files of its checkpoint, or their archive or folder. Without any, the weights are initial ones.
+    `vocabularies`: the files of source and target subwords in the training of a translation model's checkpoint.
     """
     if isinstance(model, TranslationModel) and vocabularies:
         model = with_vocabularies(model, *vocabularies)
@@ -49,7 +49,7 @@ def acquire(name: str, model: ModelSettings, path: Path, *, checkpoint: Files = 
 
 
 def _convert_alone(name: str, model: ModelSettings, path: Path, files: Files) -> None:
-    """Have `convert` run in a process of its own, which TensorFlow aborts on some damage to a checkpoint."""
+    """Run `convert` in its own process, because TensorFlow aborts the process on some damage to a checkpoint."""
     program = f"from {convert.__module__} import {convert.__name__}; {convert.__name__}()"
     command = [sys.executable, "-P", "-c", program, name, model.model_dump_json(), path, *files]
     environment = os.environ | {"PYTHONPATH": str(_LIBRARY)}
@@ -65,7 +65,7 @@ def _convert_alone(name: str, model: ModelSettings, path: Path, files: Files) ->
 
 
 def convert() -> None:
-    """Write the weights of the checkpoint that the arguments name. What is wrong with it goes to standard output."""
+    """Write the weights of the checkpoint in the arguments. Errors of the checkpoint go to standard output."""
     name, settings, path, *files = sys.argv[1:]
     model: ModelSettings = TypeAdapter(ModelSettings).validate_json(settings)
     try:
@@ -78,12 +78,12 @@ def convert() -> None:
 
 
 def _scratch(path: Path) -> Path:
-    """Return where an archive is unpacked: beside the weights, where there is room for them."""
+    """Return the folder for an unpacked archive: beside the weights, where there is room for them."""
     return path.with_name(f".{path.stem}.unpacked")
 
 
 def with_vocabularies(model: TranslationModel, source: str | Path, target: str | Path) -> TranslationModel:
-    """The model, with the sizes that its config leaves open taken from the files of its vocabularies."""
+    """Return the model with its open sizes filled in from the files of its vocabularies."""
     sizes = {
         "source_vocabulary": model.source_vocabulary or len(Vocabulary.read(Path(source))),
         "target_vocabulary": model.target_vocabulary or len(Vocabulary.read(Path(target))),
@@ -92,7 +92,7 @@ def with_vocabularies(model: TranslationModel, source: str | Path, target: str |
 
 
 def initial(model: ModelSettings) -> Weights:
-    """The random weights that `model.seed` gives."""
+    """Return the random weights of `model.seed`."""
     from tocompress.tasks.networks import initial_network
 
     return values(initial_network(model, model.seed)[1])
@@ -101,15 +101,15 @@ def initial(model: ModelSettings) -> Weights:
 def imported(model: ModelSettings, files: Files, scratch: Path) -> Weights:
     """Return the weights of a TensorFlow checkpoint, by exact name. Its other variables are ignored.
 
-    `files`: the checkpoint's own, an archive, which is unpacked as the new folder `scratch`, or a folder that holds it.
-    StudyError where it has another digest than the config says, lacks a variable, has it in another shape, or has
-    values that no network can have.
+    `files`: the checkpoint's files, archive, or folder. An archive is unpacked to the new folder `scratch`.
+    Raise StudyError for another digest than in the config, a missing variable, another shape, or values that no network
+    can have.
     """
     assert model.checkpoint is not None  # else there were no files
     try:
         return _read(model, _prefix(model.checkpoint, [Path(file) for file in files], scratch))
     except StudyError as error:
-        # The place where an archive was unpacked says nothing, and is gone.
+        # The folder of the unpacked archive is gone, so the error names the archive.
         raise StudyError(str(error).replace(str(scratch), str(files[0]))) from error
 
 
@@ -143,7 +143,7 @@ def _check_vocabularies(prefix: Path, expected: Shapes, found: Shapes) -> None:
 
 
 def _prefix(checkpoint: Checkpoint, files: Sequence[Path], scratch: Path) -> Path:
-    """The checkpoint's prefix, which is in `scratch` where an archive had to be unpacked."""
+    """Return the checkpoint's prefix. It is in `scratch` if an archive was unpacked."""
     first = files[0]
     if len(files) == 1 and first.is_file():
         check_digest(first, checkpoint.sha256)
@@ -156,12 +156,12 @@ def _prefix(checkpoint: Checkpoint, files: Sequence[Path], scratch: Path) -> Pat
 
 
 def values(named: dict[str, Any]) -> Weights:
-    """Variables as float32 arrays."""
+    """Return variables as float32 arrays."""
     return {name: np.asarray(variable, np.float32) for name, variable in named.items()}
 
 
 def metadata(name: str, model: ModelSettings) -> ModelMetadata:
-    """What the weights file of the uncompressed model says that it is of."""
+    """Return the metadata of the uncompressed model's weights file."""
     sizes = ("input_size", "classes", "source_vocabulary", "target_vocabulary")
     return ModelMetadata(
         model=name,

@@ -1,4 +1,4 @@
-"""Other formats of networks, which are taken for a TensorFlow checkpoint: named, so that nobody looks for damage."""
+"""Name other formats of networks that are given as TensorFlow checkpoints, so nobody looks for damage."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tocompress.errors import StudyError
 
-#: By the name of a file, or of one in a folder or archive: the first that fits, however few files fit it.
+#: Formats by the name of a file, or of a file in a folder or archive. The first pattern that fits any file counts.
 _NAMES = {
     "saved_model.pb*": "a SavedModel",
     "*.keras": "a Keras model",
@@ -26,7 +26,7 @@ _NAMES = {
     "*.npz": "a file of NumPy arrays",
     "*.npy": "a file of NumPy arrays",
 }
-#: By how a file starts, at which byte.
+#: Formats by the start of a file: (offset, bytes).
 _STARTS = {
     (0, b"\x89HDF\r\n\x1a\n"): "an HDF5 file, as Keras writes it",
     (4, b"TFL3"): "a LiteRT (TensorFlow Lite) model",
@@ -37,24 +37,24 @@ _STARTS = {
 _LONGEST_START = 16  # bytes
 
 
-#: Holds the objects whose variables Keras and tf.train.Checkpoint keep, which are named by their place among these.
+#: The variable that holds the graph of objects in checkpoints of Keras and tf.train.Checkpoint.
 _OBJECTS = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raise a StudyError that names the format of a file or folder that is no TensorFlow checkpoint, if it is known."""
+    """Raise StudyError that names the format of a file or folder, if it is known and no TensorFlow checkpoint."""
     if kind := foreign_format(path):
         raise _refusal(path, kind)
 
 
 def refuse_objects(prefix: Path, variables: Container[str]) -> None:
-    """Raise a StudyError where a checkpoint of such variables is one of Keras or TensorFlow 2."""
+    """Raise StudyError if the variables belong to a checkpoint of Keras or TensorFlow 2."""
     if _OBJECTS in variables:
         raise _refusal(prefix, "a SavedModel or a checkpoint of Keras objects")
 
 
 def foreign_format(path: Path) -> str | None:
-    """The format of a file or folder that is no TensorFlow checkpoint, in words; None where it is not known."""
+    """Return the format of a file or folder of another kind, in words, or None if it is not known."""
     files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
     for pattern, kind in _NAMES.items():
         if any(fnmatch(file.name.lower(), pattern) for file in files):

@@ -1,6 +1,6 @@
-"""The files of a TensorFlow checkpoint, which go by their common prefix, the path without `.index` and the like.
+"""Find the files of a TensorFlow checkpoint by their common prefix, the path without `.index` or other endings.
 
-A checkpoint of V2 is `PREFIX.index` and its `PREFIX.data-*`, one of V1 is `PREFIX` itself or several `PREFIX-*-of-*`.
+A checkpoint of V2 is `PREFIX.index` and `PREFIX.data-*`. A checkpoint of V1 is `PREFIX` or several `PREFIX-*-of-*`.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from google.protobuf.text_encoding import CUnescape
 
 from tocompress.errors import StudyError
 
-#: One of a checkpoint's files. `.meta` holds the graph of the training, and question marks stand for all files of V1.
+#: A file of a checkpoint. `.meta` holds the training graph, and question marks stand for all files of V1.
 _FILE = re.compile(r"(.+?)(\.index|\.meta|(\.data)?-[\d?]{5}-of-\d{5})")
-#: What TensorFlow writes into the file `checkpoint` of a folder, first of all.
+#: The line that TensorFlow writes first into the file `checkpoint` of a folder.
 _LAST = re.compile(r"""^model_checkpoint_path:\s*(["'])(.+)\1""", re.MULTILINE)
 _LONGEST_PATH = 1 << 16  # bytes
 
 
 def prefix_of(path: Path) -> Path:
-    """The prefix of the checkpoint whose prefix `path` is, or one of its files.
+    """Return the prefix of the checkpoint at `path`, which is its prefix or one of its files.
 
-    Of the file `checkpoint` of a folder, that of the last one that it names. Raises StudyError where there is none.
+    For the file `checkpoint` of a folder, return the newest prefix that it names. Raise StudyError where there is none.
     """
     if path.name == "checkpoint" and path.is_file():
         return _last_named_in(path)
@@ -33,7 +33,7 @@ def prefix_of(path: Path) -> Path:
 
 
 def files_of(prefix: Path) -> list[Path]:
-    """The files that make up the checkpoint `prefix`, sorted by name; StudyError where there are none."""
+    """Return the files of the checkpoint `prefix`, sorted by name. Raise StudyError where there are none."""
     if files := _files(prefix):
         return files
     if any(_without_ending(file) == prefix for file in prefix.parent.glob(f"{escape(prefix.name)}?*")):
@@ -47,7 +47,7 @@ def files_of(prefix: Path) -> list[Path]:
 
 
 def index_of(prefix: Path) -> Path:
-    """The file that lists the variables of a checkpoint of V2."""
+    """Return the file that lists the variables of a V2 checkpoint."""
     return prefix.with_name(f"{prefix.name}.index")
 
 

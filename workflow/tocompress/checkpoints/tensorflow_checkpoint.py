@@ -1,4 +1,4 @@
-"""TensorFlow checkpoints, V2 (`.index` and `.data-*`) or V1 (a single file), by variable name."""
+"""Read and write TensorFlow checkpoints by variable name: V2 (`.index` and `.data-*`) or V1 (one or several files)."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from tocompress.checkpoints.prefix import files_of, index_of, prefix_of
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 
-#: V1 files, as they are published and as a training writes them.
+#: V1 files, as published and as written by a training.
 _V1 = re.compile(r".*\.ckpt(-\d+)?(-\d{5}-of-\d{5})?")
 
 
 def find(path: Path, name: str | None = None) -> Path:
-    """The prefix of the checkpoint in the folder `path` or below it, or that `path` is, or is a file of.
+    """Return the prefix of the checkpoint `path`, which is a prefix, a file of a checkpoint, or a folder around one.
 
-    `name`: the last part of the prefix or the name of a file of it, needed where a folder holds several checkpoints.
-    StudyError lists what was found when that is not exactly one.
+    `name`: the last part of the prefix or the name of one of its files. It selects one of several in a folder.
+    Raise StudyError that lists the checkpoints unless exactly one fits.
     """
     if not path.is_dir():
         return prefix_of(path)
@@ -47,7 +47,7 @@ def find(path: Path, name: str | None = None) -> Path:
 
 
 def shapes(prefix: Path) -> dict[str, tuple[int, ...]]:
-    """Return the shape of every variable. StudyError names a checkpoint that is damaged or is none."""
+    """Return the shape of every variable. Raise StudyError that names a damaged file or another kind of file."""
     with _reader(prefix) as reader:
         return _shapes(reader)
 
@@ -55,8 +55,8 @@ def shapes(prefix: Path) -> dict[str, tuple[int, ...]]:
 def read(prefix: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
     """Return the variables named in `expected`, in its order and with the stored dtype, and no others.
 
-    StudyError names a variable that is missing, has another shape than `expected` says or holds no real numbers, or a
-    damaged checkpoint. TensorFlow aborts the process on some damage: `acquire` calls this in a process of its own.
+    Raise StudyError for a damaged checkpoint, and for a variable that is missing, differs in shape or holds no real
+    numbers. TensorFlow aborts the process on some damage, so `acquire` calls this in its own process.
     """
     with _reader(prefix) as reader:
         stored, types = _shapes(reader), reader.get_variable_to_dtype_map()
@@ -65,7 +65,7 @@ def read(prefix: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, np.
         if not (types[name].is_floating or types[name].is_integer):
             raise StudyError(f"{prefix}: '{name}' is of the type {types[name].name}, expected real numbers")
     with _reader(prefix) as reader:
-        # TensorFlow holds a tensor of the format V1 three times while it reads it: first while nothing else is held.
+        # TensorFlow holds a tensor of V1 three times while reading, so the largest come before the memory fills.
         largest_first = sorted(expected, key=lambda name: prod(expected[name]), reverse=True)
         tensors = {name: np.asarray(reader.get_tensor(name)) for name in largest_first}
     return {name: tensors[name] for name in expected}
@@ -73,13 +73,13 @@ def read(prefix: Path, expected: Mapping[str, tuple[int, ...]]) -> dict[str, np.
 
 @contextmanager
 def _reader(prefix: Path) -> Iterator[Any]:
-    """Yield TensorFlow's reader of a checkpoint. Whatever it raises becomes a StudyError that names the checkpoint."""
+    """Yield TensorFlow's reader of a checkpoint. Turn its errors into a StudyError that names the checkpoint."""
     import tensorflow as tf
 
-    # A checkpoint of V1 may be several files, which TensorFlow finds by a pattern.
+    # TensorFlow finds the several files of a V1 checkpoint by a pattern.
     sharded = not (prefix.is_file() or index_of(prefix).is_file())
     try:
-        # TensorFlow takes brackets in the name of a folder for a pattern too.
+        # TensorFlow would also take brackets in the name of a folder for a pattern.
         with chdir(prefix.parent):
             yield tf.train.load_checkpoint(f"{prefix.name}-?????-of-?????" if sharded else prefix.name)
     except Exception as error:
@@ -93,9 +93,9 @@ def _shapes(reader: Any) -> dict[str, tuple[int, ...]]:
 
 
 def write(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
-    """Write `tensors` as a V2 checkpoint; the same tensors give the same bytes.
+    """Write `tensors` as a V2 checkpoint. The same tensors give the same bytes.
 
-    Read back by `read`, `tf.train.load_checkpoint` and TensorFlow 1's `Saver`.
+    `read`, `tf.train.load_checkpoint` and TensorFlow 1's `Saver` can read it.
     """
     import tensorflow as tf
 
@@ -110,7 +110,7 @@ def write(prefix: Path, tensors: Mapping[str, np.ndarray]) -> None:
 
 
 def archive(prefix: Path, destination: Path, others: Sequence[Path] = ()) -> None:
-    """Pack the checkpoint's files and `others` as a flat .tar.gz, like TF-Slim's; equal files give equal bytes."""
+    """Pack the checkpoint's files and `others` as a flat .tar.gz like TF-Slim's. Equal files give equal bytes."""
     files = [*files_of(prefix), *others]
     with (
         replace_on_success(destination) as temporary,

@@ -1,7 +1,7 @@
 """Glyphs: pictures of single characters in 100 classes, rendered from the fonts that come with matplotlib.
 
-The study's stand-in for ImageNet where a network has to be trained and judged in minutes: as many classes as make
-top-5 worth reading, characters that are easily confused but never identical, and pictures made rather than downloaded.
+They stand in for ImageNet where a network has to be trained and judged in minutes. There are enough classes to make
+top-5 worth reading. The characters are easily confused but never identical. No picture has to be downloaded.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 Split = Literal["train", "calibration", "test"]
 
-# Twins at this size are left out, such as O beside 0, l and I beside 1, and the small c, o, p, s, v, w, x, z beside
-# their capitals: every glyph is scaled to the same extent, so height cannot tell them apart.
+# Every glyph is scaled to the same extent, so height cannot tell twins apart. One of each pair is therefore left out:
+# O beside 0, l and I beside 1, and the small c, o, p, s, v, w, x, z beside their capitals.
 # fmt: off
 CLASSES: tuple[str, ...] = tuple(
     "ABCDEFGHJKLMNPQRSTUVWXYZ"
@@ -31,8 +31,8 @@ CLASSES: tuple[str, ...] = tuple(
 )
 # fmt: on
 
-# How hard the pictures are; the checkpoints in zoo/ were trained on just these. Lengths are shares of the picture's
-# side, intensities shares of full white.
+# The checkpoints in zoo/ were trained on pictures with exactly these values. Lengths are shares of the picture's side,
+# intensities are shares of full white.
 EXTENT = 0.66  # of an unscaled glyph's longer side
 SCALE = (0.70, 1.20)
 STRETCH = 0.15  # relative, of height against width
@@ -60,10 +60,10 @@ _FONTS_OF_LATIN = ("cmr10", "cmb10", "cmss10", "cmti10", "cmtt10")
 
 
 def render(split: Split, number: int, *, size: int = 32, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Render the first `number` pictures of a split, the same ones whatever `number` is.
+    """Render the first `number` pictures of a split. A larger `number` only appends pictures.
 
-    Returns images, uint8 [number, size, size, 3], and labels, int32 [number], indices of `CLASSES`. Each hundred of
-    pictures holds every class once.
+    Return images, uint8 [number, size, size, 3], and labels, int32 [number], indices of `CLASSES`. Each hundred
+    pictures hold every class once.
     """
     masks = _masks(size)
     stream = [seed, _SPLITS[split]]
@@ -83,7 +83,7 @@ def _labels(stream: list[int], number: int) -> np.ndarray:
 
 
 def _picture(random: np.random.Generator, masks: list[list[Image.Image]], label: int, size: int) -> np.ndarray:
-    """One picture, uint8 [size, size, 3]."""
+    """Return one picture, uint8 [size, size, 3]."""
     ink = _warped(random, _any_mask(random, masks[label]), _offset(random, SHIFT))
     if random.random() < CLUTTER_SHARE:
         angle = random.uniform(0, 2 * np.pi)
@@ -107,13 +107,13 @@ def _offset(random: np.random.Generator, reach: float) -> tuple[float, float]:
 
 
 def _warped(random: np.random.Generator, mask: Image.Image, offset: tuple[float, float]) -> np.ndarray:
-    """The mask scaled, stretched, sheared and rotated about its centre, then shifted: float32 [size, size] in 0..1."""
+    """Return the mask scaled, stretched, sheared, rotated about its centre, and shifted: float32 [size, size], 0..1."""
     size = mask.width
     angle = np.deg2rad(random.uniform(-ROTATION_DEGREES, ROTATION_DEGREES))
     scale, stretch = random.uniform(*SCALE), 1 + random.uniform(-STRETCH, STRETCH)
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     shear = np.array([[1, random.uniform(-SHEAR, SHEAR)], [0, 1]])
-    # PIL asks for the way back: from a point of the result to one of the mask.
+    # PIL needs the inverse map, from a point of the result to a point of the mask.
     back = np.linalg.inv(rotation @ shear @ np.diag([scale, scale * stretch]))
     centre = np.array([size / 2, size / 2])
     start = centre - back @ (centre + size * np.array(offset))
@@ -123,7 +123,7 @@ def _warped(random: np.random.Generator, mask: Image.Image, offset: tuple[float,
 
 
 def _colours(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Background and foreground, float32 [3] each, in 0..1."""
+    """Return background and foreground, float32 [3] each, in 0..1."""
     contrast = random.uniform(*CONTRAST)
     dark = random.uniform(TINT, 1 - TINT - contrast)
     means = [dark + contrast, dark] if random.random() >= INVERTED_SHARE else [dark, dark + contrast]
@@ -133,7 +133,7 @@ def _colours(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
 
 @lru_cache
 def _masks(size: int) -> list[list[Image.Image]]:
-    """For each class, its glyph in every font that holds it: grey pictures of `size`, drawn upright in the middle."""
+    """Return grey pictures [size, size] of each class, one for each font that has it: upright, in the middle."""
     folder = Path(matplotlib.get_data_path(), "fonts", "ttf")
     files = [folder / f"{name}.ttf" for name in _FONTS_OF_ALL_SCRIPTS + _FONTS_OF_LATIN]
     charmaps = [FT2Font(str(file)).get_charmap() for file in files]

@@ -1,7 +1,7 @@
-"""ILSVRC2012's photographs, found in any of the layouts that people keep them in; nothing is unpacked.
+"""Find ILSVRC2012's photographs in any of the usual layouts, without unpacking.
 
-A layout becomes a table of name, file, offset and size (bytes) and, where it tells it, label. So images are read out of
-archives and record files in place. The name of an image is its path within the folder or archive.
+A layout becomes a table of name, file, offset, size (bytes) and, if known, label. Images are then read in place from
+archives and record files. The name of an image is its path within the folder or archive.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _LAYOUTS = "a folder of folders named by synset, or a folder of TF-Slim's TFReco
 
 
 class _Wanted(NamedTuple):
-    """What one of the two sets of photographs is called where."""
+    """The names of one of the two sets of photographs."""
 
     key: str  # in the config
     shards: str  # TF-Slim's name
@@ -71,10 +71,10 @@ class _Image(NamedTuple):
 
 
 def photographs(settings: ImageNet, split: Split) -> pd.DataFrame:
-    """Where each photograph of a split is, and its label: a table of the schema `photographs`.
+    """Return the place and label of each photograph of a split: a table of the schema `photographs`.
 
-    Rows are in the order of the files. Raises StudyError for what is absent or damaged, for labels that are missing or
-    do not fit, and for counts that are more than there is.
+    Rows are in the order of the files. Raise StudyError for absent or damaged files, for labels that are missing or do
+    not fit, and for counts above the number of images.
     """
     found = _labelled_test_images(settings) if split == "test" else _training_images(settings)
     chosen = found.iloc[choose(settings, split, len(found))].reset_index(drop=True)
@@ -82,7 +82,7 @@ def photographs(settings: ImageNet, split: Split) -> pd.DataFrame:
 
 
 def missing_photographs(settings: ImageNet) -> str:
-    """What to tell where `images`, `labels` or `training` are not there."""
+    """Return the message for absent `images`, `labels` or `training`."""
     places = {"images": _VALIDATION_SET, "labels": DEVKIT, "training": _TRAINING_SET}
     missing = [
         f"`{key}` {file} ({published})"
@@ -93,7 +93,7 @@ def missing_photographs(settings: ImageNet) -> str:
 
 
 def choose(settings: ImageNet, split: Split, total: int) -> np.ndarray:
-    """The rows of a split, in order, among the `total` images of the set that it is taken from."""
+    """Return the rows of a split, in order, among the `total` images of its set."""
     if split == "test":
         count = settings.test or total
         if count > total:
@@ -122,7 +122,7 @@ def _labelled_test_images(settings: ImageNet) -> pd.DataFrame:
 
 
 def _check_order(names: list[str], labels: list[int], settings: ImageNet) -> None:
-    """That labels in the order of the images' names fit the images: as many, and no name twice."""
+    """Raise StudyError unless labels in the order of the images' names fit: as many, and no name twice."""
     if len(labels) != len(names):
         counts = f"{len(names)} images, but {settings.labels} {len(labels)} labels"
         raise StudyError(f"{settings.images}: holds {counts}; ImageNet has 50,000: compare {_VALIDATION_SET}, {DEVKIT}")
@@ -146,7 +146,7 @@ def _training_images(settings: ImageNet) -> pd.DataFrame:
 
 
 def _find(path: str, wanted: _Wanted) -> pd.DataFrame:
-    """The table of all images in a file or folder."""
+    """Return the table of all images in a file or folder."""
     if Path(path).is_dir():
         groups = _folder(path, wanted)
     elif Path(path).is_file():
@@ -187,7 +187,7 @@ def _check_shards(path: str, shards: list[re.Match[str]]) -> None:
 
 
 def _files(folder: str, label: int | None) -> list[_Image]:
-    """The images in a folder and in the folders in it; each folder once, whatever links lead to it."""
+    """Return the images in a folder and its subfolders. Each folder counts once, however many links lead to it."""
     images, within, seen = [], [""], set()
     while within:
         parent = within.pop()
@@ -205,7 +205,7 @@ def _files(folder: str, label: int | None) -> list[_Image]:
 
 
 def _by_name(found: _Image | _Member) -> tuple[str, str]:
-    """Orders by name, whatever the folder, as labels without names are."""
+    """Return the key that sorts by name and then by folder, because labels without names have this order."""
     return posixpath.basename(found[0]), found[0]
 
 
@@ -215,7 +215,7 @@ def _is_image(path: str) -> bool:
 
 
 def _archive(path: str) -> Iterator[list[_Image]]:
-    """The images of a tar, or of each of the tars in it, which are named by synset."""
+    """Yield the images of a tar, or of each inner tar. Inner tars are named by synset."""
     with open(path, "rb") as file:
         members = _members(file, path, 0, os.fstat(file.fileno()).st_size)
         inner = [member for member in members if member[0].endswith(".tar")]
@@ -232,7 +232,7 @@ def _images(path: str, members: list[_Member], label: int | None) -> list[_Image
 
 
 def _members(file: IO[bytes], where: str, start: int, size: int) -> list[_Member]:
-    """The files of the tar that lies in `size` bytes from `start`, by name."""
+    """Return the files of the tar in `size` bytes from `start`, sorted by name."""
     file.seek(start)
     try:
         with tarfile.TarFile(fileobj=file) as archive:
@@ -241,7 +241,7 @@ def _members(file: IO[bytes], where: str, start: int, size: int) -> list[_Member
             ]
     except tarfile.TarError as error:
         raise StudyError(f"{where}: not a tar archive, or a compressed one ({error}); a plain one is needed") from error
-    # A damaged header ends a tar without an error; its right end is a block of zeros.
+    # A damaged header ends a tar without an error. An intact tar ends in a block of zeros.
     file.seek(archive.offset)
     if archive.offset >= start + size or file.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
         raise StudyError(f"{where}: cut short or damaged after {len(members)} files; get the archive again")
@@ -253,7 +253,7 @@ def _members(file: IO[bytes], where: str, start: int, size: int) -> list[_Member
 
 
 def _records(path: str) -> list[_Image]:
-    """The images of a file of TFRecords, each an Example as TF-Slim writes them."""
+    """Return the images of a file of TFRecords. Each record is an Example as TF-Slim writes it."""
     images: list[_Image] = []
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
@@ -288,7 +288,7 @@ def _example(data: mmap.mmap, start: int, end: int, path: str) -> _Image:
 
 
 def _features(data: mmap.mmap, start: int, end: int) -> dict[str, tuple[int, int]]:
-    """Name -> where the first value lies, of each feature that has one. Only their frames are read, not the images."""
+    """Return feature name -> (start, end) of its first value. Only the frames are read, not the images."""
     places = {}
     for _, *features in fields(data, start, end):
         for _, *entry in fields(data, *features):

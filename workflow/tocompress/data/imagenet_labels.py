@@ -28,13 +28,13 @@ _AS_FOUND = "give the paths of the images as they are in their folder or archive
 
 @cache
 def synset_labels() -> dict[str, int]:
-    """Synset -> label: its place, 0..999, among the sorted synsets."""
+    """Return synset -> label. The label is the place, 0..999, among the sorted synsets."""
     text = Path(__file__).with_name("imagenet_synsets.txt").read_text(encoding="ascii")
     return {synset: label for label, synset in enumerate(text.split())}
 
 
 def label_of(synset: str, where: object) -> int:
-    """The label of a synset; a StudyError that says `where` it stands if it is none of the 1000."""
+    """Return the label of a synset. Raise StudyError that begins with `where` if it is none of the 1000."""
     try:
         return synset_labels()[synset]
     except KeyError:
@@ -42,9 +42,9 @@ def label_of(synset: str, where: object) -> int:
 
 
 def read_labels(path: str) -> list[int] | dict[str, int]:
-    """The labels in a file of any accepted kind; a StudyError where it is absent, of another kind, or wrong.
+    """Return the labels in a file of any accepted kind. Raise StudyError where it is absent, of another kind, or wrong.
 
-    The devkit and a text of synsets give a list in the order of the images' names, other files labels by path.
+    The devkit and a text of synsets give a list in the order of the images' names. Other files give labels by path.
     """
     if Path(path).is_dir():
         return _devkit(Path(path), path)
@@ -63,7 +63,7 @@ def _is_archive(path: str) -> bool:
 
 
 def _extract(path: str, folder: Path) -> None:
-    """Write the files of the devkit that are needed to `folder`."""
+    """Write the needed files of the devkit to `folder`."""
     try:
         for name in (_TRUTH, _META):
             extract(Path(path), name, folder / name)
@@ -73,9 +73,9 @@ def _extract(path: str, folder: Path) -> None:
 
 
 def _devkit(folder: Path, path: str) -> list[int]:
-    """Labels in the order of the images: the devkit numbers synsets in an order of its own, which meta.mat tells.
+    """Return labels in the order of the images. The devkit numbers synsets in its own order, which meta.mat holds.
 
-    `path` is what the config names.
+    `path` is the name in the config.
     """
     try:
         rows = np.atleast_1d(scipy.io.loadmat(folder / _META, squeeze_me=True)["synsets"])
@@ -88,9 +88,9 @@ def _devkit(folder: Path, path: str) -> list[int]:
 
 
 def labels_by_path(images: Sequence[str], labels: Mapping[str, int]) -> list[int]:
-    """The label of each image, by paths of which one may begin in a deeper folder than the other.
+    """Return the label of each image, by path. Either path may lack the first folders of the other.
 
-    Raises StudyError for an image without a label, and where an image fits two labels or a label two images.
+    Raise StudyError for an image without a label, for an image with two labels and for a label of two images.
     """
     ending: dict[str, list[str]] = {}
     for path in labels:
@@ -113,18 +113,18 @@ def labels_by_path(images: Sequence[str], labels: Mapping[str, int]) -> list[int
 
 
 def normal_path(path: str) -> str:
-    """A path within a folder or an archive, in its one form."""
+    """Return the normal form of a path within a folder or an archive."""
     return posixpath.normpath(path).lstrip("/")
 
 
 def _ends(path: str) -> Iterator[str]:
-    """The path, then without its first folder, without its first two, to its bare name."""
+    """Return the path, the path without its first folder, without its first two, down to the bare name."""
     steps = path.split("/")
     return ("/".join(steps[first:]) for first in range(len(steps)))
 
 
 def _text(path: str) -> list[int] | dict[str, int]:
-    """Labels in the order of the images, or by path."""
+    """Return labels in the order of the images, or by path."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig").strip()
     except (OSError, ValueError) as error:
@@ -141,7 +141,7 @@ def _text(path: str) -> list[int] | dict[str, int]:
 
 
 def _rows(path: str, text: str) -> Iterator[dict[str, str]]:
-    """The rows of a CSV, by the columns of its header."""
+    """Yield the rows of a CSV, by the columns of its header."""
     reader = csv.reader(io.StringIO(text), strict=True)
     try:
         header = [column.strip() for column in next(reader)]
@@ -156,7 +156,7 @@ def _rows(path: str, text: str) -> Iterator[dict[str, str]]:
 
 
 def _table(path: str, rows: Iterable[Mapping[str, str]]) -> dict[str, int]:
-    """Labels by path, of rows with a `file` and a `synset` or `label`."""
+    """Return labels by path, from rows with a `file` and a `synset` or `label`."""
     labels: dict[str, int] = {}
     for number, row in enumerate(rows, 1):
         where = f"{path}, row {number}"

@@ -1,4 +1,4 @@
-"""Moses' tokens, which tensorflow/nmt's models are trained on, by its Python port sacremoses."""
+"""Tokens of Moses, by its Python port sacremoses. The models of tensorflow/nmt are trained on these tokens."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sacremoses import MosesDetokenizer, MosesTokenizer
 
 
 def tokenize(sentences: Iterable[str], language: str) -> list[str]:
-    """Each sentence's tokens with spaces between them, as `tokenizer.perl -l language` writes them: `&` is `&amp;`."""
+    """Return each sentence as `tokenizer.perl -l language` writes it: tokens between spaces, and `&` as `&amp;`."""
     tokenizer = MosesTokenizer(language)
     return [tokenizer.tokenize(sentence, return_str=True) for sentence in sentences]
 
 
 def detokenize(sentences: Iterable[str], language: str) -> list[str]:
-    """Sentences as they are written, from tokens with spaces between them; near the inverse of `tokenize`."""
+    """Return the plain sentences from tokens between spaces. This nearly inverts `tokenize`."""
     detokenizer = MosesDetokenizer(language)
     return [detokenizer.detokenize(sentence.split()) for sentence in sentences]

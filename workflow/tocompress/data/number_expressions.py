@@ -1,6 +1,6 @@
-"""Expressions with numbers in them, each drawn at random in English with every German translation of it.
+"""Random English expressions with numbers, each with all its German translations.
 
-Number words come from num2words; the names of months, weekdays and units from Babel's copy of the CLDR.
+Number words come from num2words. The names of months, weekdays and units come from Babel's copy of the CLDR.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from babel.dates import get_day_names, get_month_names
 from babel.units import format_unit
 from num2words import num2words
 
-FIGURES_SHARE = 0.4  # of English expressions written in figures rather than in words
+FIGURES_SHARE = 0.4  # of English expressions, written in figures instead of words
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def _between(random: np.random.Generator, low: int, high: int) -> int:
 
 
 def _number(random: np.random.Generator) -> int:
-    """From 2 to 9999, small ones more often; never ending in 01, which German declines before a noun."""
+    """Draw a number from 2 to 9999, small ones more often. None ends in 01, which German declines before a noun."""
     low, high = [(2, 12), (2, 12), (13, 99), (13, 99), (100, 999), (1000, 9999)][random.integers(6)]
     number = _between(random, low, high)
     return number + (number % 100 == 1)
@@ -82,7 +82,7 @@ def cardinal(random: np.random.Generator) -> Expression:
 
 
 def ordinal(random: np.random.Generator) -> Expression:
-    """German as a stem: the carrier appends the ending."""
+    """Draw an ordinal. Its German is a stem, and the template appends the ending."""
     number = _between(random, 1, 12) if _chance(random, 0.5) else _between(random, 13, 120)
     source = _english(number, "ordinal_num" if _chance(random, FIGURES_SHARE) else "ordinal")
     stem = _german(number, "ordinal").removesuffix("e")
@@ -90,7 +90,7 @@ def ordinal(random: np.random.Generator) -> Expression:
 
 
 def _decimal(random: np.random.Generator) -> tuple[str, str]:
-    """A number with one or two decimal places, the last one not 0, in English and German."""
+    """Draw a number with one or two decimal places, the last one not 0. Return its English and German."""
     places = _between(random, 1, 2)
     number = Decimal(10 * _between(random, 0, 10**places * 10 - 1) + _between(random, 1, 9)).scaleb(-places)
     return (str(number) if _chance(random, FIGURES_SHARE) else _english(number)), _german(number)
@@ -138,12 +138,12 @@ def year(random: np.random.Generator) -> Expression:
 
 
 def date_dative(random: np.random.Generator) -> Expression:
-    """After English "on"; German with its preposition: "am siebten März"."""
+    """Draw a date for use after English "on". German includes its preposition: "am siebten März"."""
     return _date(random, ("am ",), ("am {weekday} , dem ", "am {weekday} , den "))
 
 
 def date_accusative(random: np.random.Generator) -> Expression:
-    """After English "to" or "until"; German after "auf" or "für": "den siebten März"."""
+    """Draw a date for use after English "to" or "until" and German "auf" or "für": "den siebten März"."""
     return _date(random, ("den ",), ("{weekday} , den ", "den {weekday} , den "))
 
 
@@ -173,7 +173,7 @@ def _date(random: np.random.Generator, plain: tuple[str, ...], with_weekday: tup
 
 
 def time(random: np.random.Generator) -> Expression:
-    """A time of day; German after "um"."""
+    """Draw a time of day. Its German follows "um"."""
     hour, minute = _between(random, 0, 23), 5 * _between(random, 0, 11)
     if _chance(random, 0.15):
         minute = _between(random, 0, 59)
@@ -218,7 +218,7 @@ def _official_time(hour: int, minute: int) -> str:
 
 
 def _spoken_times(hour: int, minute: int, part_of_day: str) -> tuple[str, ...]:
-    """As people say it, from a clock of twelve hours; empty for minutes that are only read out."""
+    """Return the spoken forms on a twelve-hour clock. Minutes without a spoken form give an empty tuple."""
     after, before = _german(hour), _german(hour % 12 + 1)
     spoken: dict[int, tuple[str, ...]] = {
         0: (_official_time(hour, 0),),
@@ -235,7 +235,7 @@ def _spoken_times(hour: int, minute: int, part_of_day: str) -> tuple[str, ...]:
 
 # Amounts
 
-_CURRENCIES = (  # large and small unit in English, then in German; sign
+_CURRENCIES = (  # large and small unit in English, in German, and the sign
     ("euros", "cents", "Euro", "Cent", "€"),
     ("euros", "cents", "Euro", "Cent", "€"),
     ("dollars", "cents", "Dollar", "Cent", "$"),
@@ -263,7 +263,7 @@ def price(random: np.random.Generator) -> Expression:
 
 @cache
 def _unit(name: str, language: str) -> str:
-    """The plural of a CLDR unit."""
+    """Return the plural of a CLDR unit."""
     return format_unit(5, name, locale=language).replace("\N{NO-BREAK SPACE}", " ").removeprefix("5 ")
 
 
@@ -288,7 +288,7 @@ def _measured(random: np.random.Generator, *units: str, decimals: bool = True) -
 
 
 def _with_half(random: np.random.Generator, number: int) -> tuple[str, tuple[str, ...]]:
-    """A number and a half, in English and German."""
+    """Return a number and a half, in English and German."""
     references = ("anderthalb", "eineinhalb") if number == 1 else (f"{_german(number)}einhalb",)
     if _chance(random, FIGURES_SHARE):
         return f"{number}.5", (*references, f"{_german(number)} Komma fünf")
@@ -318,7 +318,7 @@ def temperature(random: np.random.Generator) -> Expression:
     return Expression(f"{minus}{_english(number)} degrees", (reference,))
 
 
-_GOODS = (  # English and German after an amount; units they are bought by
+_GOODS = (  # English and German after an amount, and the kind of unit
     ("flour", "Mehl", "mass"), ("sugar", "Zucker", "mass"), ("rice", "Reis", "mass"), ("apples", "Äpfel", "mass"),
     ("potatoes", "Kartoffeln", "mass"), ("cheese", "Käse", "mass"), ("milk", "Milch", "volume"),
     ("water", "Wasser", "volume"), ("oil", "Öl", "volume"), ("wine", "Wein", "volume"), ("juice", "Saft", "volume"),
@@ -360,12 +360,12 @@ _SINGLE_DURATIONS = (  # English, German accusatives, German datives
 
 
 def duration(random: np.random.Generator) -> Expression:
-    """German in the accusative."""
+    """Draw a duration with its German in the accusative."""
     return _duration(random, dative=False)
 
 
 def duration_dative(random: np.random.Generator) -> Expression:
-    """German after "in", "vor" or "seit"."""
+    """Draw a duration with its German for use after "in", "vor" or "seit"."""
     return _duration(random, dative=True)
 
 

@@ -1,8 +1,8 @@
 """Number phrases: English sentences about numbers, dates, times, prices and amounts, with their German translation.
 
-The study's stand-in for WMT where a translation network has to be trained and judged in minutes. The German is always
-spelled out, the English sometimes holds figures. A sentence has several valid translations and the reference is one
-drawn from them, and the English has slips now and then: both keep a good network well below a BLEU of 100.
+They stand in for WMT where a translation network has to be trained and judged in minutes. The German is always spelled
+out, the English sometimes holds figures. The reference is drawn from several valid translations. Some English sentences
+have a slip of the pen. Both keep a good network well below a BLEU of 100.
 
 Text is tokenized, as tensorflow/nmt expects it: spaces stand around punctuation. The English is lower-case.
 """
@@ -26,16 +26,16 @@ Order = Literal["main", "inverted", "subordinate"]
 Option = TypeVar("Option")
 
 LENGTH = (4, 20)  # of an English sentence, in tokens
-PREFERRED_SHARE = 0.7  # of choices that take the most usual translation rather than any valid one
+PREFERRED_SHARE = 0.7  # of choices, take the most usual translation instead of any valid one
 SLIP_SHARE = 0.06  # of English sentences with a slip of the pen
-OPENED_SHARE = 0.6  # of sentences in which something stands before the clause
+OPENED_SHARE = 0.6  # of sentences with an opener
 
 _SPLITS: dict[Split, int] = {"train": 0, "calibration": 1, "test": 2}
 
 
 @dataclass(frozen=True)
 class Phrase:
-    """An English sentence, one German translation, and the English sentence with slots that both were made from."""
+    """An English sentence, one German translation, and the English template with slots behind both."""
 
     source: str
     reference: str
@@ -44,7 +44,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class German:
-    """A German predicate, apart: its parts stand in another order in each kind of clause."""
+    """A German predicate in parts, because each kind of clause orders them differently."""
 
     finite: str
     middle: str
@@ -53,7 +53,7 @@ class German:
     reflexive: str = ""
 
     def clause(self, subject: str, order: Order) -> str:
-        """The clause about a subject, its words in the order that what stands before it asks for."""
+        """Return the clause about a subject, in the order of words that its opener needs."""
         match order:
             case "main":
                 parts = [subject, self.finite, self.reflexive, self.middle, self.end, self.particle]
@@ -66,7 +66,7 @@ class German:
 
 @dataclass(frozen=True)
 class Opener:
-    """What stands before a clause, and the order of the German words after it."""
+    """The words before a clause, and the order of the German words after them."""
 
     source: str
     references: tuple[tuple[str, Order], ...]
@@ -99,7 +99,7 @@ _OPENERS = (
     Opener("do you know whether", (("wissen Sie , ob", "subordinate"), ("weißt du , ob", "subordinate")), "?"),
 )
 
-# Who or what: English, then German. What about it: English, then German.
+# English first, then its German translations.
 _Subjects = tuple[tuple[str, tuple[str, ...]], ...]
 _Predicates = tuple[tuple[str, tuple[German, ...]], ...]
 
@@ -447,10 +447,10 @@ _OTHER_CLAUSES = tuple(clause for clause in _clauses() if not _held_out(clause))
 
 
 def phrases(split: Split, number: int, *, seed: int) -> list[Phrase]:
-    """Make the first `number` phrases of a split, the same ones whatever `number` is.
+    """Return the first `number` phrases of a split. A larger `number` only appends phrases.
 
-    No source occurs in two splits, whatever their seeds are; the test split is made from clauses that the two others
-    do not hold. Phrases may recur within a split.
+    No source occurs in two splits, whatever their seeds are. The clauses of the test split occur in no other split.
+    Phrases may recur within a split.
     """
     return [_phrase(np.random.default_rng([seed, _SPLITS[split], index]), split) for index in range(number)]
 
@@ -464,7 +464,7 @@ def _phrase(random: np.random.Generator, split: Split) -> Phrase:
 
 
 def _owner(source: str) -> Split:
-    """The only split that may hold a source: slips could make the same one from two templates."""
+    """Return the only split that may hold a source, because slips can make one source from two templates."""
     bucket = crc32(source.encode()) % 10
     return "train" if bucket < 6 else "calibration" if bucket < 7 else "test"
 
@@ -496,7 +496,7 @@ _SMALL_WORDS = frozenset(("the", "that", "at", "on", "in", "of", "by", "for"))
 
 
 def _with_slip(random: np.random.Generator, source: str) -> str:
-    """The sentence without one of its small words, or with a letter missing, doubled or swapped."""
+    """Return the sentence without one of its small words, or with a letter missing, doubled or swapped."""
     words = source.split()
     if random.random() < 0.5:
         small = [index for index, word in enumerate(words) if word in _SMALL_WORDS]
@@ -522,9 +522,9 @@ def _joined(*parts: str) -> str:
 
 
 def write_subwords(folder: Path, *, seed: int, number: int, merges: int) -> None:
-    """Learn the subwords of both languages together from training phrases, and write them to a folder.
+    """Learn the subwords of both languages together from `number` training phrases.
 
-    Writes `codes.bpe`, `vocabulary.en` and `vocabulary.de`.
+    Write them to `folder`: `codes.bpe`, `vocabulary.en` and `vocabulary.de`.
     """
     training = phrases("train", number, seed=seed)
     languages = {"en": [phrase.source for phrase in training], "de": [phrase.reference for phrase in training]}

@@ -1,4 +1,4 @@
-"""Photographs that stay encoded in the files they came in, and what networks take of them, as TF-Slim makes it."""
+"""Photographs, which stay encoded in their original files, and TF-Slim's preprocessing of them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from tocompress.runtimes.tensorflow.module import tensorflow
 from tocompress.schemas.study import PHOTOGRAPHS
 from tocompress.tables import read_table
 
-CENTRAL_SHARE = 0.875  # of height and width, that `inception` keeps
-SHORTER_SIDE = 256  # pixels, that `vgg` resizes to before it crops
-LONGEST_SHORTER_SIDE = 512  # in training, where it is drawn
-SMALLEST_AREA = 0.05  # share of the picture that a training crop of `inception` covers at least
+CENTRAL_SHARE = 0.875  # of height and width, which `inception` keeps
+SHORTER_SIDE = 256  # pixels, to which `vgg` resizes before it crops
+LONGEST_SHORTER_SIDE = 512  # pixels, in training, where the shorter side is random
+SMALLEST_AREA = 0.05  # of the picture, the least that a training crop of `inception` covers
 WIDEST = 4 / 3  # width to height of such a crop, or height to width
 
 Tensor = Any
 
 
 class _Place(NamedTuple):
-    """Where an encoded image lies: `size` bytes from `offset` of a file."""
+    """The place of an encoded image: `size` bytes from `offset` of a file."""
 
     file: str
     offset: int
@@ -53,7 +53,7 @@ class _Place(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Photographs:
-    """Encoded images: `index` holds file, offset and size (bytes) of each. An index array, mask or slice takes some."""
+    """Encoded images. `index` holds file, offset and size (bytes). An index array, mask or slice selects some."""
 
     index: pd.DataFrame
 
@@ -64,10 +64,10 @@ class Photographs:
         return Photographs(self.index.iloc[rows])
 
     def network_input(self, input_size: int, kind: Kind, threads: int = 1) -> np.ndarray:
-        """What a network is evaluated on, float32 [N, input_size, input_size, 3]: TF-Slim's preprocessing, bit by bit.
+        """Return the input for evaluation, float32 [N, input_size, input_size, 3]. It equals TF-Slim's bit by bit.
 
-        So many threads share the images; their number changes no bit. Raises StudyError that names a file which holds
-        no whole image.
+        `threads` threads share the images, and their number changes no bit. Raise StudyError that names a file
+        without a whole image.
         """
         prepare = _evaluation(input_size, kind)
         inputs = np.empty((len(self), input_size, input_size, 3), np.float32)
@@ -81,10 +81,10 @@ class Photographs:
         return inputs
 
     def augmented(self, input_size: int, kind: Kind, random: np.random.Generator) -> np.ndarray:
-        """What a network is trained on, float32 [N, input_size, input_size, 3]: TF-Slim's distortions but for colour.
+        """Return the input for training, float32 [N, input_size, input_size, 3]: TF-Slim's distortions without colour.
 
         `inception`: a crop of 5 to 100 % of the area, 3:4 to 4:3, resized. `vgg`: a crop of the picture resized to a
-        shorter side of 256 to 512 pixels. Either is mirrored with a chance of 1/2. Errors as in `network_input`.
+        shorter side of 256 to 512 pixels. Half of the crops are mirrored. Errors as in `network_input`.
         """
         _check_size(input_size, kind)
         crop = _any_crop if kind == "inception" else _any_scale
@@ -103,17 +103,17 @@ class Photographs:
 
 
 def read_photographs(path: str | Path) -> tuple[Photographs, np.ndarray]:
-    """The photographs of a split and their labels, int32 [N], from its table of the schema `photographs`."""
+    """Return the photographs of a split and their labels, int32 [N], from its table of the schema `photographs`."""
     table = read_table(path, PHOTOGRAPHS)
     return Photographs(table[list(_Place._fields)]), table["label"].to_numpy(np.int32)
 
 
 def evaluation_input(image: Tensor, input_size: int, kind: Kind) -> Tensor:
-    """TF-Slim's preprocessing for evaluation as operations: uint8 [h, w, 3] to float32 [input_size, input_size, 3]."""
+    """Preprocess as TF-Slim does for evaluation: uint8 [h, w, 3] to float32 [input_size, input_size, 3], as tensors."""
     tf = tensorflow()
     resize = partial(tf.raw_ops.ResizeBilinear, align_corners=False, half_pixel_centers=False)
     if kind == "inception":
-        # Cropped before it becomes floats, which costs less and changes nothing.
+        # Cropping before the conversion to floats costs less and gives the same result.
         floats = tf.image.convert_image_dtype(tf.image.central_crop(image, CENTRAL_SHARE), tf.float32)
         return (resize(images=floats[None], size=[input_size, input_size])[0] - 0.5) * 2.0
     sides = tf.cast(tf.shape(image)[:2], tf.float32)
@@ -125,15 +125,15 @@ def evaluation_input(image: Tensor, input_size: int, kind: Kind) -> Tensor:
 
 @cache
 def _evaluation(input_size: int, kind: Kind) -> Callable[[_Place], np.ndarray]:
-    """What reads, decodes and preprocesses one image; any number of threads may call it at once."""
+    """Return a function that reads, decodes and preprocesses one image. Several threads may call it at once."""
     _check_size(input_size, kind)
     tf = tensorflow()
     with tf.Graph().as_default() as graph:
         encoded = tf.compat.v1.placeholder(tf.string, [])
-        # TF-Slim leaves the method to TensorFlow, which takes this one.
+        # TF-Slim leaves the method to TensorFlow, and TensorFlow takes this one.
         image = tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_FAST")
         result = evaluation_input(image, input_size, kind)
-    # In the thread that calls, or all of them would wait for one.
+    # A shared pool would make all callers wait for one thread, so each call runs in its caller.
     config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=-1)
     run = tf.compat.v1.Session(graph=graph, config=config).make_callable(result, [encoded])
 
@@ -151,7 +151,7 @@ def _picture(place: _Place) -> Image.Image:
     encoded = place.read()
     try:
         image: Image.Image = Image.open(io.BytesIO(encoded), formats=("JPEG", "PNG", "GIF"))
-        if image.mode.startswith("I"):  # grey of 16 bits, which Pillow cuts off instead of scaling it
+        if image.mode.startswith("I"):  # Pillow would cut off grey of 16 bits instead of scaling it
             image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
         return image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
@@ -179,7 +179,7 @@ def _any_scale(size: tuple[int, int], input_size: int, random: np.random.Generat
 
 
 def _placed(size: tuple[int, int], width: float, height: float, random: np.random.Generator) -> Box:
-    """A box of that width and height, anywhere in a picture."""
+    """Draw the place of a box of this width and height in a picture."""
     left, top = (random.uniform(0, max(whole - part, 0)) for whole, part in zip(size, (width, height), strict=True))
     return left, top, min(left + width, size[0]), min(top + height, size[1])
 

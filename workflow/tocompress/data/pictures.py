@@ -1,4 +1,4 @@
-"""The images of a split, made here or photographs, as a network takes them."""
+"""The images of a split, rendered here or photographs, as a network takes them."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from tocompress.models.registry import NETWORKS
 from tocompress.settings.data import Pictures
 from tocompress.settings.model import ImageModel
 
-#: uint8 [N, height, width, 3], or as many photographs, decoded when they are needed.
+#: Either uint8 [N, height, width, 3], or N photographs, which are decoded when they are needed.
 Images = np.ndarray | Photographs
 
 _IMAGENET_CLASSES = 1000
 
 
 def read_pictures(path: str | Path, model: ImageModel, data: Pictures) -> tuple[Images, np.ndarray]:
-    """The images of a split and their labels, int32 [N], as the model counts its classes.
+    """Return the images of a split and their labels, int32 [N], as the model counts its classes.
 
-    A network of 1,001 classes has a background before those of ImageNet.
+    A network of 1,001 classes has a background class before the 1,000 classes of ImageNet.
     """
     if data.splits == "images":
         return read_images(path)
@@ -31,7 +31,7 @@ def read_pictures(path: str | Path, model: ImageModel, data: Pictures) -> tuple[
 
 
 def network_input(images: Images, model: ImageModel, threads: int = 1) -> np.ndarray:
-    """float32 [N, input_size, input_size, 3] as the network takes it."""
+    """Return the images as the network takes them, float32 [N, input_size, input_size, 3]."""
     kind = NETWORKS[model.network].preprocessing
     assert kind is not None  # every image network has one
     if isinstance(images, Photographs):

@@ -1,4 +1,4 @@
-"""Pictures as the networks want them: resized, and scaled as TF-Slim's two preprocessing families do."""
+"""Resize pictures and scale them as TF-Slim's two preprocessing families do."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ RGB_MEANS = np.array([123.68, 116.78, 103.94], np.float32)  # TF-Slim's vgg_prep
 def preprocess(images: np.ndarray, input_size: int, kind: Kind) -> np.ndarray:
     """Turn images, uint8 [N, h, w, 3], into network input, float32 [N, input_size, input_size, 3].
 
-    The whole picture is resized, bilinearly, nothing is cropped: this is for the datasets made here. `inception`
-    scales to -1..1, `vgg` subtracts TF-Slim's RGB means.
+    This is for the datasets made here. It resizes the whole picture bilinearly and crops nothing. `inception` scales to
+    -1..1, `vgg` subtracts TF-Slim's RGB means.
     """
     if images.shape[1:3] != (input_size, input_size):
         images = _resized(images, input_size)

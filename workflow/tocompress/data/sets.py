@@ -1,4 +1,4 @@
-"""The file that keeps a split of a dataset: images as .npz, sentences as Parquet."""
+"""The file of a split of a dataset: images as .npz, sentences as Parquet."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tocompress.errors import StudyError
 from tocompress.schemas.study import SENTENCES
 from tocompress.tables import read_table
 
-#: What an archive that is none, or damaged, makes of reading arrays out of it.
+#: The errors that numpy raises for a damaged archive, or for a file that is no archive.
 _DAMAGE = (
     OSError, EOFError, BadZipFile, zlib.error, struct.error, LookupError, ValueError, TypeError, SyntaxError,
     RuntimeError, OverflowError, MemoryError,
@@ -27,7 +27,7 @@ Images = tuple[np.ndarray, np.ndarray]
 
 
 def read_images(path: str | Path) -> Images:
-    """The images and labels of a split; a StudyError that names the file where it holds none."""
+    """Return the images and labels of a split. Raise StudyError that names the file when it holds none."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
             images, labels = arrays["images"], arrays["labels"]
@@ -41,5 +41,5 @@ def read_images(path: str | Path) -> Images:
 
 
 def read_sentences(path: str | Path) -> pd.DataFrame:
-    """The sentences of a split, a table of the schema `sentences`."""
+    """Return the sentences of a split, a table of the schema `sentences`."""
     return read_table(path, SENTENCES)

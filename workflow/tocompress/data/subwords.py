@@ -1,6 +1,6 @@
 """Subwords: byte pair encoding as tensorflow/nmt uses it, vocabularies, and batches of token ids.
 
-A subword that its word goes on after ends in "@@" (R. Sennrich's subword-nmt).
+A subword ends in "@@" when its word continues (R. Sennrich's subword-nmt).
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ UNKNOWN_ID, START_ID, END_ID = 0, 1, 2
 
 
 def learn(sentences: Iterable[str], merges: int) -> str:
-    """Learn byte pair encoding; returns the text of a codes file, one merge a line after its version."""
+    """Learn byte pair encoding. Return the text of a codes file: its version, then one merge a line."""
     codes = StringIO()
     learn_bpe(list(sentences), codes, merges)
     return codes.getvalue()
 
 
 class Segmentation:
-    """Splits sentences into subwords as the text of a codes file says.
+    """A splitter of sentences into subwords, by the text of a codes file.
 
-    With a vocabulary, subwords that it does not hold are split on into those it does.
+    With a vocabulary, it splits unknown subwords further into known ones.
     """
 
     def __init__(self, codes: str, vocabulary: Vocabulary | None = None) -> None:
@@ -46,7 +46,7 @@ class Segmentation:
         try:
             with redirect_stderr(said):
                 self._encoding = BPE(StringIO(codes), separator=CONTINUED, vocab=known)
-        except (SystemExit, ValueError) as error:  # subword-nmt says what is wrong, and exits
+        except (SystemExit, ValueError) as error:  # subword-nmt prints its reason and exits
             wrong = said.getvalue().partition("\n")[0].removeprefix("Error: ") or error
             raise StudyError(f"not byte pair encodings, two subwords a line after the first ({wrong})") from error
         if self._encoding.version not in ((0, 1), (0, 2)):
@@ -54,17 +54,17 @@ class Segmentation:
 
     @classmethod
     def read(cls, path: Path, vocabulary: Vocabulary | None = None) -> Segmentation:
-        """Read a codes file; errors name it."""
+        """Read a codes file. Errors name the file."""
         with about(path):
             return cls(_text(path), vocabulary)
 
     def encode(self, sentence: str) -> list[str]:
-        """The subwords of a sentence whose tokens stand between spaces."""
+        """Return the subwords of a sentence of tokens between spaces."""
         return list(self._encoding.segment_tokens(words(sentence)))
 
 
 def _text(path: Path) -> str:
-    """A file whose lines end in \\n alone: other separators, which Python's own reading takes, may be subwords."""
+    """Return the text of a file. Only \\n ends a line, because other separators of Python may be subwords."""
     try:
         return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
@@ -72,7 +72,7 @@ def _text(path: Path) -> str:
 
 
 def words(sentence: str) -> list[str]:
-    """Return the tokens between spaces. As in tensorflow/nmt, any other white space is part of a token.
+    """Return the tokens between spaces. Any other white space is part of a token, as in tensorflow/nmt.
 
     >>> words("at  ten\\u00a0past")
     ['at', 'ten\\xa0past']
@@ -81,7 +81,7 @@ def words(sentence: str) -> list[str]:
 
 
 def decode(tokens: Sequence[str]) -> str:
-    """Join subwords to a sentence. As in tensorflow/nmt, a last word that is not finished is left out.
+    """Join subwords to a sentence. An unfinished last word is dropped, as in tensorflow/nmt.
 
     >>> decode(["zwan@@", "zig", "Uhr", "drei@@"])
     'zwanzig Uhr'
@@ -92,7 +92,7 @@ def decode(tokens: Sequence[str]) -> str:
 
 
 def joined(sentence: str) -> str:
-    """Join subwords that stand between spaces. An unfinished word stays, as in tensorflow/nmt's references.
+    """Join subwords between spaces to words. An unfinished word stays, as in tensorflow/nmt's references.
 
     >>> joined("zwan@@ zig Uhr drei@@")
     'zwanzig Uhr drei@@'
@@ -102,15 +102,15 @@ def joined(sentence: str) -> str:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The subwords of one language; a token's place is its id. Begins with <unk>, <s>, </s>."""
+    """The subwords of one language. The id of a token is its place. The first three are <unk>, <s>, </s>."""
 
     tokens: tuple[str, ...]
 
     @classmethod
     def of(cls, sentences: Sequence[str], segmentation: Segmentation) -> Vocabulary:
-        """All subwords of the sentences, frequent ones first, and every character in both its forms.
+        """Return all subwords of the sentences, frequent ones first, and every character in both its forms.
 
-        So a segmentation with this vocabulary leaves no word unknown that has only characters of the sentences.
+        A segmentation with this vocabulary can then split every word that has only characters of the sentences.
         """
         counts = Counter(token for sentence in sentences for token in segmentation.encode(sentence))
         characters = set("".join(sentences)) - {" "}
@@ -120,7 +120,7 @@ class Vocabulary:
 
     @classmethod
     def read(cls, path: Path) -> Vocabulary:
-        """Read one token a line; raises StudyError unless all differ and the first three are <unk>, <s>, </s>."""
+        """Read one token a line. Raise StudyError unless all differ and the first three are <unk>, <s>, </s>."""
         with about(path):
             tokens = tuple(_text(path).split("\n"))
         if tokens[:3] != (UNKNOWN, START, END):
@@ -147,11 +147,11 @@ class Vocabulary:
         return {token: index for index, token in enumerate(self.tokens)}
 
     def to_ids(self, tokens: Iterable[str]) -> list[int]:
-        """Tokens that are not in the vocabulary become <unk>."""
+        """Return the ids of tokens. Unknown tokens become <unk>."""
         return [self._ids.get(token, UNKNOWN_ID) for token in tokens]
 
     def to_tokens(self, ids: Iterable[int]) -> list[str]:
-        """The tokens before the first </s>."""
+        """Return the tokens before the first </s>."""
         tokens = []
         for index in ids:
             if index == END_ID:
@@ -161,7 +161,7 @@ class Vocabulary:
 
 
 def pad(batch: Sequence[Ids]) -> tuple[np.ndarray, np.ndarray]:
-    """Make ids, int32 [B, T], filled up with </s> as tensorflow/nmt does, and their lengths, int32 [B]."""
+    """Return ids, int32 [B, T], padded with </s> as in tensorflow/nmt, and their lengths, int32 [B]."""
     lengths = np.array([len(ids) for ids in batch], np.int32)
     padded = np.full((len(batch), max(lengths, default=0)), END_ID, np.int32)
     for row, ids in zip(padded, batch, strict=True):

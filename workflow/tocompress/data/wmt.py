@@ -1,7 +1,7 @@
-"""Test and training sentences of WMT, from files as they are published to what a translation model reads.
+"""Test and training sentences of WMT: from the published files to the tables that a translation model reads.
 
-As tensorflow/nmt prepares them in wmt16_en_de.sh: taken out of .sgm, split into Moses' tokens, and pairs to learn from
-cleaned. IWSLT's .xml is read alike. Files that hold tokens or subwords already are taken as they are.
+The steps follow wmt16_en_de.sh of tensorflow/nmt. They extract sentences from .sgm, split them into Moses' tokens and
+clean the training pairs. IWSLT's .xml is read alike. Files of tokens or subwords are taken as they are.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from tocompress.errors import StudyError
 from tocompress.files import check_digest
 from tocompress.settings.data import Wmt, is_markup
 
-# What Moses' clean-corpus-n.perl keeps for WMT: tokens of a sentence, and of one side of a pair to the other.
+# The limits of Moses' clean-corpus-n.perl for WMT: tokens of a sentence, and the ratio between a pair's two lengths.
 MOST_TOKENS, MOST_TIMES = 80, 9
 
-_SPARE = 1.1  # lines looked at for each pair wanted, for some are too long
+_SPARE = 1.1  # lines read for each pair that is wanted, because some pairs are too long
 
 _SEGMENT = re.compile(r"<seg\b[^>]*>(.*?)</seg\s*>", re.DOTALL | re.IGNORECASE)
 _SEGMENT_START = re.compile(r"<seg\b", re.IGNORECASE)
@@ -41,11 +41,11 @@ _ENTITY = re.compile(r"&(?:#\d+|#x[0-9a-f]+|[a-z]+\d*);", re.IGNORECASE)
 
 
 def corpus(settings: Wmt, files: Mapping[str, Path], split: Split) -> pd.DataFrame:
-    """The table `sentences` of a split, from `source` and `reference` or `training_source` and `training_reference`.
+    """Return the table `sentences` of a split. The test set is the first pairs of `source` and `reference`, in order.
 
-    `source` and `reference` hold Moses' tokens, or subwords where the files do. The test set is the first sentences in
-    their order; training and calibration set are drawn from the same pairs and share none. StudyError where a file is
-    not what it has to be, where the two hold different numbers of sentences, or fewer than are wanted.
+    Training and calibration sets are drawn from `training_source` and `training_reference`, and share no pair. The
+    columns hold Moses' tokens, or subwords where the files hold subwords. Raise StudyError for a bad file, for files of
+    different lengths, and for too few sentences.
     """
     for path in files.values():
         check_digest(path, settings.md5.get(path.name), "md5")
@@ -53,7 +53,7 @@ def corpus(settings: Wmt, files: Mapping[str, Path], split: Split) -> pd.DataFra
 
 
 def segments(text: str) -> list[str]:
-    """The sentences of WMT or IWSLT, whose markup need not be well-formed, with each run of white space one space."""
+    """Return the sentences of WMT or IWSLT with single spaces. The markup does not have to be well-formed."""
     return [
         " ".join(_ENTITY.sub(lambda entity: html.unescape(entity[0]), seg).split()) for seg in _SEGMENT.findall(text)
     ]
@@ -76,7 +76,7 @@ def _test(settings: Wmt, files: Mapping[str, Path]) -> pd.DataFrame:
 
 
 def _drawn(settings: Wmt, files: Mapping[str, Path], split: Split) -> pd.DataFrame:
-    """Pairs in a random order, the calibration set first: so it stays the same whatever is left for training."""
+    """Return pairs in a random order. The calibration set comes first, so it does not depend on the training set."""
     if not {"training_source", "training_reference"} <= files.keys():
         raise StudyError("data: `training` names no training sentences; name a file of them and one of translations")
     source, reference = files["training_source"], files["training_reference"]
@@ -136,7 +136,7 @@ def _kind(path: Path, settings: Wmt) -> str:
 
 
 def _sentences(path: Path) -> list[str]:
-    """All sentences of a file of text, or of .sgm or .xml."""
+    """Return all sentences of a text, .sgm or .xml file."""
     with _opened(path) as file:
         lines = [_decoded(line, path, row) for row, line in enumerate(file)]
     sentences = _marked_up("\n".join(lines), path) if is_markup(path) else lines
@@ -148,7 +148,7 @@ def _sentences(path: Path) -> list[str]:
 
 
 def _check_plain(path: Path, lines: Iterable[str]) -> None:
-    """Raise StudyError where the first line that is not blank is markup."""
+    """Raise StudyError when the first non-blank line is markup."""
     if _MARKUP_START.match(next((line for line in lines if line.strip()), "")):
         raise StudyError(f"{path}: begins as .sgm or .xml do; name it so, or take its sentences out, one a line")
 
@@ -164,7 +164,7 @@ def _marked_up(text: str, path: Path) -> list[str]:
 
 
 def _lines_at(path: Path, rows: np.ndarray) -> list[str]:
-    """The lines at these places, in their order, from one pass over a file that need not fit into memory."""
+    """Return the lines at these places, in their order, in one pass. The file does not have to fit into memory."""
     wanted = set(rows.tolist())
     with _opened(path) as file:
         lines = {row: _decoded(line, path, row) for row, line in enumerate(file) if row in wanted}
@@ -182,12 +182,12 @@ def _number_of_lines(path: Path) -> int:
 
 
 def _decoded(line: bytes, path: Path, row: int) -> str:
-    """A line without its end; only \\n ends one, for sentences hold other characters that str.splitlines() takes."""
+    """Return a line without its end. Only \\n ends a line: sentences may hold other separators of str.splitlines()."""
     try:
         text = line.decode("utf-8").rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise StudyError(f"{path}: line {row + 1} is not UTF-8 ({error.reason}); convert the file to UTF-8") from error
-    return text if row else text.removeprefix("\ufeff")  # by which some programs mark a text as UTF-8
+    return text if row else text.removeprefix("\ufeff")  # some programs mark UTF-8 with it
 
 
 def _check_numbers(source: Path, sources: int, reference: Path, references: int) -> None:

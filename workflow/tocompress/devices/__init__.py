@@ -1,4 +1,4 @@
-"""The machines that are measured: the agent that runs there, and the ways to reach it."""
+"""Reach the measured machines and the agent that runs on each."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE
 
 Record = dict[str, Any]
 
-#: For what processes of this machine share: whatever TMPDIR each has, where they can.
+#: The folder for files that processes of this machine share. It is the same for every TMPDIR, where possible.
 SHARED = Path("/tmp" if os.access("/tmp", os.W_OK) else tempfile.gettempdir())  # noqa: S108
 
 
 class ConnectionLost(StudyError):
-    """The agent or the way to it has ended, or nothing is heard of it; a new connection may work."""
+    """The agent or its connection has ended or is silent. A new connection may work."""
 
 
 class AgentFailed(StudyError):
-    """The agent could not carry out a command, or its answer is not understood; the way to it stands."""
+    """The agent could not carry out a command, or its answer is not understood. Its connection still works."""
 
 
 def answered(records: Iterable[Record], where: str = "") -> list[Record]:
-    """All records of a command that ended well; raises AgentFailed, which begins with `where`, for one that did not."""
+    """Return all records of a command that ended well. Raise AgentFailed, which begins with `where`, otherwise."""
     answer = list(records)
     if answer[-1]["record"] == "error":
         raise AgentFailed(f"{where}{answer[-1]['error']}")
@@ -36,7 +36,7 @@ def answered(records: Iterable[Record], where: str = "") -> list[Record]:
 
 @contextmanager
 def understood(where: str) -> Iterator[None]:
-    """What is made of records in the block is as the agent means it: else AgentFailed, which begins with `where`."""
+    """Raise AgentFailed, which begins with `where`, if the block fails to read the agent's records."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -46,24 +46,24 @@ def understood(where: str) -> Iterator[None]:
         ) from error
 
 
-#: Arithmetics in the words of the agent's protocol.
+#: Arithmetic -> its word in the agent's protocol.
 DEQUANTIZATIONS = {EVERY_INFERENCE: "every_inference", ONCE: "once"}
 
 
 class Agent(Protocol):
-    """A running agent, however it is reached."""
+    """A running agent, over any connection."""
 
-    #: The record the agent sent on start: what its machine and runtime are.
+    #: The agent's first record: the facts of its machine and runtime.
     hello: Record
 
     def send(self, file: Path, sha256: str) -> None:
-        """Make the file available on the agent's machine, where blocks name it by its digest."""
+        """Make the file available on the agent's machine, under its digest."""
         ...
 
     def run(self, command: Record) -> Iterator[Record]:
-        """The records of one command, closed by one `end` or `error`. Raises ConnectionLost."""
+        """Yield the records of one command, closed by one `end` or `error`. Raise ConnectionLost."""
         ...
 
     def reconnect(self) -> None:
-        """Start anew on the same machine; raises StudyError where that is not possible or it is not the same."""
+        """Start again on the same machine. Raise StudyError if that is impossible or the machine has changed."""
         ...

@@ -1,18 +1,18 @@
-"""Whether a device's clocks stand still."""
+"""Check whether a device's clocks are locked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 
-#: Files of the lowest and the highest frequency that a processor may take: those of CPUs, and of GPUs and the like.
+#: Files of a processor's lowest frequency -> its highest frequency: first for CPUs, then for GPUs and others.
 _BOUNDS = {"scaling_min_freq": "scaling_max_freq", "min_freq": "max_freq"}
 
 
 def unlocked(clock: Mapping[str, str]) -> list[str]:
-    """The processors whose lowest frequency is not their highest, from the `clock` of the agent's `state`.
+    """Return the processors whose lowest frequency is not their highest, from the `clock` of the agent's `state`.
 
-    Nobody can vouch for a machine that tells the bounds of no frequency: `all processors`.
+    Return `all processors` for a machine that gives no bounds.
     """
     bounds = {PurePosixPath(path): value for path, value in clock.items() if PurePosixPath(path).name in _BOUNDS}
     if not bounds:

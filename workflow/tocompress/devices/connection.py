@@ -1,4 +1,4 @@
-"""A process that carries the agent's stdin and stdout: the agent itself, or a shell on its machine."""
+"""Talk to an agent over the stdin and stdout of a process: the agent itself, or a shell on its machine."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ _SECONDS_TO_ANSWER = 120.0
 _SECONDS_TO_QUIT = 10.0
 _SLOWEST_TRANSFER = 100_000  # bytes a second
 
-_LONGEST_RECORD = 1 << 28  # bytes; hours of ten sensors take less
+_LONGEST_RECORD = 1 << 28  # bytes. Hours of ten sensors take less
 _MOST_LINES_OF_A_LOGIN = 1000
 _LAST_WORDS = 1 << 16  # bytes
 
-#: What messages and the end of a process need of a record.
+#: The key of a record that messages or the end of a process need, and its type.
 _NEEDED = {"hello": ("process", int), "busy": ("holder", str), "error": ("error", str)}
 
 
 class _NoRecord(ConnectionLost):
-    """A line that is not the agent's."""
+    """A line from another program than the agent."""
 
 
 class Connection:
     """Commands to an agent and records from it, over the pipes of one process.
 
-    `name` is what messages call it. `log` receives what the process writes to stderr (appended); without an
-    `environment` the process has ours. Raises ConnectionLost when the process ends or says nothing for too long, and
-    StudyError for what the agent itself reports on its start.
+    `name` is the device in messages. The stderr of the process is appended to `log`. Without `environment` the process
+    has ours. It raises ConnectionLost when the process ends or is silent for too long, and StudyError when the agent
+    reports an error on its start.
     """
 
     def __init__(
@@ -73,8 +73,8 @@ class Connection:
             self._log.close()
             raise StudyError(f"{name}: cannot start {command[0]}: {getattr(error, 'strerror', error)}") from error
         assert self.process.stdin
-        os.set_blocking(self.process.stdin.fileno(), False)  # writing to a machine that hangs must not
-        if heartbeat:  # before the greeting: the agent may wait long for another study to end
+        os.set_blocking(self.process.stdin.fileno(), False)  # writing to a machine that hangs must not block
+        if heartbeat:  # before the greeting, because the agent may wait long for another study
             threading.Thread(target=self._beat, daemon=True).start()
         try:
             self.hello = self._greeting()
@@ -83,7 +83,7 @@ class Connection:
             raise
 
     def run(self, command: Record, payload: Path | None = None) -> Iterator[Record]:
-        """The records of one command, closed by one `end` or `error`; `payload` is the file that follows it."""
+        """Yield the records of one command, closed by one `end` or `error`. The file `payload` follows the command."""
         size = payload.stat().st_size if payload else 0
         patience = _SECONDS_TO_ANSWER + command.get("timeout_seconds", 0.0) + size / _SLOWEST_TRANSFER
         try:
@@ -97,7 +97,7 @@ class Connection:
                 return
 
     def close(self, error: BaseException | None) -> None:
-        """End the agent: in good order, or at once where an error has ended its use."""
+        """End the agent in good order, or at once after an error."""
         if error is None:
             self.quit()
         else:
@@ -111,7 +111,7 @@ class Connection:
         self.kill()
 
     def kill(self) -> None:
-        """End the process and what it has started here: they share a process group of their own."""
+        """End the process and its children on this machine, which share its process group."""
         self._closed.set()
         if self.process.poll() != 0:
             with suppress(ProcessLookupError):
@@ -123,7 +123,7 @@ class Connection:
                 stream.close()
 
     def _greeting(self) -> Record:
-        """The agent's `hello`. Before it there may be what the start-up files of a login shell print."""
+        """Return the agent's `hello`. Start-up files of a login shell may print lines before it."""
         holder, others = None, 0
         while True:
             try:
@@ -162,7 +162,7 @@ class Connection:
             view = view[self.process.stdin.write(view) or 0 :]
 
     def _beat(self) -> None:
-        """Tell the agent, now and then, that somebody is here."""
+        """Tell the agent regularly that the host is alive."""
         while not self._closed.wait(_HEARTBEAT):
             with suppress(OSError, ValueError, ConnectionLost), self._writing:
                 self._write_all(b"\n")
@@ -203,7 +203,7 @@ class Connection:
         return ConnectionLost(f"{self._name}: no answer for {patience:.0f} s; is the machine still running?")
 
     def _death(self) -> ConnectionLost:
-        """Why there is nothing more to read: by the last line that the process wrote to stderr."""
+        """Return the error of an ended process, with the last line of its stderr."""
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(_SECONDS_TO_QUIT)
         end = self._log.seek(0, os.SEEK_END)
@@ -214,5 +214,5 @@ class Connection:
 
 
 def _no_number(text: str) -> None:
-    """NaN and infinity, which JSON does not have."""
+    """Raise ValueError for NaN and infinity, because JSON does not have them."""
     raise ValueError(text)

@@ -1,4 +1,4 @@
-"""The agent as a process on this machine."""
+"""Run the agent as a process on this machine."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ from tocompress.devices import SHARED, Record
 from tocompress.devices.connection import Connection
 from tocompress.devices.program import AGENT
 
-#: What agents of this machine hold while they measure.
+#: Agents of this machine hold this lock while they measure.
 LOCK = SHARED / "tocompress.lock"
 
 
 class LocalAgent:
-    """A running agent; a context manager, on whose exit the agent and its worker are gone.
+    """A running agent as a context manager. Its exit ends the agent and its worker.
 
-    `log` receives what the agent and the runtime write to stderr (appended). With a `lock` no other agent that takes
-    the same runs meanwhile; one that is in the way is waited for, `patience` seconds at most. `root` holds sys/, proc/
-    and etc/.
+    The stderr of the agent and the runtime is appended to `log`. A `lock` excludes other agents with the same lock. The
+    agent waits for another holder of the lock, at most `patience` seconds. `root` holds sys/, proc/ and etc/.
     """
 
     hello: Record
@@ -63,7 +62,7 @@ class LocalAgent:
         self._folder.cleanup()
 
     def send(self, file: Path, sha256: str) -> None:
-        """Links suffice: the agent runs on the machine that holds the file."""
+        """Link to the file. The agent runs on the machine of the file, so no copy is needed."""
         link = Path(self._folder.name, "files", sha256)
         link.parent.mkdir(exist_ok=True)
         with suppress(FileExistsError):
@@ -78,7 +77,7 @@ class LocalAgent:
 
     @property
     def process(self) -> int:
-        """The agent's process."""
+        """Return the id of the agent's process."""
         return self._connection.process.pid
 
     @property
@@ -86,7 +85,7 @@ class LocalAgent:
         return Path(self._folder.name, "agent.zip")
 
     def _connect(self) -> None:
-        # -I: neither this folder nor PYTHONPATH may shadow a module of the runtime.
+        # Neither this folder nor PYTHONPATH may shadow a module of the runtime, so Python gets -I.
         command = [self._interpreter, "-I", str(self._program), "--folder", self._folder.name, *self._arguments]
         self._connection = Connection(self._name, command, self._log)
         self.hello = self._connection.hello

@@ -1,4 +1,4 @@
-"""The agent as one file, a zip that Python runs: the same bytes from the same sources, on every machine."""
+"""Pack the agent as one zip that Python runs. The same sources give the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import io
 import zipfile
 from pathlib import Path
 
-# Its main module, not the folder alone: what it imports, a measurement depends on.
+# A measurement depends on all modules that the main module imports, so it is imported here.
 from tocompress.devices.agent import __main__ as agent
 
 FOLDER = Path(agent.__file__).parent
 
 _PACKAGE = "tocompress.devices.agent"
 
-#: The modules of the agent, as they are imported here.
+#: The names of the agent's modules.
 MODULES = [f"{_PACKAGE}.{file.stem}" for file in sorted(FOLDER.glob("*.py")) if file.stem != "__init__"]
 
 
 def program(folder: Path = FOLDER) -> bytes:
-    """Return the zip of the agent's modules in a folder. Python starts with the one at its root, `__main__.py`.
+    """Return the zip of the agent's modules in a folder. Python starts with `__main__.py` at its root.
 
-    The packages above the agent are empty there. Neither the time, mode and order of the files nor the version of
-    Python here changes a byte.
+    The packages above the agent are empty in the zip. Times, modes and order of the files and this Python's version do
+    not change its bytes.
     """
     package = _PACKAGE.replace(".", "/")
     files = {f"{parent}/__init__.py": b"" for parent in Path(package).parents if parent.name}

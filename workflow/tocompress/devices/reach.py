@@ -1,4 +1,4 @@
-"""The way to a device, by its transport."""
+"""Reach a device by its transport."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tocompress.settings.device import LocalDevice, SshDevice
 def reach(
     name: str, device: LocalDevice | SshDevice, log: Path | None = None, patience: float = 3600.0
 ) -> LocalAgent | SshAgent:
-    """The agent of a device that nobody else measures on, to be entered as a context.
+    """Return the agent of a device as a context manager. No other study measures on the device within it.
 
-    `log` receives what the agent writes to stderr (appended); another study is waited for, `patience` seconds at most.
+    The agent's stderr is appended to `log`. The agent waits for another study, at most `patience` seconds.
     """
     match device:
         case LocalDevice():

@@ -1,4 +1,4 @@
-"""The agent on another machine, over the system's OpenSSH and the user's own configuration of it."""
+"""Run the agent on another machine, over the system's OpenSSH with the user's own configuration."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from tocompress.settings.device import SshDevice
 
 _LOCK = "/tmp/tocompress.lock"  # one for all users of the machine
 
-#: Seconds before each try to connect again; a board takes a minute or two to boot.
+#: Seconds before each try to connect again. A board takes a minute or two to boot.
 _PAUSES = (5.0, 30.0, 90.0)
 
 _OLDEST_PYTHON = (3, 6)
 _SECONDS_OF_A_SCRIPT = 60.0
-_LARGE = 10_000_000  # bytes of a file whose sending is worth a line
+_LARGE = 10_000_000  # bytes of a file that is announced before it is sent
 
 _OPTIONS = {
     "BatchMode": "yes",
@@ -37,13 +37,13 @@ _OPTIONS = {
     "ServerAliveInterval": "15",
     "ServerAliveCountMax": "4",
     "ControlMaster": "auto",
-    "ControlPersist": "30",  # long enough for the next command, and no longer where this process is killed
+    "ControlPersist": "30",  # seconds: enough for the next command, and short after a kill of this process
     "RemoteCommand": "none",
     "ClearAllForwardings": "yes",
     "LogLevel": "ERROR",
 }
 
-#: What a line of ssh says of a failure that another try does not mend -> what that means.
+#: Pattern in a line of ssh about a permanent failure -> its meaning.
 _REFUSALS = {
     r"^[^:]+ line \d+: |onfiguration option|Can't open user config file|Bad owner or permissions": "cannot be reached"
     " by this configuration of ssh",
@@ -65,19 +65,19 @@ _REFUSALS = {
     "administratively prohibited": "does not pass connections on: allow it there (AllowTcpForwarding, PermitOpen)",
 }
 
-#: What ssh says when the way to a machine has ended, and not why.
+#: Lines of ssh about a lost connection without a reason.
 _NO_REASON = re.compile("exchange_identification: |UNKNOWN port|stdio forwarding failed")
 
-#: What ssh says of its configuration, and goes on.
+#: Lines of ssh about its configuration that are only warnings.
 _WARNING = re.compile("Unsupported option|Deprecated option|is deprecated")
 
 
 class SshAgent:
-    """A running agent; a context manager, on whose exit the agent and its worker are gone.
+    """A running agent as a context manager. Its exit ends the agent and its worker.
 
-    `name` is what messages call the device. `log` receives what ssh, the agent and the runtime write to stderr
-    (appended). Another study that holds the machine is waited for, `patience` seconds at most. Raises StudyError, and
-    ConnectionLost where another try may work.
+    `name` is the device in messages. The stderr of ssh, the agent and the runtime is appended to `log`. The agent waits
+    for another study on the machine, at most `patience` seconds. It raises StudyError, or ConnectionLost where another
+    try may work.
     """
 
     hello: Record
@@ -110,7 +110,7 @@ class SshAgent:
         self._shell.close()
 
     def send(self, file: Path, sha256: str) -> None:
-        """Copy the file unless it is there, whole."""
+        """Copy the file to the machine unless it is already there, whole."""
         answer = self._answer({"command": "has", "sha256": [sha256]})
         with understood(self._name):
             if sha256 in answer[0]["sha256"]:
@@ -133,7 +133,7 @@ class SshAgent:
             )
 
     def clean(self) -> None:
-        """Remove from the machine all that was sent there."""
+        """Remove all sent files from the machine."""
         self._answer({"command": "clean"})
         folder = shlex.quote(self._folder)
         self._shell.run(f"rm -f -- {folder}/agent-*.zip; rmdir -- {folder}/files {folder} 2>/dev/null || true")
@@ -162,14 +162,14 @@ class SshAgent:
         raise StudyError(f"{problem}; given up after {len(_PAUSES)} tries")
 
     def _end_agent(self) -> None:
-        """End the agent that said hello last, if it is still there: one that hangs does not notice that we are gone."""
+        """End the last agent if it is still there, because an agent that hangs does not notice a lost host."""
         process = self.hello["process"]
-        # Its name is looked at, for the number may have become another process's.
+        # Another process may have the number now, so its command line is checked.
         script = f"grep -qF -- {shlex.quote(self._agent)} /proc/{process}/cmdline && kill -KILL {process} && sleep 1"
         self._shell.run(f"{{ {script}; }} 2>/dev/null || true")
 
     def _answer(self, command: Record, payload: Path | None = None) -> list[Record]:
-        """The records of a command but for the closing one."""
+        """Return the records of a command without the closing one."""
         return answered(self._connection.run(command, payload), f"{self._name}: ")[:-1]
 
     def _check_python(self) -> None:
@@ -181,7 +181,7 @@ class SshAgent:
             raise StudyError(
                 f"{where} cannot be run ({failure}); name another, devices.{self._name}.interpreter"
             ) from None
-        # The last line: a login may have printed others.
+        # A login may print lines before the answer, so only the last line counts.
         version = re.fullmatch(r"(\d{1,3}) (\d{1,3}) \d{1,3}", answer.strip().rpartition("\n")[2], re.ASCII)
         if version is None or tuple(map(int, version.groups())) < _OLDEST_PYTHON:
             oldest = ".".join(map(str, _OLDEST_PYTHON))
@@ -189,12 +189,12 @@ class SshAgent:
             raise StudyError(f"{where} is {found}; name one from {oldest} on, devices.{self._name}.interpreter")
 
     def _install(self) -> None:
-        """Put the agent's file there, whole, unless it is."""
+        """Copy the agent's file to the machine unless it is already there, whole."""
         folder, agent = shlex.quote(self._folder), shlex.quote(self._agent)
         new = f"{agent}.$$"
         if self._shell.succeeds(f"[ -f {agent} ] && {self._is_agent(agent)}"):
             return
-        # Without clobbering: never through a link that somebody has put there.
+        # Somebody may have put a link there, so `set -C` forbids writing through it.
         new_file = f"rm -f -- {new} && set -C && cat > {new}"
         writing = f"mkdir -p -- {folder} && {new_file} && {self._is_agent(new)} && mv -f -- {new} {agent}"
         try:
@@ -206,21 +206,21 @@ class SshAgent:
             ) from None
 
     def _is_agent(self, path: str) -> str:
-        """A condition of sh: the file has the content of our agent."""
+        """Return a condition of sh: the file has the content of our agent."""
         return f'[ "$(sha256sum < {path})" = "{self._digest}  -" ]'
 
 
 class _ScriptFailed(Exception):
-    """What a script on the other machine wrote last."""
+    """A script on the other machine failed. The text is its last line."""
 
 
 class _Shell:
-    """The shell of a machine; its scripts share one connection of OpenSSH, until `close`."""
+    """The shell of a machine. Its scripts share one connection of OpenSSH until `close`."""
 
     def __init__(self, name: str, device: SshDevice) -> None:
         self._name = name
         self._host = device.host
-        # Short, whatever TMPDIR is: the path of a socket has about 100 characters.
+        # The path of a socket has at most about 100 characters, so TMPDIR is not used.
         self._place = tempfile.TemporaryDirectory(prefix="ssh-", dir=SHARED)
         self._socket = Path(self._place.name, "s")
         options = _OPTIONS | {"ControlPath": str(self._socket)}
@@ -229,11 +229,11 @@ class _Shell:
         self._ssh += [part for key, value in options.items() for part in ("-o", f"{key}={value}")]
 
     def command(self, script: str) -> list[str]:
-        """The command here that runs a script of sh there, whatever shell the user has there."""
+        """Return the local command that runs a script of sh there, with any login shell of the user."""
         return [*self._ssh, "--", self._host, f"exec sh -c {shlex.quote(script)}"]
 
     def run(self, script: str, stdin: bytes = b"") -> str:
-        """What a script prints; raises _ScriptFailed when it fails, StudyError or ConnectionLost when ssh does."""
+        """Return the output of a script. Raise _ScriptFailed if it fails, StudyError or ConnectionLost if ssh fails."""
         status, output, complaint = self._finished(self.command(script), stdin)
         if status == 255:
             raise self._failure(complaint)
@@ -242,8 +242,8 @@ class _Shell:
         return output
 
     def _finished(self, command: list[str], stdin: bytes = b"") -> tuple[int, str, str]:
-        """The exit status of a command, its stdout and its stderr."""
-        # A file: the process that holds the connection may keep the end of a pipe open.
+        """Return the exit status of a command, its stdout and its stderr."""
+        # The process of the shared connection may keep a pipe open, so stderr goes to a file.
         with tempfile.TemporaryFile() as errors:
             try:
                 finished = subprocess.run(
@@ -265,7 +265,7 @@ class _Shell:
         return finished.returncode, finished.stdout.decode(errors="replace"), complaint
 
     def succeeds(self, script: str) -> bool:
-        """Whether a script exits with 0."""
+        """Return whether a script exits with 0."""
         try:
             self.run(script)
         except _ScriptFailed:
@@ -273,11 +273,11 @@ class _Shell:
         return True
 
     def hang_up(self) -> None:
-        """End the shared connection; the next script opens another."""
+        """End the shared connection. The next script opens another."""
         leave = [*self._ssh, "-O", "exit", "--", self._host]
         with suppress(OSError, subprocess.TimeoutExpired):
             subprocess.run(leave, stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False)
-        self._socket.unlink(missing_ok=True)  # of one that does not answer any more
+        self._socket.unlink(missing_ok=True)  # a dead connection leaves its socket
 
     def close(self) -> None:
         """End the shared connection for good."""
@@ -285,7 +285,7 @@ class _Shell:
         self._place.cleanup()
 
     def _failure(self, complaint: str) -> StudyError:
-        """Why ssh failed: the machine itself, or the jump host before it."""
+        """Return the error of a failed ssh. It names the machine itself, or the jump host before it."""
         where, way = self._host, self._way()
         complaint = _without_warnings(complaint)
         if not _reason(complaint):
@@ -302,14 +302,14 @@ class _Shell:
         )
 
     def _complaint_alone(self) -> str:
-        """What ssh says when it shares no connection: else it hides what a jump host's ssh says, and at LogLevel ERROR
-        that no algorithm is in common."""
+        """Return ssh's message without a shared connection. A shared one hides the message of a jump host's ssh, and
+        LogLevel ERROR hides that no algorithm is in common."""
         alone = {"ControlMaster": "no", "ControlPath": "none", "LogLevel": "INFO"}  # the first of an option counts
         options = [part for key, value in alone.items() for part in ("-o", f"{key}={value}")]
         return self._finished([self._ssh[0], *options, *self._ssh[1:], "--", self._host, "true"])[2]
 
     def _way(self) -> str | None:
-        """What ssh goes through to the machine, by the user's configuration."""
+        """Return the jump host or proxy on the way to the machine, by the user's configuration."""
         settings = self._finished([*self._ssh, "-G", "--", self._host])[1]
         found = re.search(r"^proxy(jump|command) (.+)$", settings, re.MULTILINE)
         if found is None or found[2] == "none":
@@ -318,9 +318,9 @@ class _Shell:
 
 
 def _never_asking() -> dict[str, str]:
-    """The environment of an ssh that opens no window to ask in, nor lets a jump host's ssh do so.
+    """Return an environment in which neither ssh nor a jump host's ssh can open a window to ask.
 
-    BatchMode does not reach the ssh of a jump host; without a terminal and a window it cannot ask either.
+    BatchMode does not reach the ssh of a jump host. Without a terminal and a window it cannot ask.
     """
     windows = ("DISPLAY", "WAYLAND_DISPLAY", "SSH_ASKPASS")
     return {key: value for key, value in os.environ.items() if key not in windows} | {"SSH_ASKPASS_REQUIRE": "never"}
@@ -331,7 +331,7 @@ def _without_warnings(complaint: str) -> str:
 
 
 def _reason(complaint: str) -> str | None:
-    """The last line that says why, if any does."""
+    """Return the last line that gives a reason, or None."""
     lines = [line for line in complaint.splitlines() if line.strip() and not _NO_REASON.search(line)]
     return lines[-1] if lines else None
 
@@ -341,7 +341,7 @@ def _said(line: str) -> str:
 
 
 def _at_home(path: str) -> str:
-    """A path for a shell that starts in the home folder and does not expand `~`; without `./` it might be an option."""
+    """Return a path from the home folder, for a shell that does not expand `~`. `./` keeps it from being an option."""
     return f"./{path[2:]}" if path.startswith("~/") else path
 
 

@@ -14,7 +14,7 @@ END = 2  # the token that ends a sentence
 
 
 class Beams(NamedTuple):
-    """The hypotheses of a beam search, best first, each [B, K]; a length counts a finished one's `</s>`."""
+    """The hypotheses of a beam search, best first, each [B, K]. A finished length includes its `</s>`."""
 
     log_probability: Tensor
     length: Tensor
@@ -22,7 +22,7 @@ class Beams(NamedTuple):
 
 
 def first_beams(batch: Tensor | int, beam_width: int) -> Beams:
-    """Empty hypotheses, of which only the first can be extended: the others are its copies."""
+    """Return empty hypotheses. Only the first can be extended, because the others are its copies."""
     log_probability = ops.where(ops.equal(ops.arange(beam_width), 0), 0.0, -float("inf"))
     return Beams(
         log_probability=ops.broadcast_to(log_probability, (batch, beam_width)),
@@ -32,7 +32,7 @@ def first_beams(batch: Tensor | int, beam_width: int) -> Beams:
 
 
 def extend(beams: Beams, logits: Tensor, length_penalty: float, forced: Tensor) -> tuple[Beams, Tensor, Tensor]:
-    """The K best continuations by logits [B * K, V]; the row [B * K] each one continues; its token [B * K]."""
+    """Return the K best continuations by logits [B * K, V], the row [B * K] it extends, and its token [B * K]."""
     beam_width, vocabulary = beams.length.shape[1], logits.shape[1]
     is_end = ops.equal(ops.arange(vocabulary, dtype="int32"), END)
     running = ops.logical_not(beams.finished)[:, :, None]

@@ -1,8 +1,8 @@
 """The 4-layer GNMT of tensorflow/nmt (`gnmt_v2`, normed Bahdanau attention) as pure functions of its weights.
 
 Every function takes `weights`, a mapping from tensorflow/nmt's variable names to tensors: Keras variables in training,
-placeholders in a graph to deploy, arrays in a test. All sizes are read from the shapes of the weights, so a pruned
-network runs the same code. Sizes that must agree: {backward encoder, decoder 0}, {encoder 0-2, decoder 1-3}.
+placeholders in a graph to deploy, arrays in a test. All sizes come from the shapes of the weights, so a pruned network
+runs the same code. These sizes must agree: {backward encoder, decoder 0}, {encoder 0-2, decoder 1-3}.
 
 B sentences, S source tokens, T target tokens, K beams, L decoded tokens, V target vocabulary. Ids are int32.
 """
@@ -21,7 +21,7 @@ from tocompress.models.lstm import CellState, Tensor, Weights, at, backwards, ga
 
 UNKNOWN, START = 0, 1
 
-GUIDE_WIDTH = 0.2  # of the pace that guided attention allows for, as a share of the sentence
+GUIDE_WIDTH = 0.2  # of the band around equal pace that guided attention allows, as a share of the sentence
 UNITS = 1024  # LSTM units of a layer of the published network
 SOURCE_EMBEDDING = "embeddings/encoder/embedding_encoder"
 TARGET_EMBEDDING = "embeddings/decoder/embedding_decoder"
@@ -51,7 +51,7 @@ class Encoded(NamedTuple):
 
 
 class Attention(NamedTuple):
-    """What no decoder step changes: keys [B, S, A], memory [B, S, units], mask [B, S], and scoring [A]."""
+    """The constants of all decoder steps: keys [B, S, A], memory [B, S, units], mask [B, S], and scoring [A]."""
 
     keys: Tensor
     memory: Tensor
@@ -67,12 +67,12 @@ class DecoderState(NamedTuple):
 
 
 def units(width: float) -> int:
-    """LSTM units of a layer at this share of the published network's."""
+    """Return the LSTM units of a layer at this share of the published width."""
     return round(UNITS * width)
 
 
 def shapes(source_vocabulary: int, target_vocabulary: int, units: int) -> dict[str, tuple[int, ...]]:
-    """Shape of every float variable, in the order of tensorflow/nmt's checkpoint."""
+    """Return the shape of every float variable, in the order of tensorflow/nmt's checkpoint."""
 
     def cell(name: str, inputs: int) -> dict[str, tuple[int, ...]]:
         return {f"{name}/kernel": (inputs + units, 4 * units), f"{name}/bias": (4 * units,)}
@@ -97,7 +97,7 @@ def shapes(source_vocabulary: int, target_vocabulary: int, units: int) -> dict[s
 
 
 def multiply_accumulates(shapes: Shapes, source_tokens: int, target_tokens: int) -> int:
-    """Multiply-accumulates of the matrix products of one greedy translation (embedding lookups cost none)."""
+    """Return the multiply-accumulates of the matrix products of one greedy translation. Embedding lookups cost none."""
     encoder = sum(prod(shapes[f"{scope}/kernel"]) for scope in (FORWARD, BACKWARD, *ENCODER_CELLS))
     decoder = sum(prod(shapes[f"{scope}/kernel"]) for scope in (ATTENTION_CELL, *DECODER_CELLS))
     memory_units, attention_units = shapes[MEMORY_KERNEL]
@@ -114,7 +114,7 @@ def encode(
     dropout: float = 0.0,
     seed: keras.random.SeedGenerator | None = None,
 ) -> Encoded:
-    """Encode source [B, S] of the true lengths [B], at least 1; what stands in the padding has no effect."""
+    """Encode source [B, S] of the true lengths [B], at least 1. The ids in the padding have no effect."""
     embedded = ops.take(weights[SOURCE_EMBEDDING], ops.transpose(source), axis=0)
     last = ops.cast(source_length, "int32") - 1
     reading_backwards = backwards(embedded, last)
@@ -136,7 +136,7 @@ def encode(
 
 
 def attention_over(weights: Weights, memory: Tensor, source_length: Tensor) -> Attention:
-    """Attention over the memory [B, S, units]: normed Bahdanau's keys (attention_b added) and g * v / |v|."""
+    """Return attention over the memory [B, S, units]: normed Bahdanau's keys (attention_b added) and g * v / |v|."""
     v = ops.convert_to_tensor(weights[ATTENTION_V])
     return Attention(
         keys=ops.matmul(memory, weights[MEMORY_KERNEL]) + weights[ATTENTION_B],
@@ -147,14 +147,14 @@ def attention_over(weights: Weights, memory: Tensor, source_length: Tensor) -> A
 
 
 def initial_state(encoded: Encoded) -> DecoderState:
-    """The decoder's state before its first step: the encoder's, and no context."""
+    """Return the decoder's state before its first step: the encoder's state, and a context of zeros."""
     return DecoderState(encoded.states, ops.zeros_like(encoded.memory[:, 0]))
 
 
 def decode_step(
     weights: Weights, attention: Attention, token: Tensor, state: DecoderState
 ) -> tuple[Tensor, DecoderState]:
-    """Logits [B, V] of the token after `token` [B], and the next state."""
+    """Return the logits [B, V] of the token after `token` [B], and the next state."""
     embedded = ops.take(weights[TARGET_EMBEDDING], token, axis=0)
     first, *upper = state.cells
     first = lstm(weights, ATTENTION_CELL, ops.concatenate([embedded, state.context], axis=-1), first)
@@ -175,10 +175,10 @@ def teacher_forced(
     dropout: float = 0.0,
     seed: keras.random.SeedGenerator | None = None,
 ) -> Tensor:
-    """Logits [B, T, V]: at t those of the token after target[:, t], for target [B, T] starting with `<s>`.
+    """Return logits [B, T, V] for target [B, T], which starts with `<s>`. Row t predicts the token after target[:, t].
 
     Only cell 0 of gnmt_v2 feeds the attention, so the other three run over whole sequences after it.
-    `dropout` is that of every cell's inputs, drawn anew at every step.
+    `dropout` is the rate for the inputs of every cell, drawn anew at every step.
     """
     return _decode_given(weights, source, source_length, target, dropout, seed)[0]
 
@@ -191,7 +191,7 @@ def _decode_given(
     dropout: float,
     seed: keras.random.SeedGenerator | None,
 ) -> tuple[Tensor, Encoded, Tensor]:
-    """Logits as of `teacher_forced`, and what attention goes by: the encoded source and the queries [T, B, units]."""
+    """Return the logits of `teacher_forced`, the encoded source, and the queries of attention [T, B, units]."""
     encoded = encode(weights, source, source_length, dropout, seed)
     embedded = ops.take(weights[TARGET_EMBEDDING], ops.transpose(target), axis=0)
     queries, context = _run_attention_cell(weights, encoded, source_length, embedded, dropout, seed)
@@ -206,10 +206,10 @@ def _decode_given(
 def off_diagonal(
     weights: Weights, encoded: Encoded, source_length: Tensor, queries: Tensor, target_length: Tensor
 ) -> Tensor:
-    """How far attention strays from reading source and target at the same pace, from 0 to 1: a scalar.
+    """Return how far attention strays from reading source and target at the same pace: a scalar from 0 to 1.
 
-    Guided attention (H. Tachibana and others, 2017, arXiv 1710.08969, section 4): without it, a small network on few
-    sentences learns to look at the first words alone, where the backward cell has read the whole sentence.
+    The loss of guided attention (H. Tachibana and others, 2017, arXiv 1710.08969, section 4). Without it, a small
+    network on few sentences attends to the first words only, where the backward cell has read the whole sentence.
     """
     alignment = _alignment(weights, attention_over(weights, encoded.memory, source_length), queries[:, :, None])
     steps, positions = (ops.arange(ops.shape(alignment)[axis], dtype="float32") for axis in (0, 2))
@@ -222,16 +222,16 @@ def off_diagonal(
 
 
 def longest_translation(source_length: Tensor) -> Tensor:
-    """tensorflow/nmt's limit on decoded tokens: twice the longest source of the batch."""
+    """Return tensorflow/nmt's limit on decoded tokens: twice the longest source of the batch."""
     return 2 * ops.max(source_length)
 
 
 def greedy(
     weights: Weights, source: Tensor, source_length: Tensor, maximum_length: Tensor | int, forced: Tensor | bool = False
 ) -> Tensor:
-    """Ids [B, L] of the likeliest token at each step; L is the number of steps taken, at most `maximum_length`.
+    """Return ids [B, L] of the likeliest token at each step. L is the number of steps, at most `maximum_length`.
 
-    After its `</s>` a sentence holds only `</s>`. Forced, exactly `maximum_length` steps run and `</s>` ends nothing.
+    After its `</s>` a sentence holds only `</s>`. If `forced`, exactly `maximum_length` steps run and `</s>` ends none.
     """
     encoded = encode(weights, source, source_length)
     attention = attention_over(weights, encoded.memory, source_length)
@@ -270,10 +270,10 @@ def beam_search(
     length_penalty: float = 1.0,
     forced: Tensor | bool = False,
 ) -> Tensor:
-    """Ids [B, L] of the best beam, by the rules of TensorFlow 1's BeamSearchDecoder; L and `forced` as in `greedy`.
+    """Return ids [B, L] of the best beam, by TensorFlow 1's BeamSearchDecoder. L and `forced` are as in `greedy`.
 
-    A hypothesis scores its log-probability / ((5 + length) / 6) ** length_penalty. A hypothesis that ends is scored
-    without its `</s>` at the step that ends it, and with it from then on.
+    A hypothesis scores its log-probability / ((5 + length) / 6) ** length_penalty. The length of a hypothesis
+    excludes its `</s>` at the step that ends it, and includes it afterwards.
     """
     encoded = encode(weights, source, source_length)
     encoded, source_length = each((encoded, source_length), lambda rows: ops.repeat(rows, beam_width, axis=0))
@@ -295,7 +295,7 @@ def beam_search(
 
 
 def _before_first_step(batch: Tensor | int, beam_width: int, limit: Tensor, encoded: Encoded) -> tuple[Any, ...]:
-    """Return the step, ids [B * K, limit], last tokens [B * K], beams and state that the search begins with."""
+    """Return the first step, ids [B * K, limit], last tokens [B * K], beams and state of the search."""
     return (
         ops.zeros((), "int32"),
         ops.full((batch * beam_width, limit), END, "int32"),
@@ -313,7 +313,7 @@ def _run_attention_cell(
     dropout: float,
     seed: keras.random.SeedGenerator | None,
 ) -> tuple[Tensor, Tensor]:
-    """Run decoder cell 0 over target embeddings [T, B, features]: its outputs and contexts, both [T, B, units]."""
+    """Run decoder cell 0 over embeddings [T, B, features]. Return its outputs and contexts, both [T, B, units]."""
     attention = attention_over(weights, encoded.memory, source_length)
     state = initial_state(encoded)
     input_kernel, recurrent_kernel = split_kernel(weights, ATTENTION_CELL, embedded.shape[-1])
@@ -330,20 +330,20 @@ def _run_attention_cell(
         carry = (cell, _attend(weights, attention, cell.output))
         return carry, carry
 
-    # One tensor, because Keras scans several on TensorFlow only where their length is static.
+    # Keras on TensorFlow scans several tensors only where their length is static, so they are joined to one.
     sequence = ops.concatenate([projected, kept], axis=-1)
     _, (cells, contexts) = ops.scan(step, (state.cells[0], state.context), sequence)
     return cells.output, contexts
 
 
 def _attend(weights: Weights, attention: Attention, query: Tensor) -> Tensor:
-    """Context [B, units]: the mean of the memory, weighted by each position's fit to the query [B, units]."""
+    """Return the context [B, units]: the mean of the memory, weighted by the fit to the query [B, units]."""
     alignment = _alignment(weights, attention, query[:, None])
     return ops.sum(alignment[:, :, None] * attention.memory, axis=1)
 
 
 def _alignment(weights: Weights, attention: Attention, query: Tensor) -> Tensor:
-    """How well each position [..., B, S] fits queries [..., B, 1, units]; sums to 1."""
+    """Return how well each position [..., B, S] fits the queries [..., B, 1, units]. The fits sum to 1."""
     scores = ops.sum(attention.scoring * ops.tanh(attention.keys + ops.matmul(query, weights[QUERY_KERNEL])), axis=-1)
     return ops.softmax(ops.where(attention.mask, scores, -1e9), axis=-1)
 
@@ -351,10 +351,10 @@ def _alignment(weights: Weights, attention: Attention, query: Tensor) -> Tensor:
 class GNMT(keras.Model):  # type: ignore[misc]
     """The trainable network of the given shapes: {source, source_length, target} -> logits [B, T, V].
 
-    `target` starts with `<s>`. In training the inputs of every cell are dropped at the rate `dropout`, and `guidance`
-    times `off_diagonal` is added to the loss.
-    Initial kernels are Glorot's and attention_g is 1: with tensorflow/nmt's +-0.1 and sqrt(1 / attention units), a
-    network of an eighth of its units does not learn to attend within a few epochs.
+    `target` starts with `<s>`. Training drops inputs of every cell at the rate `dropout`, and adds `guidance` times
+    `off_diagonal` to the loss.
+    Initial kernels are Glorot's and attention_g is 1. tensorflow/nmt has +-0.1 and sqrt(1 / attention units). With its
+    values, a network of an eighth of its units does not learn to attend within a few epochs.
     """
 
     def __init__(self, shapes: Shapes, dropout: float = 0.2, guidance: float = 0.0, seed: int = 0) -> None:
@@ -391,7 +391,7 @@ class GNMT(keras.Model):  # type: ignore[misc]
 
 
 def named_variables(model: GNMT) -> dict[str, keras.Variable]:
-    """tensorflow/nmt's variable name -> the model's variable."""
+    """Return the model's variables by tensorflow/nmt's names."""
     return dict(model.named)
 
 

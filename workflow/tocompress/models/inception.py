@@ -1,4 +1,4 @@
-"""What the four Inceptions are made of: tables of steps, and how a table becomes layers."""
+"""The parts of the four Inceptions: steps, tables of steps, and layers from a table."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tocompress.models.layers import Padding, Scope, Size, Tensor
 
 
 class Step(Protocol):
-    """One line of a table: adds its layers, named within `scope`, to what `x` comes from."""
+    """One line of a table. It applies its layers, named within `scope`, to `x`."""
 
     def __call__(self, x: Tensor, scope: Scope) -> Tensor: ...
 
 
 @dataclass(frozen=True)
 class Convolution:
-    """Convolution, batch norm, activation. The kernel is the one that slim's name ends in, unless given."""
+    """Convolution, batch norm, activation. Unless given, the kernel is the size at the end of slim's name."""
 
     name: str
     depth: int
@@ -33,7 +33,7 @@ class Convolution:
 
 @dataclass(frozen=True)
 class Pool:
-    """Pooling over the size that slim's name ends in."""
+    """Pooling over the size at the end of slim's name."""
 
     name: str
     kind: Literal["max", "average"] = "max"
@@ -46,7 +46,7 @@ class Pool:
 
 
 class Split:
-    """Steps that all take the same input, as the end of a branch; their outputs are concatenated."""
+    """Steps at the end of a branch that take the same input. Their outputs are concatenated."""
 
     def __init__(self, *steps: Step) -> None:
         self.steps = steps

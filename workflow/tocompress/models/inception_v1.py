@@ -1,4 +1,4 @@
-"""Inception v1, GoogLeNet (Szegedy et al., 2014, arXiv 1409.4842) as in TF-Slim: 3x3 where the paper has 5x5."""
+"""Inception v1, GoogLeNet (Szegedy et al., 2014, arXiv 1409.4842) as in TF-Slim, with 3x3 where the paper has 5x5."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LAYERS: tuple[Step, ...] = (
 
 
 def inception_v1(width: float = 1.0, input_size: int = 224, classes: int = 1001, folded: bool = False) -> keras.Model:
-    """Inception v1: float32 [B, size, size, 3] in -1..1 to logits [B, classes]. Output stride 32."""
+    """Return Inception v1: float32 [B, size, size, 3] in -1..1 to logits [B, classes]. Output stride 32."""
     network = inception_scope("InceptionV1", width, folded)
 
     image = image_input(input_size)

@@ -8,7 +8,7 @@ from tocompress.models.inception import Convolution, Mixed, Pool, Step, chain, i
 from tocompress.models.layers import image_input
 
 STEM_DEPTH = 64
-STEM_MULTIPLIER = 8  # filters per colour of the first, depthwise convolution
+STEM_MULTIPLIER = 8  # filters for each colour of the depthwise part of the first convolution
 
 
 def _mixed(
@@ -62,7 +62,7 @@ LAYERS: tuple[Step, ...] = (
 
 
 def inception_v2(width: float = 1.0, input_size: int = 224, classes: int = 1001, folded: bool = False) -> keras.Model:
-    """Inception v2: float32 [B, size, size, 3] in -1..1 to logits [B, classes]. Output stride 32."""
+    """Return Inception v2: float32 [B, size, size, 3] in -1..1 to logits [B, classes]. Output stride 32."""
     network = inception_scope("InceptionV2", width, folded)
 
     image = image_input(input_size)

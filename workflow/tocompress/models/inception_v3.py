@@ -1,6 +1,6 @@
 """Inception v3 (Szegedy et al., 2015, arXiv 1512.00567) as in TF-Slim.
 
-Without the auxiliary head. The odd names are slim's.
+The auxiliary head is left out. The odd names are slim's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ REDUCE = Pool("MaxPool_1a_3x3", stride=2, padding="valid")
 
 
 def _mixed_35(name: str, branch_1: tuple[str, str], depth_3: int) -> Mixed:
-    """On the 35x35 map of a 299x299 image."""
+    """Return a module on the 35x35 map of a 299x299 image."""
     return Mixed(
         name,
         [Convolution("Conv2d_0a_1x1", 64)],
@@ -26,7 +26,7 @@ def _mixed_35(name: str, branch_1: tuple[str, str], depth_3: int) -> Mixed:
 
 
 def _mixed_17(name: str, depth: int) -> Mixed:
-    """On the 17x17 map."""
+    """Return a module on the 17x17 map."""
     return Mixed(
         name,
         [Convolution("Conv2d_0a_1x1", 192)],
@@ -47,7 +47,7 @@ def _mixed_17(name: str, depth: int) -> Mixed:
 
 
 def _mixed_8(name: str, second_of_branch_1: str) -> Mixed:
-    """On the 8x8 map."""
+    """Return a module on the 8x8 map."""
     return Mixed(
         name,
         [Convolution("Conv2d_0a_1x1", 320)],
@@ -106,7 +106,7 @@ LAYERS: tuple[Step, ...] = (
 
 
 def inception_v3(width: float = 1.0, input_size: int = 299, classes: int = 1001, folded: bool = False) -> keras.Model:
-    """Inception v3: float32 [B, size, size, 3] in -1..1 to logits [B, classes]. At least 75 pixels."""
+    """Return Inception v3: float32 [B, size, size, 3] in -1..1 to logits [B, classes]. At least 75 pixels."""
     network = inception_scope("InceptionV3", width, folded)
 
     image = image_input(input_size)

@@ -1,6 +1,6 @@
 """Inception v4 (Szegedy et al., 2016, arXiv 1602.07261) as in TF-Slim.
 
-Without the auxiliary head. Its logits are really a fully connected layer.
+The auxiliary head is left out. Unlike the other Inceptions, the logits are a fully connected layer.
 """
 
 from __future__ import annotations
@@ -108,9 +108,9 @@ LAYERS: tuple[Step, ...] = (
 
 
 def inception_v4(width: float = 1.0, input_size: int = 299, classes: int = 1001, folded: bool = False) -> keras.Model:
-    """Inception v4: float32 [B, size, size, 3] in -1..1 to logits [B, classes]. At least 75 pixels."""
-    # 75 normalised ReLUs in a row and no shortcut: with offsets that start at 0, the gradient of the first kernel has
-    # a thousand times the norm of the last's, and nothing is learnt for epochs. At 2 most units pass on what they get.
+    """Return Inception v4: float32 [B, size, size, 3] in -1..1 to logits [B, classes]. At least 75 pixels."""
+    # 75 normalised ReLUs follow each other without a shortcut. With offsets of 0 the first kernel's gradient has a
+    # thousand times the norm of the last, and nothing is learnt for epochs. With 2 most units pass on their input.
     network = replace(inception_scope("InceptionV4", width, folded), beta=2.0)
 
     image = image_input(input_size)

@@ -1,7 +1,7 @@
-"""Layers named and set as TF-Slim's argument scopes name and set them.
+"""Layers with the names and settings of TF-Slim's argument scopes.
 
-A layer's name is its slim scope with "." for "/" (Keras allows no slash), so `variables.named_variables` can give every
-variable its name in the published checkpoint.
+A layer's name is its slim scope with "." for "/", because Keras allows no slash. `variables.named_variables` can then
+give every variable its name in the published checkpoint.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ Padding: TypeAlias = Literal["same", "valid"]
 
 @dataclass(frozen=True)
 class Scope:
-    """Where layers are made: the prefix of their names and what all layers of a network share."""
+    """A place that layers are made in: the prefix of their names, and the settings of the whole network."""
 
     name: str
     width: float
     minimum_depth: int
     folded: bool
-    epsilon: float | None = None  # of batch norm; None: the network has none
+    epsilon: float | None = None  # of batch norm. None: the network has none
     gamma: bool = True  # whether batch norm learns a scale
-    beta: float = 0.0  # what batch norm's offset starts at
+    beta: float = 0.0  # the initial offset of batch norm
     activation: Literal["relu", "relu6"] = "relu"
 
     def within(self, name: str) -> Scope:
         return replace(self, name=f"{self.name}.{name}")
 
     def depth(self, depth: int) -> int:
-        """The number of filters at this width (slim's depth multiplier)."""
+        """Return the number of filters at this width (slim's depth multiplier)."""
         return max(int(depth * self.width), self.minimum_depth)
 
     def convolution(
@@ -49,9 +49,9 @@ class Scope:
         activated: bool = True,
         input_deviation: float = 1.0,
     ) -> Tensor:
-        """Convolution to `depth` filters (at width 1), batch norm, activation.
+        """Add a convolution to `depth` filters (at width 1), batch norm and activation.
 
-        `input_deviation` is the input's standard deviation, by which initial kernels are made smaller.
+        Initial kernels are divided by `input_deviation`, the standard deviation of the input.
         """
         scope = self.within(name)
         x = keras.layers.Conv2D(
@@ -66,7 +66,7 @@ class Scope:
         return scope._activate(scope._normalize(x)) if activated else scope._normalize(x)
 
     def depthwise(self, x: Tensor, name: str, kernel: int, *, stride: int = 1) -> Tensor:
-        """Depthwise convolution, batch norm, activation."""
+        """Add a depthwise convolution, batch norm and activation."""
         scope = self.within(name)
         x = keras.layers.DepthwiseConv2D(
             kernel,
@@ -79,7 +79,7 @@ class Scope:
         return scope._activate(scope._normalize(x))
 
     def separable(self, x: Tensor, name: str, depth: int, kernel: int, *, multiplier: int, stride: int = 1) -> Tensor:
-        """Depthwise and pointwise convolution in one, bias, activation: slim's argument scopes do not normalize it."""
+        """Add a separable convolution with bias and activation. Slim's argument scopes do not normalize it."""
         scope = self.within(name)
         x = keras.layers.SeparableConv2D(
             self.depth(depth),
@@ -94,7 +94,7 @@ class Scope:
         return scope._activate(x)
 
     def logits(self, x: Tensor, name: str, classes: int) -> Tensor:
-        """A 1x1 convolution of a 1x1 map to `classes` logits [B, classes]."""
+        """Add a 1x1 convolution from a 1x1 map to logits [B, classes]."""
         scope = self.within(name)
         x = keras.layers.Conv2D(classes, 1, kernel_initializer="he_normal", name=scope.name)(x)
         return keras.layers.Flatten(name=f"{scope.name}.Squeeze")(x)
@@ -103,11 +103,11 @@ class Scope:
         return keras.layers.MaxPooling2D(size, strides=stride, padding=padding, name=self.within(name).name)(x)
 
     def average_pool(self, x: Tensor, name: str, size: Size, *, stride: int, padding: Padding = "same") -> Tensor:
-        """Average pooling; padding does not count."""
+        """Add average pooling. Padding does not count."""
         return keras.layers.AveragePooling2D(size, strides=stride, padding=padding, name=self.within(name).name)(x)
 
     def pool_whole_map(self, x: Tensor, name: str) -> Tensor:
-        """The average of the map that remains, [B, 1, 1, depth]; slim writes its size for the usual input."""
+        """Add the average over the whole map, [B, 1, 1, depth]. Slim spells out its size for the usual input."""
         return self.average_pool(x, name, x.shape[1:3], stride=1, padding="valid")
 
     def pad(self, x: Tensor, name: str, margin: int) -> Tensor:
@@ -120,7 +120,7 @@ class Scope:
         return keras.layers.Concatenate(name=self.name)(branches)
 
     def dropout(self, x: Tensor, name: str, rate: float) -> Tensor:
-        """Dropout while training; the folded form has none."""
+        """Add dropout for training. The folded form has none."""
         return x if self.folded else keras.layers.Dropout(rate, name=self.within(name).name)(x)
 
     @property
@@ -131,7 +131,7 @@ class Scope:
         if self.folded or self.epsilon is None:
             return x
         return keras.layers.BatchNormalization(
-            momentum=0.9,  # slim's 0.9997 needs far longer schedules than ours before the statistics mean anything
+            momentum=0.9,  # with slim's 0.9997 the statistics need far longer schedules than ours
             epsilon=self.epsilon,
             scale=self.gamma,
             beta_initializer=keras.initializers.Constant(self.beta),
@@ -143,13 +143,13 @@ class Scope:
 
 
 def image_input(size: int) -> Tensor:
-    """The preprocessed image, float32 [B, size, size, 3]."""
+    """Return the input of a preprocessed image, float32 [B, size, size, 3]."""
     return keras.Input((size, size, 3), dtype="float32", name="input")
 
 
 def depthwise_initializer(kernel: int) -> keras.initializers.Initializer:
-    """He's rule for one filter per channel: Keras' `he_normal` takes all input channels for its fan-in.
+    """Return He's rule for one filter per channel. Keras' `he_normal` would count all input channels as fan-in.
 
-    One for each layer: an initializer gives the same values every time it is called.
+    Each layer needs its own initializer, because one gives the same values at every call.
     """
     return keras.initializers.RandomNormal(stddev=math.sqrt(2 / kernel**2))

@@ -12,33 +12,33 @@ Weights = Mapping[str, Tensor]
 
 
 class CellState(NamedTuple):
-    """State of one LSTM cell: both [B, units], or [T, B, units] where stacked over time."""
+    """State of one LSTM cell. Both are [B, units], or [T, B, units] where stacked over time."""
 
     cell: Tensor
     output: Tensor
 
 
 def lstm(weights: Weights, scope: str, inputs: Tensor, state: CellState) -> CellState:
-    """One step of a cell on inputs [B, features]."""
+    """Run one step of a cell on inputs [B, features]."""
     joined = ops.concatenate([inputs, state.output], axis=-1)
     return gate(ops.matmul(joined, weights[f"{scope}/kernel"]) + weights[f"{scope}/bias"], state.cell)
 
 
 def gate(gates: Tensor, cell: Tensor) -> CellState:
-    """TensorFlow's BasicLSTMCell (gates in its order i, j, f, o; forget bias 1) after its matrix product."""
+    """Return a cell's state after its matrix product. Its gates are in the order i, j, f, o. The forget bias is 1."""
     write, candidate, keep, expose = ops.split(gates, 4, axis=-1)
     cell = cell * ops.sigmoid(keep + 1.0) + ops.sigmoid(write) * ops.tanh(candidate)
     return CellState(cell, ops.tanh(cell) * ops.sigmoid(expose))
 
 
 def split_kernel(weights: Weights, scope: str, inputs: int) -> tuple[Tensor, Tensor]:
-    """A cell's kernel, for the first `inputs` features and for what depends on the previous step."""
+    """Return a cell's kernel in two parts: for the first `inputs` features, and for the previous step's features."""
     kernel = weights[f"{scope}/kernel"]
     return kernel[:inputs], kernel[inputs:]
 
 
 def run_cell(weights: Weights, scope: str, inputs: Tensor, initial: CellState | None = None) -> CellState:
-    """Run a cell over inputs [T, B, features], from zeros unless `initial`: its states after each step, stacked."""
+    """Run a cell over inputs [T, B, features] from `initial`, or from zeros. Return the stacked states of all steps."""
     input_kernel, recurrent_kernel = split_kernel(weights, scope, inputs.shape[-1])
     projected = ops.matmul(inputs, input_kernel) + weights[f"{scope}/bias"]
     if initial is None:
@@ -55,13 +55,13 @@ def run_cell(weights: Weights, scope: str, inputs: Tensor, initial: CellState | 
 
 
 def backwards(sequence: Tensor, last: Tensor) -> Tensor:
-    """Positions [T, B] that read `sequence` [T, B, features] from position `last` [B] down to 0, then its padding."""
+    """Return positions [T, B] in `sequence` [T, B, features]: from `last` [B] down to 0, then the padding."""
     position = ops.arange(ops.shape(sequence)[0], dtype="int32")[:, None]
     return ops.where(position <= last, last - position, position)
 
 
 def at(sequence: Tensor, position: Tensor) -> Tensor:
-    """`sequence` [T, B, features] at each sentence's own position(s) [..., B]."""
+    """Return `sequence` [T, B, features] at each sentence's own position(s) [..., B]."""
     _, batch, features = ops.shape(sequence)
     rows = position * batch + ops.arange(batch, dtype="int32")
     return ops.take(ops.reshape(sequence, (-1, features)), rows, axis=0)

@@ -23,7 +23,7 @@ SEPARABLE = (
 
 
 def mobilenet_v1(width: float = 1.0, input_size: int = 224, classes: int = 1001, folded: bool = False) -> keras.Model:
-    """MobileNet v1: float32 [B, size, size, 3] in -1..1 to logits [B, classes]. Output stride 32."""
+    """Return MobileNet v1: float32 [B, size, size, 3] in -1..1 to logits [B, classes]. Output stride 32."""
     network = Scope("MobilenetV1", width, minimum_depth=8, folded=folded, epsilon=1e-3, activation="relu6")
 
     image = image_input(input_size)

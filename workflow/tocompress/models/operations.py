@@ -1,4 +1,4 @@
-"""What one inference of a CNN costs, from the shapes of its layers."""
+"""Count the cost of one inference of a CNN from the shapes of its layers."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _MULTIPLYING = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.
 
 
 def multiply_accumulates(model: keras.Model) -> int:
-    """Multiplications with addition that one image takes in convolutions and fully connected layers.
+    """Return the multiplications with addition for one image in convolutions and fully connected layers.
 
-    Every entry of a kernel is used once at every position of the output. Padding counts as if it were data; biases,
+    Every entry of a kernel is used once at every position of the output. Padding counts as if it were data. Biases,
     batch norm, activations and pooling do not count.
     """
     return sum(_positions(layer) * _kernel_entries(layer) for layer in model.layers if isinstance(layer, _MULTIPLYING))
 
 
 def parameters(model: keras.Model) -> int:
-    """The number of all values of the variables, those of batch norm's statistics included."""
+    """Return the number of values of all variables, including the statistics of batch norm."""
     return int(model.count_params())
 
 

@@ -1,4 +1,4 @@
-"""The eleven networks of the study (paper, Table I): their facts, and how to build one. Imports no framework."""
+"""The facts and builders of the study's eleven networks (paper, Table I). This module imports no framework."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network:
-    """One network as published. Accuracies are percentages. `..._paper` is what Table I prints, at times another."""
+    """One network as published. Accuracies are percentages. `..._paper` is the value in Table I, which may differ."""
 
     name: str
     title: str  # in print
     input_size: int | None  # pixels, height = width
-    minimum_input_size: int | None  # the product of the strides, or what convolutions without padding need
+    minimum_input_size: int | None  # the product of the strides, or the need of convolutions without padding
     depth: int  # Table I
     parameters: int  # all of the checkpoint's variables, batch norm statistics included, auxiliary heads excluded
     parameters_paper: int
@@ -75,22 +75,22 @@ NETWORKS: dict[str, Network] = {network.name: network for network in _ALL}
 
 
 def find(network: str) -> Network:
-    """The facts of a network; a StudyError that lists the known ones where there is none of that name."""
+    """Return the facts of a network. Raise StudyError that lists the known networks for an unknown name."""
     if network not in NETWORKS:
         raise StudyError(f"unknown network {network!r}: known are {', '.join(NETWORKS)}")
     return NETWORKS[network]
 
 
 def module(network: str) -> Any:
-    """The module of a network, imported by name: code that serves all networks depends on none."""
+    """Return the module of a network. It is imported by name, so code for all networks depends on none."""
     return importlib.import_module(find(network).module)
 
 
 def build(network: str, *, width: float, input_size: int, classes: int, folded: bool = False) -> keras.Model:
-    """A CNN with initial weights: `input` float32 [B, input_size, input_size, 3], preprocessed, to logits [B, classes].
+    """Return a CNN with initial weights: preprocessed float32 [B, input_size, input_size, 3] to logits [B, classes].
 
-    `width` multiplies the depth of every layer but the logits. `folded` gives the deployed form: a bias for every
-    convolution, no batch norm and no dropout. Raises StudyError for an unknown network and an impossible size.
+    `width` multiplies the depth of every layer except the logits. `folded` gives the deployed form: a bias for every
+    convolution, no batch norm and no dropout. Raise StudyError for an unknown network and an impossible size.
     """
     facts = find(network)
     if facts.minimum_input_size is None:

@@ -1,4 +1,4 @@
-"""A network with other numbers of filters than its width gives, such as what pruning leaves."""
+"""Rebuild a network with other numbers of filters than its width gives, for example after pruning."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SIZES = {keras.layers.Conv2D: "filters", keras.layers.SeparableConv2D: "filters
 
 
 def resized(model: keras.Model, shapes: Mapping[str, tuple[int, ...]]) -> keras.Model:
-    """The same functional network, with new initial values and as many filters or units as kernels of `shapes` have.
+    """Return the same functional network with the filters or units of the kernels in `shapes`, and new initial values.
 
-    `shapes` are by the names of `named_variables`; only kernels' count. Raises StudyError where one is missing.
+    `shapes` has the names of `named_variables`, and only kernels count. Raise StudyError where a kernel is missing.
     """
     names = {id(variable): name for name, variable in named_variables(model).items()}
 

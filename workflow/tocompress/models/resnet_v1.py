@@ -9,23 +9,23 @@ import keras
 
 from tocompress.models.layers import Scope, Tensor, image_input
 
-# (depth of the bottleneck, stride of the last unit) of each block; a unit's output is four times as deep
+# (depth of the bottleneck, stride of the last unit) of each block. A unit's output is four times as deep.
 BLOCKS = ((64, 2), (128, 2), (256, 2), (512, 1))
 EXPANSION = 4
 
 
 def resnet_v1_50(width: float = 1.0, input_size: int = 224, classes: int = 1000, folded: bool = False) -> keras.Model:
-    """ResNet-50: float32 [B, size, size, 3], RGB less its mean, to logits [B, classes]. Output stride 32."""
+    """Return ResNet-50: float32 [B, size, size, 3], RGB less its mean, to logits [B, classes]. Output stride 32."""
     return _resnet_v1("resnet_v1_50", (3, 4, 6, 3), width, input_size, classes, folded)
 
 
 def resnet_v1_101(width: float = 1.0, input_size: int = 224, classes: int = 1000, folded: bool = False) -> keras.Model:
-    """ResNet-101, otherwise like `resnet_v1_50`."""
+    """Return ResNet-101, otherwise like `resnet_v1_50`."""
     return _resnet_v1("resnet_v1_101", (3, 4, 23, 3), width, input_size, classes, folded)
 
 
 def resnet_v1_152(width: float = 1.0, input_size: int = 224, classes: int = 1000, folded: bool = False) -> keras.Model:
-    """ResNet-152, otherwise like `resnet_v1_50`."""
+    """Return ResNet-152, otherwise like `resnet_v1_50`."""
     return _resnet_v1("resnet_v1_152", (3, 8, 36, 3), width, input_size, classes, folded)
 
 
@@ -48,7 +48,7 @@ def _resnet_v1(
 
 
 def _bottleneck(x: Tensor, unit: Scope, depth: int, stride: int, *, project: bool) -> Tensor:
-    """A residual unit; `project` makes the shortcut a convolution, because the depth changes."""
+    """Add a residual unit. `project` makes the shortcut a convolution, because the depth changes."""
     if project:
         shortcut = unit.convolution(x, "shortcut", EXPANSION * depth, 1, stride=stride, activated=False)
     elif stride > 1:
@@ -62,7 +62,7 @@ def _bottleneck(x: Tensor, unit: Scope, depth: int, stride: int, *, project: boo
 
 
 def _convolution_padded_alike(x: Tensor, scope: Scope, name: str, depth: int, kernel: int, *, stride: int) -> Tensor:
-    """A convolution that, when strided, pads both sides alike, where "same" would favour bottom and right."""
+    """Add a convolution. With a stride it pads both sides alike, where "same" would favour bottom and right."""
     if stride == 1:
         return scope.convolution(x, name, depth, kernel)
     x = scope.pad(x, f"{name}.Pad", (kernel - 1) // 2)

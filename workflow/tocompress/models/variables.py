@@ -1,4 +1,4 @@
-"""The variables of a network by their names in TF-Slim's checkpoints."""
+"""Name the variables of a network as TF-Slim's checkpoints do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SLIM_LEAVES = {
 
 
 def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
-    """Slim name -> variable, e.g. `MobilenetV1/Conv2d_0/BatchNorm/gamma`, in the order of the layers."""
+    """Return the variables by slim's names, as `MobilenetV1/Conv2d_0/BatchNorm/gamma`, in the order of the layers."""
     return {
         f"{layer.name.replace('.', '/')}/{_leaf(layer, variable)}": variable
         for layer in model.layers

@@ -11,16 +11,16 @@ from tocompress.models.layers import Scope, image_input
 
 BLOCK_DEPTHS = (64, 128, 256, 512, 512)
 FULLY_CONNECTED_DEPTH = 4096
-PIXEL_DEVIATION = 60.0  # of images less their mean; without batch norm it would reach the logits
+PIXEL_DEVIATION = 60.0  # of images less their mean. Without batch norm it would reach the logits
 
 
 def vgg_16(width: float = 1.0, input_size: int = 224, classes: int = 1000, folded: bool = False) -> keras.Model:
-    """VGG-16: float32 [B, size, size, 3], RGB less its mean, to logits [B, classes]. Output stride 32."""
+    """Return VGG-16: float32 [B, size, size, 3], RGB less its mean, to logits [B, classes]. Output stride 32."""
     return _vgg("vgg_16", (2, 2, 3, 3, 3), width, input_size, classes, folded)
 
 
 def vgg_19(width: float = 1.0, input_size: int = 224, classes: int = 1000, folded: bool = False) -> keras.Model:
-    """VGG-19, otherwise like `vgg_16`."""
+    """Return VGG-19, otherwise like `vgg_16`."""
     return _vgg("vgg_19", (2, 2, 4, 4, 4), width, input_size, classes, folded)
 
 

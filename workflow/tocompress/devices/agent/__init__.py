@@ -2,14 +2,14 @@
 
 It reads commands from stdin and writes records to stdout. Both are one JSON object a line. Empty lines only tell that
 the host is alive. The runtime is imported once. A worker is forked for each block, before any session exists. So every
-block starts in the same clean memory, and does not pay for the import again. When the host is gone, so are the worker
-and the agent.
+block starts in the same clean memory, and does not pay for the import again. The worker and the agent end with the
+host.
 
 Commands, by their key "command":
 - `block`: run a worker, with the keys of `host.BLOCK`. The SHA-256 names the artifact and the inputs.
-- `has`, with "sha256": which of these files are here, whole.
+- `has`, with "sha256": list the files of these digests that are here, whole.
 - `put`, with "sha256" and "bytes": the file follows, raw.
-- `state`: clocks, temperatures, load.
+- `state`: report clocks, temperatures and load.
 - `clean`: remove all files.
 - `quit`.
 Records: `busy` while another study holds the machine, then `hello` once. Each command has records of its own, closed

@@ -13,15 +13,15 @@ from tocompress.devices.agent.machine import machine
 from tocompress.devices.agent.sensors import find_rails
 from tocompress.devices.agent.server import Server
 
-#: What runs an artifact. Each has `load`, which imports it and returns its versions, and the class `Network`, with
-#: `run` for the output of an input and `profile` for the times of its operations.
+#: Each runtime has `load`, which imports it and returns its versions, and the class `Network`. `Network` has `run` for
+#: the output of an input, and `profile` for the times of its operations.
 RUNTIMES = {"tensorflow": tensorflow}
 
 
 def main() -> int:
     """Take the machine, import the runtime, say hello, serve."""
     arguments = _arguments()
-    # Whatever a library prints to stdout goes to stderr: the records have the real stdout for themselves.
+    # The records alone use the real stdout, so all prints of libraries go to stderr.
     host = Host(0, os.fdopen(os.dup(1), "w"), SILENCE if arguments.heartbeat else None)
     os.dup2(2, 1)
     try:

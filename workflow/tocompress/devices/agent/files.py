@@ -1,4 +1,4 @@
-"""Files by their digests."""
+"""Keep files by their digests."""
 
 import errno
 import hashlib
@@ -27,7 +27,7 @@ class Files:
     def whole(self, digest: str) -> bool:
         """Return whether a file is here with the content of its name. Remove a damaged one."""
         path = self.path(digest)
-        if not os.path.isfile(path):  # a link may lead to something without an end
+        if not os.path.isfile(path):  # a link may lead to an endless file
             return False
         if sha256(path) == digest:
             return True
@@ -43,7 +43,7 @@ class Files:
         try:
             with suppress(FileNotFoundError):
                 os.remove(temporary)
-            with open(temporary, "xb") as file:  # never through a link that somebody has put there
+            with open(temporary, "xb") as file:  # never writes through a link of somebody else
                 for piece in pieces:
                     found.update(piece)
                     file.write(piece)
@@ -57,7 +57,7 @@ class Files:
                 os.remove(temporary)
 
     def clean(self) -> None:
-        """Remove all files, and the rest that a killed agent left of one. Files of somebody else stay."""
+        """Remove all files, and partial files of killed agents. Files of somebody else stay."""
         for name in os.listdir(self._folder):
             if re.match(r"[0-9a-f]{64}(\.\d+)?\Z", name):
                 os.remove(os.path.join(self._folder, name))

@@ -1,4 +1,4 @@
-"""The host at the other end: its lines and bytes, the records for it, and the commands that are well formed."""
+"""The host at the other end: its lines and bytes, the records for it, and the check of its commands."""
 
 import json
 import os
@@ -49,11 +49,11 @@ class AgentError(Exception):
 
 
 class HostGone(Exception):
-    """Nobody listens any more."""
+    """The host does not listen any more."""
 
 
 class Host:
-    """The other end: lines and bytes from it, records to it. Its end of file, or a long silence, is HostGone."""
+    """The other end: lines and bytes from it, records to it. Its end of file or a long silence raises HostGone."""
 
     def __init__(self, descriptor: int, output: IO[str], silence: Optional[float]) -> None:
         self.descriptor = descriptor
@@ -63,7 +63,7 @@ class Host:
         self._heard = time.monotonic()
 
     def send(self, record: Record) -> None:
-        """Send a record. A host that cannot take it is gone."""
+        """Send a record. Raise HostGone if the host cannot take it."""
         self.relay(json.dumps(record))
 
     def relay(self, line: str) -> None:

@@ -11,10 +11,10 @@ from tocompress.devices.agent.host import AgentError, Host
 
 
 def take_lock(path: str, patience: float, host: Host) -> int:
-    """Hold the machine: no other agent gets past this line while this process or a worker of it lives.
+    """Hold the machine against other agents while this process or one of its workers lives.
 
-    Returns the descriptor that holds it. Tells the host who is in the way while it waits. Raises AgentError when its
-    patience, in seconds, ends.
+    Return the descriptor that holds the lock. Tell the host the holder's name while waiting. Raise AgentError after
+    `patience` seconds.
     """
     descriptor = _opened(path)
     deadline = time.monotonic() + patience
@@ -33,7 +33,7 @@ def take_lock(path: str, patience: float, host: Host) -> int:
 
 
 def _opened(path: str) -> int:
-    """Open the lock's file, and make it where there is none. Raise AgentError where it is a link."""
+    """Open the lock's file, or create it. Raise AgentError where it is a link."""
     if os.path.islink(path):
         raise AgentError(f"{path} is a link, and what it leads to would be written over; remove it")
     try:
@@ -42,7 +42,7 @@ def _opened(path: str) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o666)
         os.fchmod(descriptor, 0o666)
         return descriptor
-    except PermissionError:  # another user's, where the system protects files in shared folders
+    except PermissionError:  # some systems protect the files of other users in shared folders
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
 
 
@@ -58,5 +58,5 @@ def _taken(descriptor: int) -> bool:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's, which no system knows by name
+    except (KeyError, OSError):  # a user of a container may have no name
         return f"user {os.getuid()}"

@@ -16,7 +16,7 @@ from tocompress.devices.agent.sysfs import celsius, first_line, memory_bytes, ou
 
 
 def machine(root: str) -> Record:
-    """Return the facts of the machine that a reader needs to judge the numbers. They hold for a whole session."""
+    """Return the facts of the machine that a reader needs to judge the numbers. They are constant in a session."""
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
@@ -38,7 +38,7 @@ def machine(root: str) -> Record:
 
 
 def _processor(root: str) -> str:
-    """Return the processor's name. A board tells it in the device tree instead of /proc/cpuinfo."""
+    """Return the processor's name. A board has it in the device tree instead of /proc/cpuinfo."""
     match = re.search(r"^model name\s*:\s*(.+)$", read(os.path.join(root, "proc/cpuinfo")) or "", re.MULTILINE)
     return match.group(1) if match else first_line(root, "proc/device-tree/model") or platform.processor()
 
@@ -82,9 +82,9 @@ def state(root: str, folder: str) -> Record:
 class Phases:
     """The bytes that this process holds at the end of each phase of a worker. `vm_hwm` is the peak within the phase.
 
-    Each phase starts with the freed memory given back to the system and the peak forgotten. The reason is that glibc
-    keeps the memory that the graph optimizer frees: more than half of the process, with a network of 100 MB. It would
-    hide the need of inference itself. Where the kernel cannot forget the peak, `vm_hwm` is null.
+    Each phase begins by returning freed memory to the system and resetting the peak. Otherwise glibc keeps the memory
+    that the graph optimizer frees: more than half of the process with a network of 100 MB. That would hide the need of
+    inference itself. Where the kernel cannot reset the peak, `vm_hwm` is null.
     """
 
     def __init__(self, send: Send) -> None:
@@ -103,7 +103,7 @@ class Phases:
 
     def end(self, phase: str) -> None:
         """Send the record of the phase that ends here, and start the next."""
-        # Not ru_maxrss: a child inherits its parent's.
+        # A child inherits ru_maxrss from its parent, so VmHWM is read instead.
         status = read("/proc/self/status")
         record = {
             "record": "memory",
@@ -117,7 +117,7 @@ class Phases:
 
 
 def _resident() -> Record:
-    """Return the proportional and unique resident bytes. All mappings are added where the kernel is before 4.14."""
+    """Return the proportional and unique resident bytes. Before Linux 4.14 they are the sums over all mappings."""
     text = read("/proc/self/smaps_rollup") or read("/proc/self/smaps")
     if text is None:
         return {"pss": None, "uss": None}
@@ -129,9 +129,9 @@ def _resident() -> Record:
 
 
 def nvmap(clients: Optional[str], process: int) -> Optional[int]:
-    """Return the bytes that a process holds of a Jetson's graphics memory. No process's resident memory counts them.
+    """Return the bytes of a Jetson's graphics memory that a process holds. Its resident memory excludes them.
 
-    `clients` is the file of that name under /sys/kernel/debug/nvmap/iovmm, which root alone can read.
+    `clients` is the content of /sys/kernel/debug/nvmap/iovmm/clients, which only root can read.
     """
     if clients is None:
         return None

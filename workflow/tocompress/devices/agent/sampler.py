@@ -1,4 +1,4 @@
-"""A process that reads the power sensors at a steady rate."""
+"""Read the power sensors at a steady rate in a process of its own."""
 
 import gc
 import json
@@ -13,7 +13,7 @@ from typing import List
 from tocompress.devices.agent.host import AgentError, Record, one_line
 from tocompress.devices.agent.sensors import Rail, find_rails
 
-#: Seconds between two readings of a rail, as far as its sensor keeps up.
+#: Seconds between two readings of a rail, if its sensor keeps up.
 _PERIOD = 0.001
 
 #: Seconds that the sampler may take to hand over its readings.
@@ -21,10 +21,10 @@ _HANDOVER = 60.0
 
 
 class Sampler:
-    """A process that reads the rails under `root` of these names in every millisecond from now until `stop`.
+    """A process that reads the rails with these names under `root` every millisecond until `stop`.
 
-    Only a process can have real-time priority of its own. Where the system allows it, the sampler keeps its rate
-    whatever else runs. It ends with this process, however this process ends.
+    Only a process can have its own real-time priority. If the system allows it, the sampler keeps its rate under any
+    load. It always ends with this process.
     """
 
     def __init__(self, root: str, names: List[str]) -> None:
@@ -39,7 +39,7 @@ class Sampler:
         os.close(answer)
 
     def stop(self) -> Record:
-        """End the process and return its readings. Raise AgentError when it had ended before."""
+        """End the process and return its readings. Raise AgentError if it has ended before."""
         with suppress(BrokenPipeError):
             os.write(self._control, b".")
         try:
@@ -67,7 +67,7 @@ class Sampler:
 
 
 class Readings:
-    """The readings of a rail and their times, in arrays: a list of objects would grow the process by as many."""
+    """The readings of a rail and their times. They are arrays, because lists of objects would grow the process."""
 
     def __init__(self, rail: Rail) -> None:
         self.rail = rail
@@ -76,7 +76,7 @@ class Readings:
         self.failed = 0
 
     def take(self) -> None:
-        """Read once. A slow sensor converts somewhere within the read, so its middle is the time."""
+        """Read once. The time is the middle of the read, because a slow sensor converts at some moment within it."""
         before = time.monotonic()
         watt = self.rail.watt()
         if watt is None:
@@ -86,7 +86,7 @@ class Readings:
             self.watt.append(watt)
 
     def record(self) -> Record:
-        """Return the readings to the microsecond and microwatt: more digits say nothing and double the text."""
+        """Return the readings to the microsecond and microwatt. More digits mean nothing and double the text."""
         return {
             "time_s": [round(value, 6) for value in self.time_s],
             "watt": [round(value, 6) for value in self.watt],
@@ -95,17 +95,17 @@ class Readings:
 
 
 def _be_sampler(root: str, names: List[str], control: int, answer: int) -> None:
-    """Sample until told to stop, hand over and leave the process, whatever happens."""
+    """Sample until the order to stop, and hand over the readings. End the process in any case."""
     status = 1
     try:
         with os.fdopen(answer, "w") as channel:
             try:
                 gc.disable()
                 realtime = _take_realtime_priority()
-                # A reading takes a millisecond and more, so that any other rail would cost these theirs.
+                # A reading takes a millisecond or more, so readings of other rails would slow these down.
                 readings = [Readings(rail) for rail in find_rails(root) if rail.name in names]
                 _sample(readings, control)
-                if os.read(control, 1):  # nothing comes from a parent that has died
+                if os.read(control, 1):  # a dead parent sends nothing
                     rails = {reading.rail.name: reading.record() for reading in readings}
                     record = {"record": "power", "period_s": _PERIOD, "realtime": realtime, "rails": rails}
                     channel.write(json.dumps(record))
@@ -117,7 +117,7 @@ def _be_sampler(root: str, names: List[str], control: int, answer: int) -> None:
 
 
 def _take_realtime_priority() -> bool:
-    """Take it where the system allows that. Return whether it did."""
+    """Take real-time priority if the system allows it. Return whether it did."""
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
     except OSError:
@@ -126,9 +126,9 @@ def _take_realtime_priority() -> bool:
 
 
 def _sample(readings: List[Readings], control: int) -> None:
-    """Read the rails at multiples of the period until something can be read from `control`, if only its end.
+    """Read the rails at multiples of the period until `control` has data or ends.
 
-    A multiple that has passed is left out: reading faster afterwards would not bring it back.
+    A missed multiple is left out, because faster reading afterwards would not bring it back.
     """
     begin, slot = time.monotonic(), 0
     while not select.select([control], [], [], max(0.0, begin + slot * _PERIOD - time.monotonic()))[0]:

@@ -1,4 +1,4 @@
-"""The power sensors of a machine: where they are, and what each reads."""
+"""Find and read the power sensors of a machine."""
 
 import glob
 import os
@@ -8,18 +8,18 @@ from typing import Callable, Dict, Iterator, List, Optional, Tuple
 
 from tocompress.devices.agent.sysfs import read, readable
 
-#: Files that tell in which mode an INA3221 works, under the drivers of L4T R28 to R32 and of R34 and newer.
+#: Files with the mode of an INA3221, under the drivers of L4T R28 to R32, and of R34 and newer.
 _IIO_STATE = ("running_mode", "polling_delay_[0-2]", "crit_current_limit_[0-2]", "warn_current_limit_[0-2]")
 _HWMON_STATE = ("update_interval", "samples", "shunt?_resistor", "in[1-3]_enable", "curr[1-3]_crit", "curr[1-3]_max")
 
-#: The reading of an I2C bus on which nobody answers, and the highest mV of an INA3221: 12 bits of 8 mV.
+#: The reading of an I2C bus without an answer, and the highest mV of an INA3221: 12 bits of 8 mV.
 _ALL_ONES, _HIGHEST_MILLIVOLT = 0xFFFF, 32760
 
 
 class Rail:
-    """A place where power is read. Its files stay open: opening takes ten times as long as reading.
+    """A place of power measurement. Its files stay open, because opening takes ten times as long as reading.
 
-    Raises OSError where a file cannot be opened.
+    It raises OSError where a file cannot be opened.
     """
 
     def __init__(self, name: str, paths: List[str], to_watt: Callable[..., float]) -> None:
@@ -28,7 +28,7 @@ class Rail:
         self._files = [open(path, "rb", buffering=0) for path in paths]  # noqa: SIM115
 
     def watt(self) -> Optional[float]:
-        """Read the power now. None when the sensor is busy, fails or answers with no number."""
+        """Return the power now in watts, or None when the sensor is busy, fails or gives no number."""
         try:
             return self._to_watt(*[int(os.pread(file.fileno(), 32, 0)) for file in self._files])
         except (OSError, ValueError, ArithmeticError):
@@ -36,9 +36,9 @@ class Rail:
 
 
 class EnergyCounter:
-    """Watt from a counter of microjoules that starts again at `wrap`: the mean since it was read before.
+    """The mean watts since the previous reading, from a counter of microjoules that restarts at `wrap`.
 
-    A step backwards that is no wrap gives nearly the whole range at once: megawatts, which the host does not take.
+    A step backwards without a wrap gives nearly the whole range: megawatts, which the host rejects.
     """
 
     def __init__(self, microjoule: int, wrap: int) -> None:
@@ -63,7 +63,7 @@ def find_rails(root: str) -> List[Rail]:
 
 
 def sensor_state(root: str) -> Dict[str, str]:
-    """Return `<I2C address>/<file>` -> content of all files that tell how the sensors average, and in which mode."""
+    """Return `<I2C address>/<file>` -> content of all files with the averaging and mode of the sensors."""
     return {
         address + "/" + os.path.basename(path): content.strip()
         for chips, patterns in ((_iio_chips, _IIO_STATE), (_hwmon_chips, _HWMON_STATE))

@@ -1,4 +1,4 @@
-"""The agent's parent process: it carries out the commands of a host."""
+"""The agent's parent process, which carries out the commands of a host."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from tocompress.devices.agent.worker import Runtime, be_worker
 
 
 class Server:
-    """Carries out the commands of a host, one after another. The runtime is loaded already."""
+    """The server of a host's commands, one after another. Its runtime is loaded already."""
 
     def __init__(self, host: Host, folder: str, root: str, runtime: Runtime) -> None:
         self._host = host
@@ -25,7 +25,7 @@ class Server:
         self._files = Files(folder)
 
     def serve(self) -> None:
-        """Carry out commands until `quit`. Close every other one by `end` or `error`. Raise HostGone."""
+        """Carry out commands until `quit`. Close every other command by `end` or `error`. Raise HostGone."""
         for line in self._host.lines():
             try:
                 command = json.loads(line)
@@ -64,7 +64,7 @@ class Server:
         try:
             self._files.put(command.get("sha256"), size, pieces)
         finally:
-            for _ in pieces:  # what a failure left over is no command
+            for _ in pieces:  # the rest of a failed file is no command
                 pass
 
     def _with_paths(self, command: Record) -> Record:
@@ -100,7 +100,7 @@ class Server:
         worker = os.fork()
         if worker == 0:
             os.close(reader)
-            # Held open here, they would keep the host waiting for an agent that has died.
+            # An open copy here would keep the host waiting for a dead agent.
             os.close(self._host.output.fileno())
             os.close(self._host.descriptor)
             be_worker(self._runtime, command, writer)
@@ -108,7 +108,7 @@ class Server:
         return worker, reader
 
     def _relay_records(self, reader: int, command: Record) -> Optional[str]:
-        """Relay the records of a worker, and of the sensors from when it is settled. Return the worker's error."""
+        """Relay the records of a worker, and of the sensors after its `settled`. Return the worker's error."""
         sampler: Optional[Sampler] = None
         error: Optional[str] = None
         try:
@@ -135,7 +135,7 @@ class Server:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise AgentError("the worker ran past its time limit")
-            # Wakes up for the worker, for the host, and to notice the host's silence.
+            # The timeout lets the agent notice the host's silence.
             ready, _, _ = select.select([descriptor, self._host.descriptor], [], [], min(left, SILENCE / 4))
             if descriptor not in ready:
                 self._host.listen()

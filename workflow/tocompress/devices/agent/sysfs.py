@@ -1,4 +1,4 @@
-"""Values out of the files that Linux makes up, such as those of /sys and /proc."""
+"""Read values from virtual files of Linux, for example under /sys and /proc."""
 
 import glob
 import os
@@ -44,7 +44,7 @@ def memory_bytes(text: Optional[str], key: str) -> Optional[int]:
 
 
 def output_of(*command: str) -> Optional[str]:
-    """Return what a program of the board prints, on one line. None where there is no such program or it fails."""
+    """Return the output of a program of the board on one line, or None if it is absent or fails."""
     try:
         finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=10)
     except (OSError, subprocess.TimeoutExpired):

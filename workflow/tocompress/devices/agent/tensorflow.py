@@ -1,6 +1,6 @@
 """TensorFlow as the runtime: a frozen graph in a session, from version 1.15 on.
 
-`__main__.RUNTIMES` says which words a module like this one has.
+`__main__.RUNTIMES` describes the interface of this module.
 """
 
 import os
@@ -13,8 +13,8 @@ from tocompress.devices.agent.host import AgentError, Record, one_line
 
 
 def load() -> Record:
-    """Import TensorFlow. Return its version and numpy's, and how long that took."""
-    # Keeps Keras out of `import tensorflow`: only graphs are run here.
+    """Import TensorFlow. Return its version, numpy's version, and the seconds of the import."""
+    # Only graphs are run here, so Keras is kept out of `import tensorflow`.
     os.environ["TF_USE_LEGACY_KERAS"] = "1"
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     begin = time.monotonic()
@@ -32,7 +32,7 @@ def load() -> Record:
 
 
 class Network:
-    """An artifact in a session, with the feeds of the inputs it is run over."""
+    """An artifact in a session, with the feeds of its inputs."""
 
     def __init__(self, command: Record, feeds: Dict[str, Dict[str, Any]]) -> None:
         import tensorflow.compat.v1 as tf
@@ -56,7 +56,7 @@ class Network:
         return any(device.device_type == "GPU" for device in self._session.list_devices())
 
     def run(self, input_id: str) -> Any:
-        """Return the output for one input. `make_callable` would save nothing: with feeds it calls `run` itself."""
+        """Return the output for one input. `make_callable` would save nothing, because it calls `run` for feeds."""
         return self._session.run(self._output, self._feeds[input_id])
 
     def profile(self, input_id: str) -> Record:
@@ -77,7 +77,7 @@ def _configuration(command: Record) -> Any:
         intra_op_parallelism_threads=command["threads"], inter_op_parallelism_threads=command["threads"]
     )
     if command["processor"] == "gpu":
-        # Otherwise all of the memory is taken at once, and a footprint is that of the pool.
+        # Otherwise TensorFlow takes all memory at once, and the footprint is the pool's size.
         configuration.gpu_options.allow_growth = True
     else:
         configuration.device_count["GPU"] = 0
@@ -89,7 +89,7 @@ def _configuration(command: Record) -> Any:
 
 
 def _operation_times(step_stats: Any) -> Record:
-    """Return the seconds by (name, type), summed over the executions of one run: a loop's body has many."""
+    """Return the seconds by (name, type), summed over the executions of one run. A loop's body has many."""
     seconds: Dict[Tuple[str, str], float] = {}
     for name, kind, nanoseconds in _executions(step_stats):
         seconds[name, kind] = seconds.get((name, kind), 0.0) + 1e-9 * nanoseconds
@@ -106,9 +106,9 @@ def _executions(step_stats: Any) -> Iterator[Tuple[str, str, int]]:
     for device in step_stats.dev_stats:
         kernels = device.device.endswith("/stream:all")
         if on_gpu and not kernels and "gpu" in device.device.lower():
-            continue  # launches, or what `stream:all` holds already
+            continue  # launches, or operations that `stream:all` already has
         if device.device.startswith("/host:"):
-            continue  # TensorFlow 1.15 lists all once more here, with no time
+            continue  # TensorFlow 1.15 lists all operations again here, without times
         for node in device.node_stats:
             nanoseconds = node.op_end_rel_nanos - node.op_start_rel_nanos
             if kernels:  # called `name:type`

@@ -1,4 +1,4 @@
-"""The worker: a process that runs one block in a fresh copy of the agent's memory, and ends."""
+"""The worker, a process that runs one block in a fresh copy of the agent's memory."""
 
 import base64
 import ctypes
@@ -20,7 +20,7 @@ Runtime = Any
 
 
 def be_worker(runtime: Runtime, command: Record, descriptor: int) -> None:
-    """Run the block and leave the process, whatever happens: nothing of the parent may run a second time here."""
+    """Run the block and always end the process, because code of the parent must not run a second time here."""
     status = 1
     try:
         _die_with_parent()
@@ -41,14 +41,14 @@ def be_worker(runtime: Runtime, command: Record, descriptor: int) -> None:
 
 
 def _die_with_parent() -> None:
-    """Have the kernel end this process when its parent ends, however that happens."""
+    """Let the kernel end this process when its parent ends."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
 def work(runtime: Runtime, command: Record, send: Send) -> None:
     """Run the block by its kind, and send its records."""
-    # A collection would stop a timed run, and touch (so copy) every Python object shared with the parent.
+    # A collection would interrupt a timed run, and copy every Python object that is shared with the parent.
     gc.disable()
     kinds = {
         "latency": _latency,
@@ -77,7 +77,7 @@ def _latency(runtime: Runtime, command: Record, send: Send) -> None:
 
 
 def _control(runtime: Runtime, command: Record, send: Send) -> None:
-    """Go through the same phases and inputs without a model: the memory of a worker that has nothing to run yet."""
+    """Go through the same phases and inputs without a model. This gives the memory of an empty worker."""
     feeds = _feeds(command)
     phases = Phases(send)
     for phase in ("start", "loaded", "first", "last"):
@@ -86,7 +86,7 @@ def _control(runtime: Runtime, command: Record, send: Send) -> None:
 
 
 def _operations(runtime: Runtime, command: Record, send: Send) -> None:
-    """Send the time by operation in each profiled run. The first pays for setting up the trace and is not reported."""
+    """Send the times by operation of each profiled run. The first run sets up the trace and is not reported."""
     network = runtime.Network(command, _feeds(command))
     profiled = _spread(command["input_ids"], command["profiled_runs"])
     Samples(network).warm_up(command)
@@ -97,9 +97,9 @@ def _operations(runtime: Runtime, command: Record, send: Send) -> None:
 
 
 def _spread(inputs: List[str], count: int) -> List[str]:
-    """Return inputs at `count` evenly spaced places from the first to the last. A single one is from the middle.
+    """Return inputs at `count` evenly spaced places from the first to the last, or the middle one.
 
-    Sentences come in the order of their lengths, and a share of time depends on the length.
+    Sentences are sorted by length, and shares of time depend on the length.
     """
     if count == 1:
         return [inputs[len(inputs) // 2]]
@@ -109,7 +109,7 @@ def _spread(inputs: List[str], count: int) -> List[str]:
 def _power(runtime: Runtime, command: Record, send: Send) -> None:
     """Run inferences back to back between two idle brackets, in one loaded process, while the sensors are sampled.
 
-    Before each bracket the sensors get time to forget the load before it: they average over up to half a second.
+    Before each bracket the sensors get time to forget the previous load, because they average over up to half a second.
     """
     network = runtime.Network(command, _feeds(command))
     inputs = command["input_ids"]
@@ -126,7 +126,7 @@ def _power(runtime: Runtime, command: Record, send: Send) -> None:
 
 
 def _idle(command: Record) -> List[float]:
-    """Wait for the tail of the load before, then idle. Return when the idling began and ended."""
+    """Wait for the tail of the previous load, then idle. Return the begin and end of the idling."""
     time.sleep(command["tail_seconds"])
     begin = time.monotonic()
     time.sleep(command["idle_seconds"])
@@ -134,7 +134,7 @@ def _idle(command: Record) -> List[float]:
 
 
 def _outputs(runtime: Runtime, command: Record, send: Send) -> None:
-    """Send the network's answer to each input, to be compared with another machine's answers."""
+    """Send the network's output for each input, for comparison with the outputs of another machine."""
     import numpy as np
 
     network = runtime.Network(command, _feeds(command))
@@ -149,7 +149,7 @@ def _outputs(runtime: Runtime, command: Record, send: Send) -> None:
 
 
 def _feeds(command: Record) -> Dict[str, Dict[str, Any]]:
-    """Return the placeholders' values of each input of the block, from keys `{input_id}/{placeholder}`."""
+    """Return the values of the placeholders for each input of the block, from keys `{input_id}/{placeholder}`."""
     import numpy as np
 
     feeds: Dict[str, Dict[str, Any]] = {input_id: {} for input_id in command["input_ids"]}
@@ -192,7 +192,7 @@ class Samples:
             self.digests[input_id] = _digest(output)
 
     def warm_up(self, command: Record) -> None:
-        """Go on from the first inference until both the runs and the seconds asked for are reached."""
+        """Continue after the first inference until the command's runs and seconds are both reached."""
         begin, inputs = time.monotonic(), command["input_ids"]
         runs = len(self.columns["input_id"])
         while runs < command["warmup_runs"] or time.monotonic() - begin < command["warmup_seconds"]:
@@ -202,7 +202,7 @@ class Samples:
     def measure(self, command: Record) -> None:
         """Rotate over the inputs until the block's seconds and runs are reached.
 
-        Only whole rotations, so that each input has as many samples. One at least, whatever `maximum_runs` says.
+        Rotations are whole, so each input has equally many samples. At least one runs, even above `maximum_runs`.
         """
         begin, inputs, runs = time.monotonic(), command["input_ids"], 0
         while True:
