@@ -1,1 +1,1 @@
-"""Published checkpoints: fetched, checked, unpacked, and read under their original variable names."""
+"""This package fetches and checks published checkpoints, and reads them under their original variable names."""

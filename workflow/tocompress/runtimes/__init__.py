@@ -1,1 +1,1 @@
-"""The runtimes that execute artifacts, each in a folder with the same words: export, session, operations."""
+"""This package holds the runtimes that execute artifacts. Each has the modules export, session and operations."""

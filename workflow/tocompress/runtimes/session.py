@@ -1,4 +1,4 @@
-"""Run an artifact on this machine, whatever its runtime."""
+"""Run an artifact of any runtime on this machine."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SESSIONS: dict[str, Any] = {"tensorflow": tensorflow}
 def loaded(runtime: str, artifact: str | Path, threads: int) -> AbstractContextManager[Run]:
     """Return the context in which an artifact runs, in that many threads.
 
-    Entering it or running raises StudyError where the artifact is none of this study's or its logits are not finite.
+    The context or a run raises StudyError for an artifact that is not this study's, and for logits that are not finite.
     """
     context: AbstractContextManager[Run] = _SESSIONS[runtime].loaded(artifact, threads)
     return context
