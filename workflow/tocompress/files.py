@@ -13,9 +13,9 @@ from tocompress.errors import StudyError
 
 @contextmanager
 def replace_on_success(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`. It replaces `path` only when the block ends well: whole or not at all.
+    """Yield a path beside `path` that replaces it only when the block ends well: whole or not at all.
 
-    A file that a killed process left there is overwritten. Raise StudyError where the disk is full or not writable.
+    It overwrites a file that a killed process left. Raise StudyError where the disk is full or cannot be written to.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
@@ -27,8 +27,7 @@ def replace_on_success(path: str | Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        # Only an error of writing lacks its place. Errors of damaged archives have no number, and errors of reading
-        # name another file.
+        # An error without a number is of a damaged archive, and an error that names another file is of reading it.
         if error.errno is None or error.filename not in (None, str(temporary), str(path.parent)):
             raise
         raise StudyError(f"{path}: cannot be written: {unmet(error)}") from error

@@ -20,8 +20,7 @@ from tocompress.provenance.record import write_record
 def job(snakemake: Any) -> Iterator[None]:
     """Send all output to the job's log, also from compiled libraries, and record how the results were made.
 
-    The job ends with one line where input is bad, or where the disk is full or not writable. It ends in good order when
-    it is told to end.
+    End with one line where input is bad, or where the disk is full or not writable. End in good order on a signal.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -59,7 +58,7 @@ def _complain(problem: str, console: int) -> NoReturn:
 
 
 def terminal() -> Callable[[str], None]:
-    """Return a function that tells a waiting person a line, and the log. Call `terminal` before the job begins."""
+    """Return a function that writes a line to the terminal and to the log. Call `terminal` before the job begins."""
     original = os.dup(2)
 
     def tell(line: str) -> None:

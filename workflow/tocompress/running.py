@@ -74,7 +74,7 @@ def begin() -> None:
 def end_with_run() -> None:
     """Make this process end, with all that it has started, as soon as its run has ended."""
     if run := os.environ.get(_RUN):
-        # Ctrl-C must end a job that has not begun without a traceback.
+        # Before a job has begun, Ctrl-C must end it without a traceback.
         if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         threading.Thread(target=_outlive_not, args=[int(run)], daemon=True).start()

@@ -19,7 +19,7 @@ _FOREIGN = (
     *("PYTHON", "BASH_ENV"),
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"),  # for example of the hook that started the run
 )
-#: Variables for the place of a computation and for its messages. They change no result.
+#: Variables for the place and the messages of a computation, and not for its content.
 _KEPT = (
     "KERAS_BACKEND",
     "TF_CPP_",

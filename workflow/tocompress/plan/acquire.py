@@ -196,10 +196,7 @@ class Acquire(Stage):
 
 
 def check_files(study: Study) -> None:
-    """Raise StudyError unless this machine has the files that the selected models need.
-
-    A checkpoint that `zoo` trains may be missing.
-    """
+    """Raise StudyError unless this machine has the files of the selected models. `zoo` checkpoints may be missing."""
     for name in study.study.models:
         model = study.models[name]
         data = study.data[model.data]

@@ -112,9 +112,7 @@ class Stage:
         return self.paths.texts.format(dataset=dataset, member=file) if archived else file
 
     def examples(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return the settings of a model's dataset without the keys that choose the examples of a split.
-
-        The split is an input of the job.
+        """Return the settings of a model's dataset without the keys that choose examples, since the split is an input.
         """
         name = self.model(wildcards).data
         data = self.study.data[name]

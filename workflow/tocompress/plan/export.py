@@ -33,7 +33,7 @@ class Export(Stage):
     def structure(self, name: str) -> str:
         """Return the variant whose graph a variant shares: its parent, if the last technique changes no shape.
 
-        The parent's own techniques may have changed the shapes.
+        The parent may be pruned, and then has a graph of its own.
         """
         variant = Variant.parse(name)
         keeps_shapes = variant.techniques and not self.study.techniques[variant.last].changes_shapes

@@ -5,8 +5,7 @@ parameters instead, so that exactly the jobs that a change reaches are due again
 
 A definition is a function, a class or a constant at the top level of a module. A script reaches the definitions that it
 names, and the definitions that these name in turn, in annotations too. A name counts wherever it stands, so a local
-variable counts as the definition of the same name. An import runs the other statements of a module, so they always
-count.
+variable counts as the definition of the same name. An import runs a module's other statements, so they always count.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from tocompress.provenance.source import STATEMENTS, Source, parse, root
 LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent / "scripts"
 
-#: The distributions whose name is not the name of an import.
+#: The distributions of packages that are imported by another name.
 _DISTRIBUTIONS = {
     "PIL": ("pillow",),
     "google": ("protobuf",),
@@ -129,7 +128,7 @@ def _definition(file: Path, name: str) -> _Definition:
 
 
 def _run_before(file: Path, name: str) -> set[Place]:
-    """Return the statements that run before a definition. For all of a package, add all of its modules."""
+    """Return the statements that run before a definition. For a whole package, add all of its modules."""
     module, is_package = parse(file), file.name == "__init__.py"
     if name == _ALL:
         below = file.parent.rglob("*.py") if is_package else ()

@@ -27,8 +27,7 @@ class Channels:
     """Ids 0 .. N-1 of the prunable channels.
 
     `variables`: the ids int32 [length] of each axis of each variable. An axis without channels has None, such as the
-    height of a kernel or the words of an embedding. An id may occur several times, as after a flattening or in the
-    gates of an LSTM.
+    height of a kernel or the words of an embedding. An id may occur several times, as in the gates of an LSTM.
     `producers`: each kernel that makes channels, with the axis along which it makes them. A filter lies across the
     axis.
     `groups`: the sorted ids of channels with exactly the same producers, by the scope of the first producer. Rounding

@@ -108,10 +108,7 @@ def scores_on_data(model: ModelSettings, arrays: Arrays, channels: Channels, cal
 
 
 def _lowest(scores: Scores, keep: Mask, channels: Channels, most: int) -> Ids:
-    """Return the channels to remove next, lowest first, until `most` channels are gone.
-
-    A group at its floor keeps all its channels.
-    """
+    """Return the next channels to remove, lowest first, until `most` are gone. A group at its floor keeps all."""
     spare = {group: keep[ids].sum() - _FLOOR for group, ids in channels.groups.items()}
     group_of = {channel: group for group, ids in channels.groups.items() for channel in ids}
     going: list[int] = []

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def tensorflow() -> Any:
-    """Return the module without Keras, where each session has the threads that it asks for, not the first one's.
+    """Return the module without Keras, where each session has its own number of threads, not the first session's.
 
     Call this before the first session of a process begins, since TensorFlow reads the settings only then.
     """

@@ -26,8 +26,7 @@ ACCURACY = "top1"
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of images, preprocessed when they are needed, so that memory holds the pictures as bytes only.
 
-    Batches to learn from have a new random order in each epoch, and their photographs are cropped and mirrored at
-    random.
+    In learning, each epoch has a new random order, and photographs are cropped and mirrored at random.
     """
 
     def __init__(
@@ -49,7 +48,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         images = self._images[chosen]
         if not (self._learning and isinstance(images, Photographs)):
             return network_input(images, self._model), self._labels[chosen]
-        # Any thread may make the batch, in any order, so its random numbers depend on the batch alone.
+        # Any thread may make the batch, in any order.
         random = np.random.default_rng([self._seed, self._epoch, index])
         return augmented_input(images, self._model, random), self._labels[chosen]
 

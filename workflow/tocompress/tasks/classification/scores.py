@@ -69,10 +69,7 @@ def point_values(outcomes: Outcomes) -> np.ndarray:
 
 
 def resampled_values(outcomes: Outcomes, times: np.ndarray) -> np.ndarray:
-    """Return the scores with each example counted `times` [N], float64 [metrics], as `point_values` would give them.
-
-    Of a confusion matrix, these scores need only the counts of each class.
-    """
+    """Return `point_values` with each example counted `times` [N], float64 [metrics], from the counts of each class."""
     classes = 1 + max(outcomes.label.max(), outcomes.predicted.max())
 
     def count(classes_of_examples: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -47,8 +47,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> Batch:
         batch = _batch([self._pairs[row] for row in self._batches[index]])
         # Keras on TensorFlow looks at two batches before it begins, and takes a length that both have for the length of
-        # all. It fetches batches in a thread of its own, so nobody knows whether it has begun: batch 1 is always
-        # longer.
+        # all. Its own thread fetches batches and may have begun already, so batch 1 is longer in every epoch.
         return self._longer_than_all(batch) if index == 1 else batch
 
     def _longer_than_all(self, batch: Batch) -> Batch:
