@@ -112,8 +112,7 @@ class Stage:
         return self.paths.texts.format(dataset=dataset, member=file) if archived else file
 
     def examples(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return the settings of a model's dataset without the keys that choose examples, since the split is an input.
-        """
+        """Return the settings of a model's dataset without the choice of its examples, since the split is an input."""
         name = self.model(wildcards).data
         data = self.study.data[name]
         return data.of_examples() | {key: self.file(name, file) for key, file in subword_files(data).items()}
