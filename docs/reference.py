@@ -1,6 +1,6 @@
-"""The reference pages of docs/ and the schema that editors check a config by, made from what they describe.
+"""Make the reference pages of docs/, and the schema that editors check a config by.
 
-A page of docs/reference/ says what it is about; the rest is appended when the documentation is built.
+A page of docs/reference/ introduces its subject. The build of the documentation appends the rest.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _VARIANTS = ("fp32", "q8", "p50", "q8-p05", "p05-q8", "p5", "q8-q6", "q8-p05-p50
 
 
 def config_schema() -> Schema:
-    """The JSON schema of config.yaml and its overlays; as an overlay leaves out what it does not change, so may all."""
+    """Return the JSON schema of config.yaml and its overlays. No key is required, since an overlay may omit any."""
     schema: Schema = _relaxed(Study.model_json_schema())
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
@@ -58,7 +58,7 @@ def write_config_schema(path: Path) -> None:
 
 
 def _relaxed(node: Any) -> Any:
-    """The same schema where nothing is required. Part of an entry may then fit more than one of its kinds."""
+    """Return the same schema where nothing is required. Part of an entry may then fit more than one of its kinds."""
     if isinstance(node, list):
         return [_relaxed(item) for item in node]
     if not isinstance(node, dict):
@@ -72,7 +72,7 @@ def _relaxed(node: Any) -> Any:
 
 
 def rules_page() -> str:
-    """Every rule by its file: what it does, and each of its inputs and outputs."""
+    """Return every rule by its file, with its purpose and each of its inputs and outputs."""
     text, file = [], ""
     with _workflow() as workflow:
         produced = [_pattern(path) for rule in workflow.rules for path in rule.output]
@@ -95,18 +95,18 @@ def rules_page() -> str:
 
 @contextlib.contextmanager
 def _workflow() -> Iterator[Any]:
-    """The default study's workflow as Snakemake parses it; nothing is run."""
+    """Yield the default study's workflow as Snakemake parses it. Nothing is run."""
     from snakemake.api import OutputSettings, ResourceSettings, SnakemakeApi
     from snakemake.settings.enums import Quietness
 
     with contextlib.chdir(ROOT), SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, dryrun=True)) as api:
-        # The API lists rules only to the terminal; their parts are behind this attribute.
+        # The API only prints rules to the terminal, so this attribute is the way to their parts.
         yield api.workflow(resource_settings=ResourceSettings(cores=1), snakefile=ROOT / "Snakefile")._workflow
 
 
 def _input(value: Any, produced: list[str]) -> str:
-    """A pattern, the patterns of the files that a list holds, or what a function of the wildcards gives."""
-    flagged = getattr(value, "_file", None)  # as by `ancient`; a function then is inside
+    """Return a pattern, the patterns of the files in a list, or the description of a function of the wildcards."""
+    flagged = getattr(value, "_file", None)  # `ancient` puts a function inside
     value = getattr(flagged, "callable", None) or value
     if callable(value):
         words = value.__name__.replace("_", " ")
@@ -118,7 +118,7 @@ def _input(value: Any, produced: list[str]) -> str:
 
 
 def _pattern_of(path: str, produced: list[str]) -> str:
-    """The pattern of the rule that makes a file; the path itself where it is a pattern, or no rule makes it."""
+    """Return the pattern of the rule that makes a file, or the path if it is a pattern or no rule makes it."""
     path = re.sub(r"\d+-of-\d+", "{scatteritem}", _pattern(path))
     if "{" in path.removeprefix("results/{study}"):
         return path
@@ -130,7 +130,7 @@ def _fits(path: str, pattern: str) -> bool:
 
 
 def _pattern(path: Any) -> str:
-    """A path of the default study as one of any study, without the constraints of its wildcards."""
+    """Return a path of the default study as a path of any study, without the constraints of its wildcards."""
     from snakemake.io import strip_wildcard_constraints
 
     pattern: str = strip_wildcard_constraints(str(path))
@@ -138,7 +138,7 @@ def _pattern(path: Any) -> str:
 
 
 def config_page() -> str:
-    """Every key of the config: what it takes, its default, its meaning."""
+    """Return every key of the config with its type, its default and its meaning."""
     schema = Study.model_json_schema()
     return "\n\n".join(
         _section(schema, key, node, key in schema["required"]) for key, node in schema["properties"].items()
@@ -165,7 +165,7 @@ def _keys(schema: Schema, node: Schema) -> str:
 
 
 def _rows(schema: Schema, node: Schema, prefix: str = "") -> Iterator[tuple[str, ...]]:
-    """A row a key, those of nested mappings after the key that holds them."""
+    """Yield a row for each key. The keys of a nested mapping follow the key that holds them."""
     for key, value in node["properties"].items():
         choices = [_resolved(schema, choice) for choice in value.get("anyOf", [value])]
         nested = [choice for choice in choices if "properties" in choice]
@@ -179,7 +179,7 @@ def _rows(schema: Schema, node: Schema, prefix: str = "") -> Iterator[tuple[str,
 
 
 def _takes(node: Schema) -> str:
-    """What a key may be, with its bounds."""
+    """Return the values that a key may have, with their bounds."""
     if "const" in node or "enum" in node:
         return ", ".join(_code(str(value)) for value in node.get("enum", [node.get("const")]))
     if "prefixItems" in node:
@@ -198,7 +198,7 @@ def _takes(node: Schema) -> str:
 
 
 def _resolved(schema: Schema, node: Schema) -> Schema:
-    """What a reference refers to, with what is said where it stands."""
+    """Return the schema that a node refers to, or the node itself."""
     if "$ref" not in node:
         return node
     found: Schema = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]]
@@ -206,7 +206,7 @@ def _resolved(schema: Schema, node: Schema) -> Schema:
 
 
 def tables_page() -> str:
-    """Every table between two stages: its columns, their types and units."""
+    """Return every table between two stages, with its columns, their types and units."""
     text = []
     for information in pkgutil.iter_modules(schemas.__path__, f"{schemas.__name__}."):
         module = importlib.import_module(information.name)
@@ -222,13 +222,13 @@ def tables_page() -> str:
 
 
 def _comments(source: str) -> dict[str, str]:
-    """The comments `#: ...` before the names that a module defines, which Python itself does not keep."""
+    """Return the comments `#: ...` before the names that a module defines, which Python itself does not keep."""
     found = re.findall(r"((?:^#: .*\n)+)^(\w+)\b", source, re.MULTILINE)
     return {name: " ".join(line.removeprefix("#: ") for line in lines.splitlines()) for lines, name in found}
 
 
 def metrics_page() -> str:
-    """Every metric of `study.parquet` and its unit."""
+    """Return every metric of `study.parquet` and its unit."""
     from tocompress.vocabulary.metrics import METRICS
 
     rows = [
@@ -239,7 +239,7 @@ def metrics_page() -> str:
 
 
 def variants_page() -> str:
-    """The techniques of config.yaml, and what the config's own check says of some variants."""
+    """Return the techniques of config.yaml, and the verdict of the config's own check on some variants."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     techniques = [
         (_code(name), ", ".join(f"{key} {_code(_plain(value))}" for key, value in technique.items()))
@@ -276,7 +276,7 @@ def _escaped(cell: str) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A value as YAML has it."""
+    """Return a value as YAML writes it."""
     return json.dumps(value).strip('"')
 
 
@@ -284,7 +284,7 @@ def _code(text: str) -> str:
     return f"`{text}`"
 
 
-#: What is appended to which page.
+#: The function whose text is appended to each page.
 PAGES: dict[str, Callable[[], str]] = {
     "docs/reference/rules": rules_page,
     "docs/reference/config": config_page,

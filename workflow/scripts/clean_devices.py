@@ -1,4 +1,4 @@
-"""Remove what earlier studies have sent to the devices that are reached by ssh."""
+"""Remove all files of earlier studies from the devices that are reached by ssh."""
 
 from typing import TYPE_CHECKING
 

@@ -12,6 +12,6 @@ if TYPE_CHECKING:
 
 tell = terminal()
 with job(snakemake):
-    # From the config, not from parameters: another mirror is no reason to fetch the same file again.
+    # Another mirror is no reason to fetch the same file again, so the source is from the config, not from parameters.
     source = plan(snakemake.config).downloads[snakemake.wildcards.address]
     download(source, Path(snakemake.output.file), report=tell)

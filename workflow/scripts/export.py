@@ -1,4 +1,4 @@
-"""Write the artifact of a variant, and what it weighs."""
+"""Write the artifact of a variant and the table of its facts."""
 
 import json
 from typing import TYPE_CHECKING

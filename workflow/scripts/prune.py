@@ -1,4 +1,4 @@
-"""Prune a variant's parent, and retrain what is left."""
+"""Prune a variant's parent and retrain the smaller network."""
 
 import hashlib
 import shutil
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 with job(snakemake):
     use_threads(snakemake.threads)
-    # A stopped run is resumed by one that does the same, not by one with other settings, code or parent.
+    # Only a run with the same settings, code and parent may resume a stopped run.
     same = hashlib.sha256("".join(snakemake.params).encode())
     for file in (snakemake.input.parent, *snakemake.input.importance):
         same.update(Path(file).read_bytes())

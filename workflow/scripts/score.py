@@ -1,4 +1,4 @@
-"""Score the predictions of a variant against the truth and against those of the uncompressed model."""
+"""Score the predictions of a variant against the truth and against the uncompressed model's predictions."""
 
 from typing import TYPE_CHECKING
 

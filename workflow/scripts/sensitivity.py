@@ -1,4 +1,4 @@
-"""Scan the accuracy that is left of a model when each layer alone loses filters or units."""
+"""Scan the accuracy that a model keeps when one layer alone loses filters or units."""
 
 from typing import TYPE_CHECKING
 

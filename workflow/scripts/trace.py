@@ -4,7 +4,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-os.environ["KERAS_BACKEND"] = "tensorflow"  # it is a graph of TensorFlow, whatever trained the network
+os.environ["KERAS_BACKEND"] = "tensorflow"  # the graph is TensorFlow's, whatever trained the network
 
 from tocompress.errors import about
 from tocompress.job import job

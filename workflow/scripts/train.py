@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from snakemake.iocontainers import snakemake
 
 with job(snakemake):
-    # A stopped run is resumed by one that does the same, not by one with other settings or other code.
+    # Only a run with the same settings and code may resume a stopped run.
     same = hashlib.sha256("".join(snakemake.params).encode()).hexdigest()[:8]
     history = train(
         snakemake.wildcards.model,

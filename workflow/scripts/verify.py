@@ -1,4 +1,4 @@
-"""Tell whether a study's results are what their records say."""
+"""Verify that a study's results agree with their records."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""`snakemake --logger progress`: what is done, what is running and about how long is left, at a terminal."""
+"""Show at a terminal which jobs are done and running, and the time left: `snakemake --logger progress`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from snakemake_interface_logger_plugins.common import LogEvent
 
 @dataclass
 class Job:
-    """A running job. While n jobs run beside each other, each has an nth of the time as its `share`."""
+    """A running job. While n jobs run beside each other, each gets an nth of the time as its `share`."""
 
     rule: str
     message: str
@@ -31,7 +31,7 @@ class Job:
 
 
 class Run:
-    """What is done, running and waiting. Times are seconds; `now` is a monotonic clock's."""
+    """The jobs that are done, running and waiting. Times are in seconds, and `now` is from a monotonic clock."""
 
     def __init__(self, now: float) -> None:
         self.began = self.now = now
@@ -46,7 +46,7 @@ class Run:
         self.now = now
 
     def note(self, record: LogRecord) -> None:
-        """Follow an event of Snakemake's."""
+        """Follow an event of Snakemake."""
         match getattr(record, "event", None), vars(record):
             case LogEvent.RUN_INFO, {"stats": stats}:
                 self.waiting = Counter(stats)
@@ -64,10 +64,10 @@ class Run:
                 self.failed += 1
 
     def left(self) -> str:
-        """About how long it still takes, by what the jobs of each rule took so far.
+        """Return the time left in words, from the times that the jobs of each rule have taken so far.
 
-        That is a lower bound where none of a rule's jobs has ended, or none that took as long as one still running; and
-        nothing is said where that bound is less than a tenth of the time so far.
+        The time is a lower bound where no job of a rule has ended, or none took as long as one still running. It is
+        unknown where this bound is less than a tenth of the time so far.
         """
         seconds, complete = 0.0, True
         for rule, waiting in self.waiting.items():
@@ -87,7 +87,7 @@ class Run:
 
 
 class LogHandler(LogHandlerBase):
-    """Draws at a terminal. Elsewhere, and in a dry run, Snakemake's own lines; where it is to be quiet only errors."""
+    """A handler that draws at a terminal. Elsewhere and in a dry run, it prints Snakemake's lines (quiet: errors)."""
 
     writes_to_stream = True
     writes_to_file = has_filter = has_formatter = needs_rulegraph = False
@@ -102,7 +102,7 @@ class LogHandler(LogHandlerBase):
             console = Console(
                 file=os.fdopen(os.dup(2), "w", errors="replace"), no_color=settings.nocolor or None, highlight=False
             )
-            # Drawn seldom, for a benchmark may be running.
+            # A benchmark may be running, so this draws seldom.
             self.live = Live(
                 console=console,
                 get_renderable=self._draw,
@@ -112,7 +112,7 @@ class LogHandler(LogHandlerBase):
                 redirect_stderr=False,
             )
             self.live.start()
-            # What jobs themselves write to the terminal has to stand above the drawing, not in it.
+            # Lines that jobs write to the terminal must stand above the drawing, not in it.
             source, sink = os.pipe()
             os.dup2(sink, 2)
             os.close(sink)
@@ -120,7 +120,7 @@ class LogHandler(LogHandlerBase):
             self.relay.start()
 
     def filter(self, record: LogRecord) -> bool:
-        # Snakemake's own filter, where it is to be quiet, drops errors too.
+        # The filter of a quiet Snakemake drops errors too.
         return record.levelno >= ERROR or (not self.quiet and bool(super().filter(record)))
 
     def emit(self, record: LogRecord) -> None:

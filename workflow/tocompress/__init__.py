@@ -1,6 +1,6 @@
-"""What the workflow computes, without Snakemake."""
+"""This package computes the results of the workflow, without Snakemake."""
 
 from tocompress.running import end_with_run
 
-# Before anything else is imported, which alone can take seconds.
+# Other imports can take seconds, so this comes first.
 end_with_run()

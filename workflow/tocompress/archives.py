@@ -1,4 +1,4 @@
-"""Tar archives, compressed or not, and zip files: unpacked whole and inside their folder, or not at all."""
+"""Unpack tar archives, compressed or not, and zip files: whole and inside their folder, or not at all."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from typing import IO, cast
 from tocompress.errors import StudyError
 from tocompress.files import digest
 
-#: What tarfile and zipfile raise on a damaged, encrypted or unsafe archive.
+#: The errors of tarfile and zipfile for a damaged, encrypted or unsafe archive.
 _ERRORS = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, LZMAError),
     *(EOFError, IndexError, MemoryError, OSError, OverflowError, RuntimeError, ValueError, struct.error),
 )
 _ZIP = b"PK\x03\x04"
-#: How archives start, also those that are cut short. A tar archive says so at byte 257.
+#: The first bytes of archives, also if they are cut short. A tar archive has its mark at byte 257.
 _STARTS = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ", _ZIP)
 _TAR, _TAR_AT = b"ustar", 257
 _MOST_NAMED = 10  # files of an archive, in a message
@@ -31,8 +31,8 @@ _CHUNK = 1 << 20
 def unpack(archive: Path, folder: Path) -> None:
     """Unpack a tar archive, compressed or not, or a zip file as the new `folder`.
 
-    StudyError if the archive is damaged, has a link, a special file or a path upwards, or needs more room than is free.
-    There is no folder then.
+    Raise StudyError if the archive is damaged, has a link, a special file or a path upwards, or needs more room than is
+    free. Then there is no folder.
     """
     if not hasattr(tarfile, "data_filter"):
         raise StudyError(f"{archive}: unpacking it needs Python 3.11.4 or later, whose tarfile keeps to the folder")
@@ -47,7 +47,7 @@ def unpack(archive: Path, folder: Path) -> None:
                 _unpack_tar(archive, content)
             content.replace(folder)
     except _ERRORS as error:
-        # Where nothing can be read, the lines below the first say what was tried.
+        # If nothing can be read, the lines after the first only list the attempts.
         reason = " ".join(str(error).partition(":\n")[0].split()) or type(error).__name__
         raise StudyError(
             f"{archive}: cannot be unpacked: {reason}; a whole tar archive or zip file of files that stay in its folder"
@@ -64,8 +64,8 @@ def is_archive(path: Path) -> bool:
 def extract(archive: Path, name: str, destination: Path, *, md5: str | None = None) -> None:
     """Write the one file of an archive whose path ends in the components of `name` to `destination`.
 
-    StudyError where there is none or more than one, where it has another `md5`, or where the archive is not unpacked.
-    `destination` is then as it was before.
+    Raise StudyError where no file or several files fit, where the file has another `md5`, or where the archive cannot
+    be unpacked. `destination` then stays as it was.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as scratch:

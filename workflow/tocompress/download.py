@@ -1,4 +1,4 @@
-"""Files from elsewhere. A file is there whole and checked, or not at all."""
+"""Download files. A file is there whole and checked, or not at all."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tocompress.errors import StudyError
 from tocompress.files import digest, replace_on_success
 from tocompress.settings.base import Download
 
-#: How long a server may be silent.
+#: The time that a server may be silent.
 TIMEOUT_S = 60.0
 #: After attempts that bring nothing new, urllib3 waits 0, 2, 4 and 8 s, or as long as the server asks.
 RETRIES = Retry(
@@ -40,16 +40,16 @@ _Report = Callable[[str], None]
 
 
 class _Failed(Exception):
-    """An address does not give the file. The next address is tried."""
+    """The error of an address that does not give the file. The next address is tried."""
 
 
 def download(source: Download, destination: Path, report: _Report = print) -> str:
-    """Bring a file to `destination` and return its SHA-256 in hexadecimal. A file that is there is only checked.
+    """Bring a file to `destination` and return its SHA-256 in hexadecimal. Only check a file that is there already.
 
-    `source.url`, then each mirror, is tried: `https:`, `http:`, `file:`, or a path relative to the working directory.
-    The digest is recorded in `{destination}.sha256`. Without `source.sha256`, a later file must have the recorded one.
-    Where the digest is known, `{destination}.part` keeps what has arrived, and the next call goes on with it.
-    StudyError says what failed at each address. With TOCOMPRESS_OFFLINE set and not 0, no network is used.
+    `source.url` is tried, then each mirror. These are `https:`, `http:`, `file:`, or a path relative to the working
+    directory. The digest is recorded in `{destination}.sha256`. Without `source.sha256`, a later file must have this
+    digest. Where the digest is known, `{destination}.part` keeps the bytes that have arrived, and the next call goes on
+    from there. StudyError names the failure at each address. With TOCOMPRESS_OFFLINE set and not 0, no network is used.
     """
     record = _beside(destination, "sha256")
     try:
@@ -70,7 +70,7 @@ def download(source: Download, destination: Path, report: _Report = print) -> st
 
 
 def _known(source: Download, record: Path) -> str | None:
-    """Return the digest that the file must have: the config's, or else the digest of its first use."""
+    """Return the digest that the file must have, from the config or else from its first use."""
     if source.sha256 or not record.is_file():
         return source.sha256
     first = record.read_text(errors="replace").partition(" ")[0]
@@ -80,7 +80,7 @@ def _known(source: Download, record: Path) -> str | None:
 
 
 def _obtain(source: Download, destination: Path, known: str | None, report: _Report) -> str:
-    """Return the digest of the file at `destination`, which the first address that gives it has brought there."""
+    """Bring the file to `destination` from the first address that gives it, and return its digest."""
     present = (str(destination),) if destination.is_file() else ()
     failures = []
     for address in (*present, source.url, *source.mirrors):
@@ -120,7 +120,7 @@ def _fetch(address: str, destination: Path, known: str | None, report: _Report) 
 
 
 def _checked(path: Path, known: str | None) -> str:
-    """Return the digest of the file, or raise _Failed if it is another than `known`."""
+    """Return the digest of the file, or raise _Failed if it differs from `known`."""
     found = digest(path)
     with open(path, "rb") as file:
         page = file.read(512).lstrip().lower().startswith((b"<!doctype html", b"<html"))
@@ -141,7 +141,7 @@ def _copy(address: str, part: Path) -> None:
 
 
 def _receive(url: str, part: Path, known: str | None, report: _Report) -> None:
-    """Write what `url` serves to `part`. After an interruption, go on if the digest is known, or else start over."""
+    """Write the file at `url` to `part`. After an interruption, go on if the digest is known, or else start over."""
     if os.environ.get("TOCOMPRESS_OFFLINE", "0") not in ("", "0"):
         raise _Failed("not opened, as TOCOMPRESS_OFFLINE is set")
     retries, most = RETRIES, _size(part)
@@ -161,12 +161,12 @@ def _receive(url: str, part: Path, known: str | None, report: _Report) -> None:
 
 def _session(url: str) -> Session:
     session = Session()
-    # Some servers refuse Python's own name. Others compress an archive once more for those who do not object.
+    # Some servers refuse Python's own name. Others compress an archive once more unless the client objects.
     session.headers.update({"User-Agent": "tocompress", "Accept-Encoding": "identity"})
     for scheme in ("https", "http"):
         session.mount(f"{scheme}://", HTTPAdapter(max_retries=RETRIES))
     if urlsplit(url).scheme == "https":
-        # A redirect must not lead to what can be tampered with.
+        # A redirect must not lead to an address that others can tamper with.
         del session.adapters["http://"]
     return session
 
@@ -182,7 +182,7 @@ def _receive_rest(session: Session, url: str, part: Path, offset: int, report: _
             raise _Failed(f"the answer has the status {status} {response.reason}")
         done = offset if status == HTTPStatus.PARTIAL_CONTENT else 0
         left = response.raw.length_remaining
-        # requests would decode what a server calls compressed, but the digest is of the bytes as they are.
+        # The digest is of the bytes as they are, but requests would decode bytes that a server calls compressed.
         _write(response.raw.stream(_CHUNK, decode_content=False), part, done, left and done + left, report)
 
 
@@ -209,7 +209,7 @@ def _beside(path: Path, suffix: str) -> Path:
 
 
 def _reason(error: Exception) -> str:
-    """Return what failed and its first cause, in one line."""
+    """Return the error and its first cause, in one line."""
     if isinstance(error, _Failed):
         return str(error)
     first: BaseException = error

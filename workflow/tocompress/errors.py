@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 class StudyError(Exception):
-    """Bad input, in one line: what is wrong, where, and what would be right."""
+    """Bad input, in one line: the fault, its place, and the right input."""
 
     def __init__(self, message: str) -> None:
-        # Names out of files, and what other libraries say of these, may hold anything.
+        # Names from files, and messages of other libraries about them, may hold any character.
         line = " ".join(message.split())
         super().__init__(
             "".join(character if character.isprintable() else ascii(character)[1:-1] for character in line)
@@ -20,7 +20,7 @@ class StudyError(Exception):
 
 @contextmanager
 def about(file: str | Path) -> Iterator[None]:
-    """Name the file that is wrong, where what finds out does not know it."""
+    """Begin a StudyError with the name of the wrong file, which the code that raises it does not know."""
     try:
         yield
     except StudyError as error:

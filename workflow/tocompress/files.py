@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and their digests."""
+"""Write files whole or not at all, and digest files."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tocompress.errors import StudyError
 
 @contextmanager
 def replace_on_success(path: str | Path) -> Iterator[Path]:
-    """A temporary path beside `path` that takes its name only when the block ends well: whole or not at all.
+    """Yield a path beside `path` that replaces it only when the block ends well: whole or not at all.
 
-    What a killed process left under it is written over. StudyError where the disk is full or not to be written to.
+    It overwrites a file that a killed process left. Raise StudyError where the disk is full or cannot be written to.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.partial{path.suffix}")
@@ -27,26 +27,26 @@ def replace_on_success(path: str | Path) -> Iterator[Path]:
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
-        # Writing says why, but not where; damaged archives have no number, and what is read has another name.
+        # An error without a number is of a damaged archive, and an error that names another file is of reading it.
         if error.errno is None or error.filename not in (None, str(temporary), str(path.parent)):
             raise
         raise StudyError(f"{path}: cannot be written: {unmet(error)}") from error
 
 
 def unmet(error: OSError) -> str:
-    """What the system says, without its number, and what is to be done."""
+    """Return the system's message without its number, and the remedy."""
     said = os.strerror(error.errno) if error.errno else str(error)
     return f"{said}; the same command goes on once that is mended"
 
 
 def digest(path: str | Path, algorithm: str = "sha256") -> str:
-    """The digest of a file, in hexadecimal."""
+    """Return the digest of a file, in hexadecimal."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest()
 
 
 def check_digest(path: str | Path, expected: str | None, algorithm: str = "sha256") -> None:
-    """A StudyError unless the digest of the file is the one that is known, if any is."""
+    """Raise StudyError where a digest is expected and the file has another one."""
     if expected is None:
         return
     try:

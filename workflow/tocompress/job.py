@@ -1,4 +1,4 @@
-"""What every script of a rule does around its one library call."""
+"""Run the script of a rule: its log, its record, its errors and its end."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tocompress.provenance.record import write_record
 
 @contextmanager
 def job(snakemake: Any) -> Iterator[None]:
-    """Send all output to the job's log, that of compiled libraries too, and record what made its results.
+    """Send all output to the job's log, also from compiled libraries, and record how the results were made.
 
-    It ends with one line where input is bad, or the disk is full or cannot be written to; told to end, in good order.
+    End with one line where input is bad, or where the disk is full or not writable. End in good order on a signal.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         if signal.getsignal(number) != signal.SIG_IGN:
@@ -58,7 +58,7 @@ def _complain(problem: str, console: int) -> NoReturn:
 
 
 def terminal() -> Callable[[str], None]:
-    """Return a function that tells a person who waits, beside the log. It is to be called before the job begins."""
+    """Return a function that writes a line to the terminal and to the log. Call `terminal` before the job begins."""
     original = os.dup(2)
 
     def tell(line: str) -> None:

@@ -1,13 +1,13 @@
-"""Integers of 2 to 16 bits in as few bytes as a runtime can unpack fast.
+"""Pack integers of 2 to 16 bits into as few bytes as a runtime can unpack fast.
 
-A value is stored in the next width of `WIDTHS`. Below 8 bits, values lie in *planes*: the flattened tensor is cut into
-blocks of equal length, and byte i of a plane holds bits of value i of several blocks. So a whole plane is unpacked by
-the same few bitwise operations, with no shuffling of bytes, and 8 bytes at a time (planes are padded to 8 bytes).
+A value is stored in the next width of `WIDTHS`. Below 8 bits, values lie in *planes*. The flattened tensor is cut into
+blocks of equal length, and byte i of a plane holds bits of value i of several blocks. So a few bitwise operations
+unpack a whole plane, 8 bytes at a time, with no shuffling of bytes. Planes are padded to 8 bytes.
 
     2 bits  1 plane,  4 blocks: block k in bits 2k, 2k+1
     4 bits  1 plane,  2 blocks: block k in bits 4k .. 4k+3
-    6 bits  3 planes, 4 blocks: block k < 3 in the low 6 bits of plane k; block 3 in the top 2 bits of all planes,
-            its lowest bits in plane 0
+    6 bits  3 planes, 4 blocks: block k < 3 in the low 6 bits of plane k, block 3 in the top 2 bits of all planes,
+            with its lowest bits in plane 0
 """
 
 from __future__ import annotations

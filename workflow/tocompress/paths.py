@@ -26,12 +26,12 @@ class Paths:
 
     @property
     def texts(self) -> str:
-        """A file taken out of the archive of a dataset."""
+        """Return the path of a file that is taken out of the archive of a dataset."""
         return f"{self.root}/data/{{dataset}}/files/{{member}}"
 
     @property
     def photographs(self) -> str:
-        """Where each photograph of a split is."""
+        """Return the path of the table of a split's photographs and their places."""
         return self.sentences
 
     @property
@@ -40,12 +40,12 @@ class Paths:
 
     @property
     def download(self) -> str:
-        """A file from elsewhere, whichever study asks for it."""
+        """Return the path of a downloaded file, which all studies share."""
         return f"{self.downloads}/{{address}}"
 
     @property
     def download_digest(self) -> str:
-        """The digest of its first use, that of every later one."""
+        """Return the path of the digest of a download's first use, which every later use must have."""
         return f"{self.download}.sha256"
 
     @property
@@ -58,12 +58,12 @@ class Paths:
 
     @property
     def importance(self) -> str:
-        """Of the channels of a variant's network, ranked on data."""
+        """Return the path of the importance of channels of a variant's network, ranked on data."""
         return f"{self.root}/importance/{{model}}/{{variant}}.parquet"
 
     @property
     def body(self) -> str:
-        """The graph without its weights, one for all variants of a structure."""
+        """Return the path of the graph without weights, which all variants of a structure share."""
         return f"{self.root}/artifacts/tensorflow/{{model}}/{{structure}}.body.pb"
 
     @property
@@ -82,7 +82,7 @@ class Paths:
 
     @property
     def check(self) -> str:
-        """Of a device, whichever study asks for it."""
+        """Return the path of the check of a device, which all studies share."""
         return "results/devices/{device}/check.txt"
 
     def benchmark(self, table: str) -> str:
@@ -106,7 +106,7 @@ class Paths:
 
     @property
     def stated(self) -> str:
-        """What the paper states in numbers, whichever study checks it."""
+        """Return the path of the paper's statements in numbers, which all studies share."""
         return "config/claims.yaml"
 
     @property

@@ -1,4 +1,4 @@
-"""One run at a time in a folder; nothing left in the way by a run that was killed; no job that outlives its run."""
+"""Keep one run at a time in a folder, clear up after a killed run, and end each job with its run."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from typing import NoReturn
 
 _RESULTS = Path("results")
 _SNAKEMAKE = Path(".snakemake")
-#: Held as long as a run's process lives, however it ends: what Snakemake's own locks are not.
+#: A run's process holds this lock until it ends, however it ends. Snakemake's own locks may stay behind.
 _LOCK = _SNAKEMAKE / "run.lock"
 _PATIENCE_S = 0.5  # another command may be looking at the lock
-#: In the environment of a job: the process of the Snakemake that runs it.
+#: The environment variable of a job that holds the process of its Snakemake.
 _RUN = "TOCOMPRESS_RUN"
 _GRACE_S = 1  # for a job to end in good order
 
 
 def announce() -> None:
-    """Tell the jobs of this process whose they are."""
+    """Tell the jobs of this process that they belong to it."""
     os.environ[_RUN] = str(os.getpid())
 
 
 def clear() -> None:
-    """Unless a run is at work: remove what a killed one left in `.snakemake`, and bring results back from the future.
+    """Remove the remains of a killed run, and bring results back from the future, unless a run is at work.
 
-    A clock that was set back leaves results that are newer than anything to come, which Snakemake takes for an error;
-    they become the newest so far, in their order.
+    A clock that was set back leaves results that are newer than all to come, which Snakemake takes for an error. They
+    become the newest so far, in their order.
     """
-    # Where locks cannot be had, a run may be at work.
+    # Without locks, a run may be at work.
     with suppress(OSError), open(_LOCK, "a") as lock:
         if not _taken(lock.fileno()):
             return
@@ -52,9 +52,9 @@ def clear() -> None:
 def begin() -> None:
     """Take the folder for this run, as long as its process lives.
 
-    Exits with one line where another run is at work, or results cannot be written.
+    Exit with one line where another run is at work, or where results cannot be written.
     """
-    with suppress(OSError):  # where locks cannot be had, Snakemake's have to do
+    with suppress(OSError):  # without locks, Snakemake's own must do
         lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         deadline = time.monotonic() + _PATIENCE_S
         while not _taken(lock):
@@ -65,16 +65,16 @@ def begin() -> None:
         os.ftruncate(lock, 0)
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         os.pwrite(lock, f"process {os.getpid()} on {os.uname().nodename} since {since}\n".encode(), 0)
-        # From here on ours does their work, and they would stay behind where this process is killed.
+        # Our lock does the work of Snakemake's, which would stay behind if this process were killed.
         _remove("locks")
     if not os.access(_RESULTS if _RESULTS.exists() else ".", os.W_OK):
         _stop(f"{_RESULTS.resolve()}: cannot be written to; it is where all that a run makes goes")
 
 
 def end_with_run() -> None:
-    """Have this process end, with all it has started, as soon as the run whose job it is has ended."""
+    """Make this process end, with all that it has started, as soon as its run has ended."""
     if run := os.environ.get(_RUN):
-        # Ctrl-C ends a job that has not begun without a word.
+        # Before a job has begun, Ctrl-C must end it without a traceback.
         if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
             signal.signal(signal.SIGINT, signal.SIG_DFL)
         threading.Thread(target=_outlive_not, args=[int(run)], daemon=True).start()
@@ -82,7 +82,7 @@ def end_with_run() -> None:
 
 def _outlive_not(run: int) -> None:
     _wait_for_end(run)
-    # Compiled code does not listen to the signal that ends a job in good order, but nothing outlives this one.
+    # Compiled code ignores the signal that ends a job in good order, but nothing survives the alarm.
     signal.alarm(_GRACE_S)
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -101,7 +101,7 @@ def _wait_for_end(process: int) -> None:
 
 
 def _taken(lock: int) -> bool:
-    """Whether this process has got the lock: one of POSIX, which ends with the process, and works between machines."""
+    """Return whether this process has got the lock. POSIX locks end with the process, and work between machines."""
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except (BlockingIOError, PermissionError):
@@ -110,7 +110,7 @@ def _taken(lock: int) -> bool:
 
 
 def _remove(*folders: str) -> None:
-    """The files, not the folders, in which a Snakemake that is starting may be about to write."""
+    """Remove the files but not the folders, since a Snakemake that is starting may be about to write there."""
     for folder in folders:
         for file in (_SNAKEMAKE / folder).glob("*"):
             with suppress(FileNotFoundError):

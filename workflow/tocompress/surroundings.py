@@ -1,4 +1,4 @@
-"""The known surroundings that jobs start from: nothing that a user has set for other programs changes a result."""
+"""Start jobs from known surroundings, so that no setting of a user for other programs changes a result."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
-#: How the variables begin that the libraries of a job and its interpreter read.
+#: The beginnings of the variables that a job's libraries and its interpreter read.
 _FOREIGN = (
-    *("KERAS_", "TF_", "XLA_", "JAX_", "ONEDNN_", "DNNL_", "NVIDIA_TF32"),  # what is computed, and in what precision
-    *("OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "BLIS_", "NPY_", "MALLOC_"),  # in how many threads and bytes
+    *("KERAS_", "TF_", "XLA_", "JAX_", "ONEDNN_", "DNNL_", "NVIDIA_TF32"),  # computation and precision
+    *("OMP_", "KMP_", "GOMP_", "MKL_", "OPENBLAS_", "BLIS_", "NPY_", "MALLOC_"),  # threads and memory
     *("MPL", "MATPLOTLIB", "PANDAS_"),
     *("PYTHON", "BASH_ENV"),
-    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"),  # of the hook that started the run, say
+    *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"),  # for example of the hook that started the run
 )
-#: Those that say where a job computes, or what it tells, and not what.
+#: Variables for the place and the messages of a computation, and not for its content.
 _KEPT = (
     "KERAS_BACKEND",
     "TF_CPP_",
@@ -29,15 +29,15 @@ _KEPT = (
 )
 
 _BACKENDS = ("tensorflow", "jax")
-#: A colon separates the folders of PATH; the rest ends the name of Python in the programs that pip writes.
+#: A colon separates the folders of PATH. The others end the name of Python in the programs that pip writes.
 _NOT_INSTALLED_IN = ':"$`\\\n'
 _CLONE = Path(__file__).resolve().parents[2]
 
 
 def settle() -> None:
-    """Give the jobs of this process their surroundings; exits with one line where that cannot be.
+    """Give the jobs of this process their surroundings. Exit with one line where this is impossible.
 
-    For the Snakefile, which every job of a cluster reads too.
+    The Snakefile calls this, and every job of a cluster reads the Snakefile too.
     """
     refuse()
     if os.environ.get("KERAS_BACKEND") == "jax" and not find_spec("jax"):
@@ -45,23 +45,23 @@ def settle() -> None:
     clean(Path.cwd())
     try:
         getpass.getuser()
-    except (KeyError, OSError):  # a container's, which no system knows by name
+    except (KeyError, OSError):  # a container's user may have no name
         os.environ["USER"] = str(os.getuid())
-    # Snakemake writes it into the command of each job as it is.
+    # Snakemake writes this path into the command of each job as it is.
     sys.executable = shlex.quote(sys.executable)
 
 
 def refuse() -> None:
     """Exit with one line where jobs cannot start from known surroundings.
 
-    `make` asks before it installs anything: no more than Python itself is needed.
+    `make` calls this before it installs anything, so it needs nothing but Python.
     """
     if problem := _problem(Path.cwd(), os.environ):
         _stop(problem)
 
 
 def clean(folder: Path) -> None:
-    """Give this process, and so what it starts, the `variables` of a job."""
+    """Give this process, and so all that it starts, the `variables` of a job."""
     known = variables(os.environ, folder)
     for name in os.environ.keys() - known.keys():
         del os.environ[name]
@@ -69,7 +69,7 @@ def clean(folder: Path) -> None:
 
 
 def variables(given: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """The environment of a job that runs in `folder`: the one given, without what is meant for its libraries."""
+    """Return the environment of a job that runs in `folder`: `given` without the variables for its libraries."""
     kept = {name: value for name, value in given.items() if name.startswith(_KEPT) or not name.startswith(_FOREIGN)}
     return {
         "TF_CPP_MIN_LOG_LEVEL": "2",  # TensorFlow greets at length, before a script can stop it

@@ -1,4 +1,4 @@
-"""Parquet tables between the stages, checked against their schema (`tocompress.schemas`) on write and on read."""
+"""Read and write the Parquet tables between the stages, checked against their schema (`tocompress.schemas`)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ import pyarrow.parquet as pq
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 
-#: What a file that is none, or damaged, makes of reading it.
+#: The errors of reading a damaged file, or a file that is no table.
 _DAMAGE = (OSError, ValueError, pa.ArrowException)
 
 TEXT, FLOAT, COUNT, FLAG = pa.string(), pa.float64(), pa.int64(), pa.bool_()
 
 
 def schema(name: str, **columns: tuple[pa.DataType, str]) -> pa.Schema:
-    """The schema of the table called `name`: column -> type and unit."""
+    """Return the schema of the table called `name`, with the type and the unit of each column."""
     fields = [pa.field(column, kind, metadata={"unit": unit}) for column, (kind, unit) in columns.items()]
     return pa.schema(fields, metadata={"table": name})
 
 
 def write_table(path: str | Path, schema: pa.Schema, table: pd.DataFrame) -> None:
-    """Write `table` whole or not at all; a missing, extra or ill-typed column is an error."""
+    """Write `table` whole or not at all. Raise StudyError for a missing, extra or ill-typed column."""
     _check_columns(path, schema, list(table.columns))
     try:
         arrow = pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False)
@@ -49,7 +49,7 @@ def read_table(path: str | Path, schema: pa.Schema) -> pd.DataFrame:
 
 
 def first_row(path: str | Path, *columns: str) -> tuple[Any, ...] | None:
-    """Return what the first row of the table at `path` holds in `columns`. It is None for a table without rows."""
+    """Return the values of `columns` in the first row of the table at `path`, or None for a table without rows."""
     try:
         batches = pq.ParquetFile(path).iter_batches(batch_size=1, columns=list(columns))
         row = next((batch.to_pylist()[0] for batch in batches if len(batch)), None)
@@ -59,7 +59,7 @@ def first_row(path: str | Path, *columns: str) -> tuple[Any, ...] | None:
 
 
 def columns(path: str | Path) -> list[str]:
-    """The names of the columns of the table at `path`."""
+    """Return the names of the columns of the table at `path`."""
     try:
         names: list[str] = pq.read_schema(path).names
     except _DAMAGE as error:

@@ -1,4 +1,4 @@
-"""Our weights files: safetensors with the training form of every tensor, packed integers included."""
+"""Read and write our weights files: safetensors with the training form of every tensor, packed integers included."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tocompress.files import replace_on_success
 
 @dataclass(frozen=True)
 class ModelMetadata:
-    """What a weights file is of. Sizes that do not apply to a network are None."""
+    """The model and the variant of a weights file. Sizes that do not apply to a network are None."""
 
     model: str
     network: str
@@ -35,9 +35,8 @@ class ModelMetadata:
 class QuantizedTensor:
     """A tensor on a linear grid: value = (integer - zero_point) * scale.
 
-    `integers`: uint16 of `shape` (16 bits), uint8 of `shape` (7 or 8 bits), or packed uint8 (fewer bits, see
-    `compression.packing`). `scale` float32 and `zero_point` int32 are of shape [] (per tensor) or
-    [shape[axis]] (per channel).
+    `integers` are uint16 of `shape` (9 to 16 bits), uint8 of `shape` (7 or 8 bits), or packed uint8 (fewer bits, see
+    `packing`). `scale` float32 and `zero_point` int32 are of shape [] (per tensor) or [shape[axis]] (per channel).
     """
 
     integers: np.ndarray
@@ -52,13 +51,13 @@ Weights = dict[str, np.ndarray | QuantizedTensor]
 
 _SCALE, _ZERO_POINT = "#scale", "#zero_point"
 _HEADER = "tocompress"
-#: Of safetensors, by NumPy's; what a checkpoint or a compression may hold.
+#: The types of safetensors by NumPy's types, for the arrays of a checkpoint or a compression.
 _TYPES = {"|u1": "U8", "<u2": "U16", "<u4": "U32", "<u8": "U64", "|i1": "I8", "<i2": "I16", "<i4": "I32", "<i8": "I64"}
 _TYPES |= {"<f2": "F16", "<f4": "F32", "<f8": "F64"}
 
 
 def write_weights(path: str | Path, weights: Weights, metadata: ModelMetadata) -> None:
-    """Write `weights` to the safetensors file `path`, whole or not at all. StudyError as of `check_numbers`."""
+    """Write `weights` to the safetensors file `path`, whole or not at all. Raise StudyError as `check_numbers` does."""
     with about(path):
         check_numbers(weights)
     arrays: dict[str, np.ndarray] = {}
@@ -91,7 +90,7 @@ def check_numbers(weights: Weights) -> None:
 
 
 def check_grid(name: str, scale: np.ndarray, bits: int) -> None:
-    """Raise a StudyError that names the tensor where integers of so many bits times `scale` are not finite."""
+    """Raise a StudyError that names the tensor where integers of `bits` bits times `scale` are not finite."""
     with np.errstate(over="ignore"):
         check_finite(name, np.asarray(scale * np.float32(np.ldexp(1.0, bits) - 1)))
 
@@ -105,8 +104,8 @@ def check_finite(name: str, values: np.ndarray) -> None:
 def _save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
     """Write a safetensors file.
 
-    The library's `save_file` has a temporary file of a random name, which a killed process leaves; its `save` holds
-    all tensors three times.
+    The library's `save_file` has a temporary file of a random name, which a killed process leaves. Its `save` holds all
+    tensors three times.
     """
     names = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # so that all are aligned
     header: dict[str, Any] = {"__metadata__": metadata}
@@ -124,7 +123,7 @@ def _save(path: Path, arrays: Mapping[str, np.ndarray], metadata: Mapping[str, s
 
 
 def read_metadata(path: str | Path) -> ModelMetadata:
-    """What a weights file is of, without its tensors; errors name the file."""
+    """Return the metadata of a weights file without its tensors. Raise StudyError for a damaged file."""
     try:
         with safe_open(path, "numpy") as file:
             return ModelMetadata(**_header(file)["model"])
@@ -133,7 +132,7 @@ def read_metadata(path: str | Path) -> ModelMetadata:
 
 
 def read_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
-    """The shape of every tensor of a weights file, of packed ones that of their values; errors name the file."""
+    """Return the shape of the values of every tensor of a weights file. Raise StudyError for a damaged file."""
     try:
         with safe_open(path, "numpy") as file:
             header = _header(file)
@@ -147,7 +146,7 @@ def read_shapes(path: str | Path) -> dict[str, tuple[int, ...]]:
 
 
 def read_weights(path: str | Path) -> tuple[Weights, ModelMetadata]:
-    """Read a weights file; errors name the file, and are those of `check_numbers` too."""
+    """Read a weights file. Raise StudyError for a damaged file, and as `check_numbers` does."""
     try:
         with safe_open(path, "numpy") as file:
             header = _header(file)
@@ -185,7 +184,7 @@ def _damaged(path: str | Path, error: Exception) -> StudyError:
 
 
 def channel_axis(name: str, rank: int) -> int:
-    """The axis of the output channels: the one along which batch norm scales the kernel, or an embedding's words."""
+    """Return the axis of the output channels, which batch norm scales, or the axis of an embedding's words."""
     kind = name.rpartition("/")[2]
     if kind.startswith("embedding_"):
         return 0

@@ -1,1 +1,1 @@
-"""Check, unpack and read published checkpoints under their original variable names."""
+"""This package fetches and checks published checkpoints, and reads them under their original variable names."""

@@ -1,0 +1,1 @@
+"""This package compresses networks by pruning and by quantization."""

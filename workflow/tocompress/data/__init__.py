@@ -1,0 +1,1 @@
+"""This package makes and reads the datasets: images, photographs and pairs of sentences."""

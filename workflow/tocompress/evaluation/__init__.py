@@ -1,0 +1,1 @@
+"""This package runs artifacts over their test sets and scores the predictions."""

@@ -1,4 +1,4 @@
-"""Score the predictions of a variant, whatever its task."""
+"""Score the predictions of a variant of any task."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tocompress.tables import read_table
 
 
 def score(predictions: str | Path, baseline: str | Path, job: ScoreJob) -> pd.DataFrame:
-    """Return the table `metrics` of the predictions in a file, against those of the uncompressed model in another."""
+    """Return the table `metrics` of the predictions in a file. The file `baseline` is of the uncompressed model."""
     how = job.scores.model_dump()
-    # Each task's scores are imported where they are needed: the libraries of the other take as long as scoring.
+    # The libraries of the other task take as long to import as scoring takes, so each task imports its own.
     if job.task == "translation":
         from tocompress.tasks.translation import scores as translation
 

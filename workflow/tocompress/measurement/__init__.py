@@ -1,1 +1,1 @@
-"""From blocks run on a device to tables of samples, and from those to values with their intervals."""
+"""This package measures blocks of inferences on a device, and turns the samples into values with their intervals."""

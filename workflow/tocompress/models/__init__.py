@@ -1,1 +1,1 @@
-"""The eleven networks as Keras 3 functions, and the facts about them."""
+"""This package builds the eleven networks in Keras 3 and holds the facts about them."""

@@ -1,4 +1,4 @@
-"""What Snakemake asks of a study. One module beside each file of rules/ says which files and settings its jobs need."""
+"""This package tells Snakemake the files and settings of each job. Each file of rules/ has one module here."""
 
 from __future__ import annotations
 

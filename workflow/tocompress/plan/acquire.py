@@ -106,7 +106,7 @@ class Acquire(Stage):
         return [file for file in files[:1] if file is not None]
 
     def label_files(self, wildcards: Wildcards) -> list[str]:
-        """Return the file of labels of the test images, where these do not tell them."""
+        """Return the file of labels of the test images, where the images do not have their own."""
         labels = self._imagenet(wildcards).labels
         return [labels] if labels is not None and wildcards.split == "test" else []
 
@@ -119,7 +119,7 @@ class Acquire(Stage):
         return [self.file(wildcards.dataset, file) for file in files]
 
     def training_texts(self, wildcards: Wildcards) -> list[str]:
-        """Return the files that training and calibration set are drawn from. End the program likewise."""
+        """Return the files to draw training and calibration set from. End the program as `photograph_files` does."""
         files = self._wmt(wildcards).training if wildcards.split != "test" else None
         self._check_texts(wildcards, files or ())
         return list(files or ())
@@ -148,12 +148,12 @@ class Acquire(Stage):
     # Rule acquire
 
     def checked_checkpoint(self, wildcards: Wildcards) -> list[str]:
-        """Return the files of a model's checkpoint whose digest is known, so that their age says nothing."""
+        """Return the files of a model's checkpoint with a known digest, so that their age does not matter."""
         checkpoint = self.model(wildcards).checkpoint
         return self._files_of(checkpoint) if _is_known(checkpoint) else []
 
     def unchecked_checkpoint(self, wildcards: Wildcards) -> list[str]:
-        """Return the files of a model's checkpoint whose digest is not known."""
+        """Return the files of a model's checkpoint without a known digest."""
         checkpoint = self.model(wildcards).checkpoint
         return [] if _is_known(checkpoint) else self._files_of(checkpoint)
 
@@ -190,17 +190,14 @@ class Acquire(Stage):
         return list(map(str, _local_files(source)))
 
     def _digest_of(self, source: Download | None) -> list[str]:
-        """Return the recorded digest of a download. As an input, it has a file brought by hand checked as well."""
+        """Return the recorded digest of a download. As an input, it makes the job check a file brought by hand too."""
         if source is None or not _is_remote(source):
             return []
         return [self.paths.download_digest.format(address=_address(source))]
 
 
 def check_files(study: Study) -> None:
-    """Raise StudyError unless the files that the selected models need on this machine are there.
-
-    The checkpoints that `zoo` trains need not be.
-    """
+    """Raise StudyError unless this machine has the files of the selected models. `zoo` checkpoints may be missing."""
     for name in study.study.models:
         model = study.models[name]
         data = study.data[model.data]
@@ -230,7 +227,7 @@ def _check_source(where: str, source: Download) -> None:
 
 
 def _check_recorded(where: str, source: Download) -> None:
-    """Raise StudyError where a file has been downloaded that is not the one of the config."""
+    """Raise StudyError where a downloaded file is not the file of the config."""
     record = Path(Paths("").download_digest.format(address=_address(source)))
     if source.sha256 is not None and record.is_file():
         found = record.read_text(encoding="utf-8").partition(" ")[0]
@@ -242,7 +239,7 @@ def _check_recorded(where: str, source: Download) -> None:
 
 
 def _local_files(source: Download) -> list[Path]:
-    """Return a folder or file on this machine, or all files of the checkpoint that the source names one of."""
+    """Return a folder or file on this machine, or all files of a checkpoint if the source names one of them."""
     parts = urlsplit(source.url)
     path = Path(url2pathname(parts.path) if parts.scheme == "file" else source.url)
     return [path] if path.is_dir() else files_of(prefix_of(path))

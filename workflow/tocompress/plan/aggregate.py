@@ -40,7 +40,7 @@ class Aggregate(Stage):
 
     @property
     def pruning(self) -> list[str]:
-        """Return the tables of what pruning removed, once for all variants that are made of the same pruned one."""
+        """Return the tables of pruned channels, once for all variants that share a pruned variant."""
         cuts = dict.fromkeys((model, self.study.pruned_parent(variant)) for model, variant in self.pairs())
         return [self.paths.compression.format(model=model, variant=cut) for model, cut in cuts if cut]
 

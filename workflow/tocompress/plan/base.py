@@ -24,7 +24,7 @@ Parameter = str | Callable[[Wildcards], str]
 Parameters = dict[str, Parameter]
 Modules = Iterable[str] | Callable[[Wildcards], Iterable[str]]
 
-#: The numbers of a dataset's examples, which a job's files tell.
+#: The numbers of a dataset's examples and their seed, which a job's files already reflect.
 SPLITS: Any = {"data": {"train", "calibration", "test", "seed"}}
 
 _SUBWORD_FILES = ("codes", "source_vocabulary", "target_vocabulary")
@@ -32,7 +32,7 @@ _SUBWORD_FILES = ("codes", "source_vocabulary", "target_vocabulary")
 
 @dataclass(frozen=True)
 class Stage:
-    """A study and the paths of its results. Each stage adds what its rules ask for."""
+    """A study and the paths of its results. Each stage adds the answers to its rules."""
 
     study: Study
     paths: Paths
@@ -40,8 +40,8 @@ class Stage:
     def parameters(self, script: str, settings: Parameter | None = None, modules: Modules = ()) -> Parameters:
         """Return all that a job of a script depends on besides its files.
 
-        `settings` is the slice of the config, as one canonical text. `modules` are those that the script reaches by
-        name at run time, or a function of the wildcards that returns them.
+        `settings` is the slice of the config, as one canonical text. `modules` are the modules that the script reaches
+        by name at run time, or a function of the wildcards that returns them.
         """
 
         def reached(wildcards: Wildcards) -> Iterable[str]:
@@ -81,7 +81,7 @@ class Stage:
 
     @property
     def runtimes(self) -> tuple[str, ...]:
-        """Return the runtimes of the selected devices, which accuracy is judged with as well."""
+        """Return the runtimes of the selected devices. Accuracy is judged with the same runtimes."""
         devices = [self.study.devices[name] for name in self.study.study.devices]
         return tuple(dict.fromkeys(device.runtime for device in devices)) or ("tensorflow",)
 
@@ -114,10 +114,7 @@ class Stage:
         return self.paths.texts.format(dataset=dataset, member=file) if archived else file
 
     def examples(self, wildcards: Wildcards) -> dict[str, Any]:
-        """Return the settings of a model's dataset without those that tell which examples a split holds.
-
-        The split is an input of the job.
-        """
+        """Return the settings of a model's dataset without the choice of its examples, since the split is an input."""
         name = self.model(wildcards).data
         data = self.study.data[name]
         return data.of_examples() | {key: self.file(name, file) for key, file in subword_files(data).items()}
@@ -140,12 +137,12 @@ def subword_files(data: DataSettings) -> dict[str, str]:
 
 
 def changed(model: ModelSettings, **values: Any) -> ModelSettings:
-    """Return a model with other values of those of these keys that it has."""
+    """Return a model with these values. Keys that the model does not have are left out."""
     return model.model_copy(update={key: value for key, value in values.items() if hasattr(model, key)})
 
 
 def any_of(names: Iterable[str]) -> str:
-    """Return a pattern of these names. It fits nothing where there are none."""
+    """Return a pattern of these names. Without names, it fits nothing."""
     return "|".join(map(re.escape, names)) or "(?!)"
 
 

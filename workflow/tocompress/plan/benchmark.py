@@ -35,7 +35,7 @@ class Benchmark(Stage):
         ]
 
     def benchmark_threads(self, wildcards: Wildcards) -> int:
-        """Return all cores, to be alone on this machine. Snakemake cuts the number to its own."""
+        """Return all cores for a local device, so that the job runs alone. Snakemake cuts the number to its own."""
         return _ALL_CORES if self.study.devices[wildcards.device].transport == "local" else 1
 
     @property
@@ -52,4 +52,4 @@ class Benchmark(Stage):
             device=self.study.devices[wildcards.device],
             benchmark=self.study.benchmark,
             variants=self.study.variants(wildcards.model),
-        ).canonical(exclude={"benchmark": {"inputs"}})  # they are a file
+        ).canonical(exclude={"benchmark": {"inputs"}})  # the inputs are a file

@@ -86,6 +86,6 @@ class Compress(Stage):
         return cast(Prune, self.technique(wildcards))
 
     def _retraining(self, wildcards: Wildcards) -> Retraining | None:
-        """Return how a pruned model is retrained, or None where it is not."""
+        """Return the settings of retraining for a pruned model, or None where it is not retrained."""
         retrained = self.model(wildcards).trained and self._pruning(wildcards).retrain
         return self.study.retraining[wildcards.model] if retrained else None

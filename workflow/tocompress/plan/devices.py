@@ -1,4 +1,4 @@
-"""Devices: on request, whether one is fit to be measured, and the removal of all that was sent there."""
+"""Devices: on request, check whether a device is fit to be measured, and remove all files that were sent there."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Evaluate(Stage):
         return self.study.evaluation.prediction.shards
 
     def predicted(self, *, whole: bool) -> str:
-        """Return a pattern of the models whose test set is one job a variant, or is shared."""
+        """Return a pattern of the models whose test set is one job a variant (`whole`), or is shared."""
         return any_of(self.study.study.models if whole == (self.shards == 1) else ())
 
     @property

@@ -32,9 +32,9 @@ class Export(Stage):
         ]
 
     def structure(self, name: str) -> str:
-        """Return the variant whose graph a variant shares. A last technique that changes no shape has its parent's.
+        """Return the variant whose graph a variant shares: its parent, if the last technique changes no shape.
 
-        An earlier one may change the shapes: what is ranked then is what it left.
+        The parent may be pruned, and then has a graph of its own.
         """
         variant = Variant.parse(name)
         keeps_shapes = variant.techniques and not self.study.techniques[variant.last].changes_shapes

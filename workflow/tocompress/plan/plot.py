@@ -16,7 +16,7 @@ class Plot(Stage):
     # Rule figure
 
     def figures(self, *formats: str) -> list[str]:
-        """Return the files of the selected figures, of all formats or of these."""
+        """Return the files of the selected figures, in all formats or in these."""
         return [
             self.paths.figure(kind).format(figure=figure)
             for figure in self.study.study.figures
@@ -43,7 +43,7 @@ class Plot(Stage):
         ).canonical()
 
     def _selected(self) -> dict[str, Any]:
-        """Return what the study selects and how that is defined, for people to read."""
+        """Return the selection of the study and the definitions of its parts, for people to read."""
         study = self.study
         techniques = {name for _, variant in self.pairs() for name in Variant.parse(variant).techniques}
         named = {

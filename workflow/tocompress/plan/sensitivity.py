@@ -1,4 +1,4 @@
-"""Sensitivity: on request, how much accuracy each layer alone costs."""
+"""Sensitivity: on request, measure the accuracy that each layer alone costs."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What made a result: digests of what a job runs, records of what it ran, and whether both still agree."""
+"""This package records how each result was made, and verifies that code, files and records still agree."""

@@ -1,11 +1,11 @@
-"""Digests of what a job runs: of the definitions that its script reaches, and of the versions of their libraries.
+"""Digest the code that a job runs: the definitions that its script reaches, and the versions of their libraries.
 
 Snakemake sees that a script was touched, but not that a function it calls was edited. Jobs carry these digests as
 parameters instead, so that exactly the jobs that a change reaches are due again.
 
 A definition is a function, a class or a constant at the top level of a module. A script reaches the definitions that it
-names, and those that they name in turn, in annotations too. A name counts wherever it stands, so a local variable
-counts as the definition of the same name. Importing a module runs its other statements: they count in any case.
+names, and the definitions that these name in turn, in annotations too. A name counts wherever it stands, so a local
+variable counts as the definition of the same name. An import runs a module's other statements, so they always count.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tocompress.provenance.source import STATEMENTS, Source, parse, root
 LIBRARY = Path(__file__).parents[1]
 SCRIPTS = LIBRARY.parent / "scripts"
 
-#: Distributions not called what one imports.
+#: The distributions of packages that are imported by another name.
 _DISTRIBUTIONS = {
     "PIL": ("pillow",),
     "google": ("protobuf",),
@@ -39,16 +39,16 @@ _ASIDE = {LIBRARY / "errors.py", LIBRARY / "running.py", *(LIBRARY / "provenance
 
 #: A file, and the name of a definition in it.
 Place = tuple[Path, str]
-#: In place of a name: all that a module holds.
+#: The name that stands for all definitions of a module.
 _ALL = "*"
 
 
 def code_digest(script: str, *modules: str) -> str:
     """Return the digest of all definitions that a script of workflow/scripts/ and further `modules` reach.
 
-    Modules that are imported by name at run time (a network, a figure) are not seen in the source: name them, as in
-    "tocompress.models.vgg". A file of data counts where a definition names it. Comments, docstrings and layout do not
-    count, nor does the module in which a definition stands.
+    The source does not show modules that are imported by name at run time, such as a network or a figure. Name them, as
+    in "tocompress.models.vgg". A file of data counts where a definition names it. Comments, docstrings, layout and the
+    module of a definition do not count.
     """
     return _sha256(sorted({_digest(*place) for place in reached(script, *modules)}))[:16]
 
@@ -67,7 +67,7 @@ def libraries(script: str, *modules: str) -> set[str]:
 
 @cache
 def reached(script: str, *modules: str) -> frozenset[Place]:
-    """Return the places of all definitions that a script and further `modules` reach, theirs among them."""
+    """Return the places of all definitions that a script and further `modules` reach, their own included."""
     waiting = [(SCRIPTS / script, _ALL), *(place for module in modules for place in _places(module))]
     found: set[Place] = set()
     while waiting:
@@ -80,7 +80,7 @@ def reached(script: str, *modules: str) -> frozenset[Place]:
 
 @cache
 def _digest(file: Path, name: str) -> str:
-    """Return the digest of a definition: of its text, and of what the names in it stand for."""
+    """Return the digest of a definition's text and of the meanings of its names."""
     definition = _definition(file, name)
     ours = ((used, _definition(*place).text) for used, place in definition.ours if used and place[0] not in _ASIDE)
     return _sha256([definition.text, *sorted(f"{used}={meaning}" for used, meaning in {*ours, *definition.foreign})])
@@ -88,10 +88,10 @@ def _digest(file: Path, name: str) -> str:
 
 @dataclass(frozen=True)
 class _Definition:
-    """A definition as it counts: the digest of its name and code, and its names with what they stand for."""
+    """The parts of a definition that count: the digest of its name and code, and its names with their meanings."""
 
     text: str
-    ours: set[tuple[str, Place]]  # without a name: what has run before
+    ours: set[tuple[str, Place]]  # an empty name: statements that ran before
     foreign: set[tuple[str, str]]
 
 
@@ -121,7 +121,7 @@ def _definition(file: Path, name: str) -> _Definition:
 
 
 def _run_before(file: Path, name: str) -> set[Place]:
-    """Return the statements that run before a definition does; with all of a package, all of the modules in it."""
+    """Return the statements that run before a definition. For a whole package, add all of its modules."""
     module, is_package = parse(file), file.name == "__init__.py"
     if name == _ALL:
         below = file.parent.rglob("*.py") if is_package else ()
@@ -134,7 +134,7 @@ def _run_before(file: Path, name: str) -> set[Place]:
 
 @cache
 def _places(dotted: str) -> frozenset[Place]:
-    """Return the definitions of ours that a dotted name stands for, wherever it is imported from."""
+    """Return our definitions that a dotted name stands for, through any number of imports."""
     file, rest = _file(dotted)
     if file is None:
         return frozenset()
@@ -148,7 +148,7 @@ def _places(dotted: str) -> frozenset[Place]:
 
 @cache
 def _file(dotted: str) -> tuple[Path | None, list[str]]:
-    """Return the module of ours with which a dotted name begins, and the rest of the name."""
+    """Return our module that a dotted name begins with, and the rest of the name."""
     parts = dotted.split(".")
     for length in range(len(parts) if parts[0] == LIBRARY.name else 0, 0, -1):
         path = LIBRARY.joinpath(*parts[1:length])
@@ -159,7 +159,7 @@ def _file(dotted: str) -> tuple[Path | None, list[str]]:
 
 
 def _data(texts: Set[str]) -> set[tuple[str, Place]]:
-    """Return the files of the library that are no modules and whose names are among some texts."""
+    """Return the files of the library that are no modules and whose names are among `texts`."""
     return {(file.name, (file, STATEMENTS)) for file in _data_files() if file.name in texts}
 
 

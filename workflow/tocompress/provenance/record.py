@@ -1,4 +1,4 @@
-"""What made the results of a job: written beside its log when it has ended well, under results/{study}/provenance/."""
+"""Record under results/{study}/provenance/ how a job made its results, when the job has ended well."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ from tocompress.settings.base import Settings
 
 _REPOSITORY = LIBRARY.resolve().parents[1]
 _LOCK = _REPOSITORY / "envs/requirements.txt"
-#: Archives of photographs are known by their size alone: their digest would take longer than the job.
+#: Larger files, such as archives of photographs, have no digest, which would take longer than the job.
 _DIGESTED_BYTES = 4 << 30
 
 
 class File(Settings):
-    """A file as a job found or left it; a folder has neither digest nor size, an archive of many GB no digest."""
+    """A file as a job found or left it. A folder has no digest and no size. An archive of many GB has no digest."""
 
     sha256: str | None
     size: int | None
 
 
 class Record(Settings):
-    """Of one job. Times are UTC."""
+    """The record of one job. Times are in UTC."""
 
     rule: str
     script: str
     wildcards: dict[str, str]
     settings: Any  # the slice of the config that the job depends on
-    code: str | None  # its digest, as of `provenance.digests`; null: on purpose, nothing depends on it
+    code: str | None  # its digest by `provenance.digests`, or null where the rule leaves it out on purpose
     versions: dict[str, str]  # of the libraries that the code names
     lock: str | None  # the digest of envs/requirements.txt
-    commit: str | None  # of the repository; "-dirty": files were changed since
+    commit: str | None  # of the repository, with "-dirty" where files were changed since
     host: dict[str, str]
     started: datetime
     ended: datetime
@@ -47,14 +47,14 @@ class Record(Settings):
 
 
 def place(log: str | Path) -> Path:
-    """Where the record of a job with this log goes."""
+    """Return the path of the record of a job with this log."""
     log = Path(log)
     parts = ["provenance" if part == "logs" else part for part in log.with_suffix(".json").parts]
     return Path(*parts)
 
 
 def write_record(snakemake: Any, started: datetime) -> None:
-    """Record the job that has just made its outputs; one without outputs leaves none."""
+    """Write the record of the job that has just made its outputs. A job without outputs leaves no record."""
     if not snakemake.output:
         return
     script = Path(sys.modules["__main__"].__file__ or "").name
@@ -79,7 +79,7 @@ def write_record(snakemake: Any, started: datetime) -> None:
 
 
 def look(path: str | Path) -> File:
-    """A file as it is now."""
+    """Return the digest and the size of a file as it is now."""
     path = Path(path)
     if path.is_dir():
         return File(sha256=None, size=None)
@@ -88,13 +88,13 @@ def look(path: str | Path) -> File:
 
 
 def _commit(repository: Path = _REPOSITORY) -> str | None:
-    if not (repository / ".git").exists():  # git would go on looking in the folders above
+    if not (repository / ".git").exists():  # git would search the folders above
         return None
-    # `git describe --dirty` would lock and rewrite the index, in which someone may be at work.
+    # `git describe --dirty` would lock and rewrite the index, which somebody may be using.
     command = ["git", "--no-optional-locks", "-C", str(repository), "status", "--porcelain=v2", "--branch", "-uno"]
     try:
         status = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
-    except (OSError, subprocess.SubprocessError):  # no git, or none that may look
+    except (OSError, subprocess.SubprocessError):  # git is missing or is not allowed to look
         return None
     lines = status.stdout.splitlines()
     commit = next(line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid "))
@@ -102,7 +102,7 @@ def _commit(repository: Path = _REPOSITORY) -> str | None:
 
 
 def _host() -> dict[str, str]:
-    """The machine, but not its name, which says more of its owner than of the result."""
+    """Return the facts of the machine without its name, which says more of its owner than of the result."""
     return {
         "system": platform.platform(),
         "processor": _processor(),

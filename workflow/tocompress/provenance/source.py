@@ -1,4 +1,4 @@
-"""The source of a module as far as it counts: without comments, docstrings, layout, and lines for type checkers."""
+"""Read the source of a module without comments, docstrings, layout, and lines for type checkers."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pathlib import Path
 
 _SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 
-#: In place of a name: the statements of a module that do anything but import and define.
+#: The name that stands for the statements of a module that neither import nor define.
 STATEMENTS = ""
 
 
 @dataclass(frozen=True)
 class Source:
-    """What some statements say."""
+    """The content of some statements."""
 
     text: str = ""
     names: Set[str] = frozenset()  # with their attributes, as in `a.b.c`, in annotations too
@@ -31,7 +31,7 @@ class Module:
 
     definitions: dict[str, Source]  # by name
     imports: Mapping[str, Set[str]]
-    unnamed: set[str]  # imports whose name stands nowhere: they run for what they do
+    unnamed: set[str]  # imports whose name is never used, which run for their effect
 
 
 @cache
@@ -52,7 +52,7 @@ def parse(file: Path) -> Module:
 
 
 def _read(statements: list[ast.stmt]) -> Source:
-    """Return what statements say. Their text is the same in all versions of Python, unlike the text of `ast.dump`."""
+    """Return the content of statements. Their text is the same in all versions of Python, unlike `ast.dump`."""
     names: set[str] = set()
     others: list[ast.AST] = []
     text = _text(statements, names, others)
@@ -98,7 +98,7 @@ def _text(node: object, names: set[str], others: list[ast.AST]) -> str:
 
 
 def _dotted(node: ast.AST) -> str:
-    """Return a name with its attributes, and no text for another node."""
+    """Return a name with its attributes, and an empty text for another node."""
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute) and (owner := _dotted(node.value)):

@@ -1,4 +1,4 @@
-"""Whether the files of a study are still as the records of their jobs say."""
+"""Verify that the files of a study still agree with the records of their jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from tocompress.errors import StudyError
 from tocompress.provenance.record import File, Record, look
 
-#: Folders among the results that hold none.
+#: Folders of a study that hold no results.
 _NO_RESULTS = ("logs", "provenance")
 
 
@@ -30,7 +30,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Findings:
-    """The problems, one line for each missing file that nothing is wrong with, and how many results of jobs there are.
+    """The problems, a remark for each missing file that is no problem, and the numbers of jobs and results.
 
     A result may have several problems.
     """
@@ -42,14 +42,14 @@ class Findings:
 
     @property
     def doubtful(self) -> int:
-        """Return how many results have a problem."""
+        """Return the number of results that have a problem."""
         return len({result for problem in self.problems for result in problem.results})
 
 
 def verify(study: str, downloads: str, targets: Collection[str] = ()) -> Findings:
     """Compare the files in the folders `study` and `downloads` with the records of the jobs that made them.
 
-    A missing file is a problem if nothing was made from it or if it is among the `targets`. Raises StudyError where the
+    A missing file is a problem if nothing was made from it or if it is among the `targets`. Raise StudyError where the
     study has no results.
     """
     own = _places(study)
@@ -82,7 +82,7 @@ def _records(places: Iterable[Path]) -> tuple[list[Record], list[Problem]]:
             detail = str(error).splitlines()[0]
             reason = f"is no record of a job ({detail}); delete it, and its results to have them again"
             problems.append(Problem((str(place),), reason))
-    # Two rules may make the same file in turn, as where a technique that pruned quantizes by now.
+    # Two rules may make the same file in turn, for example where a technique that pruned now quantizes.
     latest = {path: record for record in sorted(records, key=lambda record: record.ended) for path in record.outputs}
     kept = [
         record.model_copy(

@@ -1,8 +1,8 @@
-"""The deployed form of weights: batch norm folded into the kernel before it. Imports no framework.
+"""Make the deployed form of weights by folding batch norm into kernels. This module imports no framework.
 
-Batch norm after a kernel amounts to a factor per output channel of the kernel, and a bias. A float kernel is multiplied
-by the factor; a quantized one keeps its integers, and the factor goes into the scale and offset of its dequantization,
-which therefore costs the same with and without batch norm.
+Batch norm after a kernel equals a factor for each output channel of the kernel, and a bias. A float kernel is
+multiplied by the factor. A quantized kernel keeps its integers, and the factor goes into the scale and offset of its
+dequantization. So dequantization costs the same with and without batch norm.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class AffineTensor:
-    """A tensor stored as integers: value = integer * scale + offset; the zero point gives exactly 0.
+    """A tensor stored as integers: value = integer * scale + offset. The zero point gives exactly 0.
 
-    `integers` and `bits` as in `QuantizedTensor`; `scale` and `offset` float32 of shape [] or [shape[axis]].
+    `integers` and `bits` are as in `QuantizedTensor`. `scale` and `offset` are float32 of shape [] or [shape[axis]].
     """
 
     integers: NDArray[np.uint8] | NDArray[np.uint16]
@@ -36,15 +36,15 @@ class AffineTensor:
 DeployedTensor = Floats | AffineTensor
 
 _BATCH_NORM = "/BatchNorm/"
-#: Where a separable convolution has both, batch norm follows the pointwise one.
+#: The pointwise kernel comes first, since batch norm follows it in a separable convolution.
 _NORMALIZED_KERNELS = ("pointwise_weights", "depthwise_weights", "weights")
 
 
 def deployed(weights: Weights, epsilon: float | None) -> dict[str, DeployedTensor]:
-    """The tensors of the network built with `folded=True`, by name: every `scope/BatchNorm/*` becomes `scope/biases`.
+    """Return the tensors of the network built with `folded=True`, by name. `scope/BatchNorm/*` becomes `scope/biases`.
 
-    `epsilon` is that of the network's batch norm; None where it has none. Raises StudyError for a batch norm that has
-    no kernel or lacks a statistic.
+    `epsilon` belongs to the network's batch norm. It is None without batch norm. Raise StudyError for a batch norm that
+    has no kernel or lacks a statistic.
     """
     factors: dict[str, NDArray[np.float64]] = {}
     biases: dict[str, DeployedTensor] = {}
@@ -62,7 +62,7 @@ def deployed(weights: Weights, epsilon: float | None) -> dict[str, DeployedTenso
 
 
 def _batch_norm(weights: Weights, scope: str, epsilon: float) -> tuple[NDArray[np.float64], Floats]:
-    """The factor and the bias, per channel, that batch norm amounts to in inference."""
+    """Return the factor and the bias of each channel that equal batch norm in inference."""
 
     def statistic(name: str) -> NDArray[np.float64]:
         try:
@@ -85,7 +85,7 @@ def _normalized_kernel(weights: Weights, scope: str) -> str:
 
 
 def _scaled(name: str, tensor: Floats | QuantizedTensor, factor: NDArray[np.float64]) -> DeployedTensor:
-    """The tensor times a factor per output channel."""
+    """Return the tensor times a factor for each output channel."""
     axis = channel_axis(name, len(tensor.shape))
     if isinstance(tensor, QuantizedTensor):
         return _affine(tensor, (tensor.scale * factor).astype(np.float32), axis)
@@ -98,6 +98,6 @@ def _unscaled(tensor: Floats | QuantizedTensor) -> DeployedTensor:
 
 
 def _affine(tensor: QuantizedTensor, scale: Floats, axis: int | None) -> AffineTensor:
-    # Rounded as the runtime rounds integer * scale, so that the zero point gives exactly 0.
+    # The zero point must give exactly 0, so this rounds as the runtime rounds integer * scale.
     offset = -(tensor.zero_point.astype(np.float32) * scale)
     return AffineTensor(tensor.integers, tensor.bits, tensor.shape, scale, offset, axis)

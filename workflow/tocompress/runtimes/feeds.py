@@ -1,4 +1,4 @@
-"""The inputs of an artifact, and the words for what is wrong with its outputs."""
+"""The types of an artifact's inputs and runs, and the messages about wrong outputs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-#: Placeholder -> array.
+#: The array of each placeholder.
 Feeds = dict[str, np.ndarray]
 
-#: From feeds to the output: logits float32 [B, classes], or token ids int32 [B, T].
+#: Maps feeds to the output: logits float32 [B, classes], or token ids int32 [B, T].
 Run = Callable[[Feeds], np.ndarray]
 
 NOT_FINITE = "gives logits that are not finite"

@@ -1,5 +1,5 @@
-"""The tasks that networks solve, each in a folder with the same words.
+"""This package holds the tasks that networks solve. Each task is a folder with the same modules.
 
-`inputs` makes what a network takes, `batches` what it learns from, `network` builds it, `predictions` runs an artifact
-over a test set, and `scores` judges the predictions.
+`inputs` makes the inputs of a network, and `batches` makes its training data. `network` builds it. `predictions` runs
+an artifact over a test set, and `scores` judges the predictions.
 """

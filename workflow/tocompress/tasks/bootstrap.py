@@ -1,4 +1,4 @@
-"""Intervals by resampling the test set; two models are paired by judging both on the same resamples."""
+"""Compute intervals by resampling the test set. Two models are paired by judging both on the same resamples."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-#: From how often each example is drawn, int64 [examples], to a score or several.
+#: Maps the number of draws of each example, int64 [examples], to one or more scores.
 Statistic = Callable[[np.ndarray], np.ndarray | float]
 
 
 def resample(statistic: Statistic, examples: int, *, resamples: int, seed: int) -> np.ndarray:
-    """`statistic` of each resample of the examples, with replacement: float64 [resamples, ...].
+    """Return `statistic` of each resample of the examples, with replacement, float64 [resamples, ...].
 
-    The draws depend on `examples` and `seed` alone, so that two statistics of the same examples are paired row by row.
+    The draws depend on `examples` and `seed` alone, so two statistics of the same examples are paired row by row.
     """
     random = np.random.default_rng(seed)
     draws = (np.bincount(random.integers(examples, size=examples), minlength=examples) for _ in range(resamples))
@@ -21,10 +21,10 @@ def resample(statistic: Statistic, examples: int, *, resamples: int, seed: int) 
 
 
 def interval(resampled: np.ndarray, level: float) -> tuple[float, float]:
-    """Percentile interval from resampled values, float64 [resamples]; NaN where a resample has no value.
+    """Return the percentile interval of values float64 [resamples], or NaN where a resample has no value.
 
-    It shows the sampling of examples, not a score's own bias: with few examples a class, macro precision and F1 are
-    biased and their intervals hold the truth less often than `level`.
+    The interval shows the sampling of examples, not the bias of a score. With few examples a class, macro precision and
+    F1 are biased, and their intervals hold the truth less often than `level`.
     """
     if not np.isfinite(resampled).all():
         return np.nan, np.nan
@@ -35,7 +35,7 @@ def interval(resampled: np.ndarray, level: float) -> tuple[float, float]:
 def paired_ratio(
     value: float, baseline: float, resampled: np.ndarray, resampled_baseline: np.ndarray, level: float
 ) -> tuple[float, float, float]:
-    """value / baseline with its interval, from both on the same resamples; NaN where the baseline is zero."""
+    """Return value / baseline and its interval on the same resamples, or NaN where the baseline is zero."""
     if baseline == 0:
         return np.nan, np.nan, np.nan
     with np.errstate(divide="ignore", invalid="ignore"):

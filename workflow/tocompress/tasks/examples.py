@@ -1,4 +1,4 @@
-"""The examples that networks learn from, whatever their task."""
+"""Read, draw and batch the examples that networks learn from, for any task."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def read_examples(path: str | Path, model: ModelSettings, data: DataSettings) ->
 def drawn(examples: Examples, model: ModelSettings, count: int, seed: int, *, section: str, split: str) -> Examples:
     """Return `count` examples, drawn at random, in their order.
 
-    Raises StudyError where the split has fewer examples than the config's `section` asks for.
+    Raise StudyError where the split has fewer examples than the config's `section` asks for.
     """
     task = _BATCHES[model.task]
     available = task.count(examples)
@@ -50,7 +50,7 @@ def shuffled_batches(examples: Examples, model: ModelSettings, size: int, seed: 
 def training_data(
     model: ModelSettings, settings: Optimization, examples: Examples, validation: Examples
 ) -> tuple[Batches, Any]:
-    """Return what `fit` takes: batches of the examples, and the validation set as the network takes it."""
+    """Return the data for `fit`: batches of the examples, and the validation set as the network takes it."""
     data: tuple[Batches, Any] = _BATCHES[model.task].training_data(model, settings, examples, validation)
     return data
 

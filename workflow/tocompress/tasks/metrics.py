@@ -1,4 +1,4 @@
-"""Rows of the `metrics` table: scores with their intervals and their paired ratios to the baseline."""
+"""Make rows of the table `metrics`: scores with their intervals and their paired ratios to the baseline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tocompress.vocabulary.metrics import Metric
 
 @dataclass(frozen=True)
 class Score:
-    """A measured score of `n` examples; NaN where a ratio or an interval does not exist."""
+    """A measured score of `n` examples. A ratio or an interval that does not exist is NaN."""
 
     metric: Metric
     value: float
@@ -40,7 +40,7 @@ def unavailable(metrics: Iterable[Metric], reason: str) -> pd.DataFrame:
 
 
 def check_same_examples(predictions: pd.DataFrame, baseline: pd.DataFrame, truth: str) -> None:
-    """A StudyError unless both are predictions of the same examples with the same column `truth`."""
+    """Raise StudyError unless both are predictions of the same examples with the same column `truth`."""
     columns = ["example", truth]
     ours, theirs = (table[columns].drop_duplicates().sort_values("example") for table in (predictions, baseline))
     if not np.array_equal(ours.to_numpy(), theirs.to_numpy()):

@@ -1,4 +1,4 @@
-"""The network of a model, whatever its task."""
+"""Build the network of a model of any task."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def initial_network(
 def network_of(
     model: ModelSettings, weights: Arrays, learning: Optimization | None = None
 ) -> tuple[keras.Model, dict[str, keras.Variable]]:
-    """Return the network that has these weights, and its variables by name. `learning`: how it is to be trained.
+    """Return the network with these weights, and its variables by name. `learning` says how it will be trained.
 
-    Raises StudyError where the weights are not the network's.
+    Raise StudyError where the weights do not fit the network.
     """
     task = _NETWORKS[model.task]
     network = task.of_shapes(model, {name: tensor.shape for name, tensor in weights.items()}, learning)

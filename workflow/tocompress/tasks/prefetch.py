@@ -1,4 +1,4 @@
-"""Make what comes next while the caller works on what is there."""
+"""Make the next items in a thread while the caller works on the present one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ U = TypeVar("U")
 
 
 def ahead(items: Iterable[T], make: Callable[[T], U], depth: int = 2) -> Iterator[U]:
-    """`make` of each item, in order; a thread is up to `depth` items ahead of the caller, and no more.
+    """Yield `make` of each item, in order. A thread is up to `depth` items ahead of the caller.
 
-    What `make` raises, the caller gets in its item's place. Closing the iterator ends the thread.
+    An error of `make` reaches the caller in place of its item. Closing the iterator ends the thread.
     """
     made: deque[Future[U]] = deque()
     thread = ThreadPoolExecutor(1)

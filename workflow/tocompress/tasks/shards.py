@@ -1,4 +1,4 @@
-"""A test set in batches, and the shard of one job."""
+"""Divide a test set into batches, and the batches into shards."""
 
 from __future__ import annotations
 

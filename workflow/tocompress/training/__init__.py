@@ -1,0 +1,1 @@
+"""This package trains and retrains networks."""

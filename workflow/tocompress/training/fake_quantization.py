@@ -1,7 +1,7 @@
-"""Training through quantization, so that the result loses nothing when it is stored on a grid.
+"""Train through quantization, so that the result loses nothing when it is stored on a grid.
 
-Kernels are read as `compression.quantization` would store them; the gradient goes straight through to the float
-kernels (Y. Bengio and others, 2013, arXiv 1308.3432; B. Jacob and others, 2018, arXiv 1712.05877).
+Kernels are read as `compression.quantization` would store them. The gradient goes straight through to the float kernels
+(Y. Bengio and others, 2013, arXiv 1308.3432, and B. Jacob and others, 2018, arXiv 1712.05877).
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Tensor = Any
 
 
 class Grid(NamedTuple):
-    """The levels that a kernel is stored on: 2**bits, over all of it or over each channel along `axis`."""
+    """The 2**bits levels of a stored kernel, over the whole kernel or over each channel along `axis`."""
 
     bits: int
     axis: int | None = None
 
 
 def fake_quantized(kernel: Tensor, grid: Grid) -> Tensor:
-    """A float32 kernel as `dequantize(quantize(kernel, *grid))`, with the gradient of the kernel itself.
+    """Return a float32 kernel as `dequantize(quantize(kernel, *grid))`, with the gradient of the kernel itself.
 
     On JAX, which has no float64 by default, the scale may differ in its last bit.
     """
@@ -39,14 +39,14 @@ def fake_quantized(kernel: Tensor, grid: Grid) -> Tensor:
     zero_point = ops.cast(ops.clip(ops.round(-low / ops.cast(scale, wide)), 0, highest), "float32")
     places = ops.clip(ops.round(kernel * (1 / scale) + zero_point), 0, highest)
     quantized = (places - zero_point) * scale
-    # Plus 0, exactly: the other way round, `kernel + stopped(quantized - kernel)`, would leave the grid by a rounding.
+    # This adds exactly 0. The other way, `kernel + stopped(quantized - kernel)`, would leave the grid by a rounding.
     return ops.stop_gradient(quantized) + (kernel - ops.stop_gradient(kernel))
 
 
 class FakeQuantized(keras.Model):  # type: ignore[misc]
-    """`network`, but the kernels that `grids` names by their names in `variables` are read from their grids.
+    """A model of `network` that reads the kernels in `grids` from their grids, by their names in `variables`.
 
-    It has the network's variables. Raises StudyError for the name of none of its kernels.
+    It has the network's variables. A name that is not in `variables` raises StudyError.
     """
 
     def __init__(

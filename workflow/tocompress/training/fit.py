@@ -1,4 +1,4 @@
-"""What all training has in common: optimizer, schedule, history, early stop, and going on after a stop."""
+"""Train a network, with optimizer, schedule, history, early stop, and resumption after a stop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row = dict[str, float]  # of an epoch: its number, from 1, and its metrics
 
 
 class Diverged(StudyError):
-    """A loss is not finite any more."""
+    """The error of a loss that is no longer finite."""
 
 
 def fit(
@@ -35,12 +35,12 @@ def fit(
     report: Callable[[str], None],
     patience: int | None = None,
 ) -> pd.DataFrame:
-    """Train `network` in place on logits and integer labels; return metrics by epoch, columns epoch, metric and value.
+    """Train `network` in place on logits and integer labels. Return a table with the columns epoch, metric and value.
 
     `learning_rate` is the peak. With `patience`, training ends after that many epochs without a lower validation loss,
-    with the best epoch's weights. State is kept in `resume_folder` after each epoch; the same call goes on from there
-    after a stop, and ends as it would have without. Metric `seconds` is an epoch's wall time, validation included.
-    A network that `compile_for` has compiled is not compiled again.
+    with the best epoch's weights. `resume_folder` keeps the state after each epoch. After a stop, the same call goes on
+    from there and ends with the same result. Metric `seconds` is an epoch's wall time, validation included. A network
+    that `compile_for` has compiled is not compiled again.
     """
     if not network.compiled:
         compile_for(settings, network, len(batches))
@@ -62,13 +62,13 @@ def fit(
 
 
 def compile_for(settings: Optimization, network: keras.Model, steps_per_epoch: int) -> None:
-    """Compile a network for `fit`: tracing a step takes as long as a short training, so several share it."""
+    """Compile a network for `fit`. Trainings share it, since tracing a step takes as long as a short training."""
     network.compile(
         Optimizer(settings, steps_per_epoch),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        # By its class: by its name it would be made, and the step traced once more, only when the first step runs.
+        # Given by name, the metric would be made at the first step, and the step would be traced once more.
         weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        # XLA on a CPU makes TensorFlow's depthwise convolutions ten times slower; JAX is nothing without it.
+        # XLA on a CPU makes TensorFlow's depthwise convolutions ten times slower, and JAX needs it.
         jit_compile=keras.config.backend() == "jax",
     )
     network.optimizer.build(network.trainable_variables)
@@ -77,7 +77,7 @@ def compile_for(settings: Optimization, network: keras.Model, steps_per_epoch: i
 class Optimizer(keras.optimizers.AdamW):  # type: ignore[misc]
     """AdamW whose rate rises linearly to its peak during warm-up, then falls to zero along a cosine.
 
-    The peak is a variable, unlike that of a schedule of Keras: another one needs no step traced anew.
+    The peak is a variable, unlike in a schedule of Keras, so another peak needs no new tracing of a step.
     """
 
     def __init__(self, settings: Optimization, steps_per_epoch: int) -> None:
@@ -92,7 +92,7 @@ class Optimizer(keras.optimizers.AdamW):  # type: ignore[misc]
         )
 
     def begin(self, peak: float) -> None:
-        """Forget all steps, and take the rate's peak for those that follow."""
+        """Forget all steps, and set the peak of the rate for the steps that follow."""
         for variable in self.variables:
             variable.assign(keras.ops.zeros_like(variable))
         self.learning_rate = peak
@@ -104,8 +104,8 @@ class Optimizer(keras.optimizers.AdamW):  # type: ignore[misc]
 class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
     """The history of a training, its state on disk after each epoch, and its early stop.
 
-    Keras' own BackupAndRestore and EarlyStopping forget the seeds of dropout, the order of the batches (which Keras
-    shuffles once more, by Python's `random`), and for how long nothing has improved.
+    BackupAndRestore and EarlyStopping of Keras forget the seeds of dropout, the order of the batches, and the number of
+    epochs without an improvement. Keras shuffles the batches once more, by Python's `random`.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self._state_file, self._best_file = folder / "state.npz", folder / "best.npz"
         self._epochs, self._patience, self._report = epochs, patience, report
         self._start = 0.0
-        # Without its best weights, the state is what is left of a folder that was being removed.
+        # A state without its best weights is the rest of a folder that was being removed.
         whole = self._state_file.exists() and (patience is None or self._best_file.exists())
         kept = _load(self._state_file, self._state) if whole else {}
         self.rows: list[Row] = kept.get("rows", [])
@@ -130,13 +130,13 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
     @property
     def ended(self) -> bool:
-        """Whether no epoch is to follow."""
+        """Return whether training has ended."""
         if len(self.rows) == self._epochs:
             return True
         return self._patience is not None and len(self.rows) - self._best_epoch >= self._patience
 
     def restore_best(self) -> None:
-        """Give the network the weights it had after its best epoch."""
+        """Give the network the weights that it had after its best epoch."""
         _load(self._best_file, self._weights)
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
@@ -163,7 +163,7 @@ class _Progress(keras.callbacks.Callback):  # type: ignore[misc]
 
     @property
     def _best_epoch(self) -> int:
-        """The number of the epoch with the lowest validation loss; 0 before the first."""
+        """Return the number of the epoch with the lowest validation loss, or 0 before the first epoch."""
         losses = [row["val_loss"] for row in self.rows]
         return 1 + losses.index(min(losses)) if losses else 0
 
@@ -175,7 +175,7 @@ def _save(file: Path, variables: Sequence[keras.Variable], **notes: Any) -> None
 
 
 def _load(file: Path, variables: Sequence[keras.Variable]) -> dict[str, Any]:
-    """Give variables the values that `_save` kept; returns the notes kept with them."""
+    """Give variables the values that `_save` kept, and return the notes kept with them."""
     with np.load(file, allow_pickle=False) as kept:
         for index, variable in enumerate(variables):
             variable.assign(kept[str(index)])

@@ -1,4 +1,4 @@
-"""What every process that trains or differentiates a network settles first."""
+"""Make a process that trains or differentiates a network reproducible."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 import keras
 
-#: What TensorFlow does to a graph before it runs. For a deep network all of it takes longer than it saves; what is left
-#: on, of functions and loops, gnmt is slower without.
+#: Rewrites of a graph by TensorFlow before it runs. For a deep network they take longer than they save. The rewrites of
+#: functions and loops stay on, since gnmt is slower without them.
 _REWRITES = (
     "arithmetic_optimization",
     "common_subgraph_elimination",
@@ -22,9 +22,9 @@ _REWRITES = (
 
 @contextmanager
 def reproducible(seed: int) -> Iterator[None]:
-    """Within it, this process computes the same bits each time, on one machine in as many threads; and starts soon.
+    """Make this process compute the same bits each time on one machine in as many threads, and start soon.
 
-    Most of it is TensorFlow's for the whole process, and stays.
+    Most of these settings are TensorFlow's for the whole process, so they stay afterwards.
     """
     keras.utils.set_random_seed(seed)
     if keras.config.backend() != "tensorflow":
@@ -34,7 +34,7 @@ def reproducible(seed: int) -> Iterator[None]:
 
     tf.config.experimental.enable_op_determinism()
     tf.config.optimizer.set_experimental_options(dict.fromkeys(_REWRITES, False))
-    # Operations that run beside each other change the order in which AddN sums three gradients or more: it begins with
-    # one whose memory it may reuse, so with one that nobody else is reading any more.
+    # Operations that run beside each other change the order in which AddN sums three or more gradients. AddN begins
+    # with a gradient whose memory it may reuse, so with one that no other operation still reads.
     with tf.experimental.function_executor_type("SINGLE_THREADED_EXECUTOR"):
         yield

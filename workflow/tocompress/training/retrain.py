@@ -1,4 +1,4 @@
-"""Retraining: what pruning left of a network goes on learning, on the grids of its parent if that was quantized."""
+"""Retrain a pruned network, on the grids of its parent if the parent was quantized."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def retrain(
 ) -> tuple[Arrays, pd.DataFrame]:
     """Return the weights of the lowest loss on the validation set, and the history of all candidates.
 
-    The candidates are `weights` and the best epoch at each learning rate, so retraining cannot do harm by that
-    measure. The history has the columns learning_rate, epoch, metric and value. Kernels that `grids` names are read
-    from their grids. The weights returned are float, to be put on the same grids. The same call gives the same bits
-    on one machine. Raises StudyError where the weights are not the network's.
+    The candidates are `weights` and the best epoch at each learning rate, so retraining cannot raise this loss. The
+    history has the columns learning_rate, epoch, metric and value. Kernels that `grids` names are read from their
+    grids. The weights returned are float, to be put on the same grids. The same call gives the same bits on one
+    machine. Raise StudyError where the weights do not fit the network.
     """
     with reproducible(retraining.seed):
         learner, variables = _learner(model, weights, grids, retraining)
@@ -78,7 +78,7 @@ def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -
 
 
 def _keep_statistics(network: keras.Model) -> None:
-    """Let batch norm learn with the statistics and scales it is deployed with.
+    """Freeze batch norm, so that the network learns with the deployed statistics and scales.
 
     With statistics of batches, even a network that lost nothing gets worse in a short training.
     """
@@ -88,7 +88,7 @@ def _keep_statistics(network: keras.Model) -> None:
 
 
 def _before(learner: keras.Model, validation: Any, report: Callable[[str], None]) -> pd.DataFrame:
-    """Return the history of no epoch: the metrics on the validation set, before any step."""
+    """Return the history of epoch 0: the metrics on the validation set before any step."""
     held_out = validation if isinstance(validation, tuple) else (validation,)
     measured = {
         f"val_{name}": value for name, value in learner.evaluate(*held_out, verbose=0, return_dict=True).items()

@@ -1,7 +1,8 @@
-"""The channels of a network that can be pruned, and which entries of which variables belong to each. No framework.
+"""The prunable channels of a network, and the entries of its variables that belong to each channel.
 
-A channel is what a filter of a convolution, a unit of a dense or recurrent layer or a dimension of an embedding makes.
-What has to go together, such as the partners of a residual addition, is one channel with one id.
+A channel is the output of a filter of a convolution, of a unit of a dense or recurrent layer, or of a dimension of an
+embedding. Channels that must go together, such as the partners of a residual addition, are one channel with one id.
+This module imports no framework.
 """
 
 from __future__ import annotations
@@ -15,22 +16,22 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int32]
 Mask = NDArray[np.bool_]
 
-FIXED = -1  # the id of a channel that always stays: the image's, the logits'
+FIXED = -1  # the id of a channel that always stays, such as a channel of the image or the logits
 
-#: Variables that act on a channel where it is made: one that is removed may keep them, since nobody reads it.
+#: Variables that act on a channel where it is made. A removed channel may keep them, since nobody reads it.
 _NOT_READING = ("biases", "bias", "attention_b", "gamma", "beta", "moving_mean", "moving_variance")
 
 
 @dataclass(frozen=True)
 class Channels:
-    """Ids 0 .. N-1 of the channels that can be pruned.
+    """Ids 0 .. N-1 of the prunable channels.
 
-    `variables`: for each variable and each of its axes, the ids int32 [length of the axis], or None where no entry
-    belongs to a channel (the height of a kernel, the words of an embedding). An id may occur several times on an axis,
-    as after a flattening or in the gates of an LSTM.
-    `producers`: for each kernel that makes channels, the axis along which it does: a filter is what lies across it.
-    `groups`: channels made by exactly the same producers, which only together can lose a multiple of some number;
-    named after the scope of their first producer, sorted ids.
+    `variables`: the ids int32 [length] of each axis of each variable. An axis without channels has None, such as the
+    height of a kernel or the words of an embedding. An id may occur several times, as in the gates of an LSTM.
+    `producers`: each kernel that makes channels, with the axis along which it makes them. A filter lies across the
+    axis.
+    `groups`: the sorted ids of channels with exactly the same producers, by the scope of the first producer. Rounding
+    to a multiple makes sense for a whole group only.
     """
 
     variables: Mapping[str, tuple[Ids | None, ...]]
@@ -39,11 +40,11 @@ class Channels:
 
     @property
     def count(self) -> int:
-        """The number of channels that can be pruned."""
+        """Return the number of prunable channels."""
         return sum(len(ids) for ids in self.groups.values())
 
     def reading_axes(self, name: str) -> tuple[int, ...]:
-        """Return the axes along which a variable reads channels: it holds zeros there for a channel that is removed."""
+        """Return the axes along which a variable reads channels. Zeros along them silence a removed channel."""
         if name.rpartition("/")[2] in _NOT_READING:
             return ()
         made = self.producers.get(name)
@@ -51,6 +52,6 @@ class Channels:
 
 
 def kept(ids: Ids, keep: Mask) -> Mask:
-    """Which entries of an axis with these ids stay."""
+    """Return a mask of the entries of an axis with these ids that stay."""
     stays: Mask = (ids == FIXED) | keep[ids]
     return stays

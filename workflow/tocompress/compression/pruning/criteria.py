@@ -1,4 +1,4 @@
-"""How much each channel matters: the criteria that pruning ranks by. Imports no framework."""
+"""Score the importance of channels by the criteria of pruning. This module imports no framework."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from tocompress.compression.pruning.channels import FIXED, Channels, Ids
 
-Criterion = Literal["l1", "l2", "random"]  # of weights alone; `taylor` needs data, see training/taylor.py
+Criterion = Literal["l1", "l2", "random"]  # on the weights alone, while `taylor` needs data (see taylor.py)
 Scores = NDArray[np.float64]
-#: By a variable's name and an axis along which it reads channels: a value for each place along that axis.
+#: A value for each place along an axis, by the variable's name and the axis along which it reads channels.
 Readings = Mapping[tuple[str, int], NDArray[np.floating]]
 
 _POWER = {"l1": 1, "l2": 2}
@@ -21,14 +21,14 @@ _POWER = {"l1": 1, "l2": 2}
 def importance(
     criterion: Criterion, weights: Mapping[str, NDArray[np.float32]], channels: Channels, seed: int
 ) -> Scores:
-    """Return a score float64 [N] for each channel: the higher, the more it matters.
+    """Return a score float64 [N] for each channel. A higher score means a more important channel.
 
-    `l1` and `l2`: the norm of the filter over the mean of its layer's (H. Li and others, 2017, arXiv 1608.08710, rank
-    within a layer; the mean lets layers compare). A channel that several producers make, such as the partners of a
-    residual addition, has the mean of its filters' scores. `random`: uniform by `seed`, the control.
+    `l1` and `l2` give the norm of a filter over the mean norm of its layer. H. Li and others (2017, arXiv 1608.08710)
+    rank within a layer, and the mean makes layers comparable. A channel of several producers, such as the partners of a
+    residual addition, has the mean of its filters' scores. `random` is uniform by `seed` and is the control.
 
-    `weights` are those of the deployed form: batch norm undoes the scale of a kernel before it, so the kernel's own
-    norm says nothing.
+    `weights` have the deployed form. Batch norm undoes the scale of the kernel before it, so the kernel's own norm says
+    nothing.
     """
     if criterion == "random":
         return np.random.default_rng(seed).random(channels.count)
@@ -40,7 +40,7 @@ def importance(
 
 
 def sum_readers(readings: Readings, channels: Channels) -> Scores:
-    """Return the sum over all weights that read each channel, float64 [N], of sums along each axis that reads."""
+    """Return the sum of `readings` for each channel, over all variables and axes that read it, float64 [N]."""
     total = np.zeros(channels.count)
     for (name, axis), sums in readings.items():
         ids = channels.variables[name][axis]
@@ -50,13 +50,13 @@ def sum_readers(readings: Readings, channels: Channels) -> Scores:
 
 
 def made_by(producer: str, channels: Channels) -> Ids:
-    """The channels that a producer makes, sorted: one for each of its filters."""
+    """Return the sorted channels that a producer makes, one for each of its filters."""
     ids = _ids(producer, channels)
     return np.unique(ids[ids != FIXED])
 
 
 def sum_filters(entries: NDArray[np.floating], producer: str, channels: Channels) -> Scores:
-    """The sum over each filter, float64 in the order of `made_by`, of what is given for each entry of a producer.
+    """Return the sum of a producer's `entries` over each filter, float64 in the order of `made_by`.
 
     The four gates of an LSTM's unit are one filter.
     """
@@ -75,7 +75,7 @@ def _ids(producer: str, channels: Channels) -> Ids:
 
 
 def _over(scores: Scores, measure: np.floating) -> Scores:
-    """Scores in units of a measure of their layer; a layer that is all zero stays so."""
+    """Return scores in units of a measure of their layer. The scores of an all-zero layer stay zero."""
     return scores / (measure or 1.0)
 
 

@@ -1,4 +1,4 @@
-"""Which channels of a CNN must go together, found by walking its Keras graph: nothing is known of any one network."""
+"""Find the channels of a CNN that must go together by walking its Keras graph, without knowledge of the network."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _ELEMENTWISE = frozenset(
 
 
 def trace(model: keras.Model) -> Channels:
-    """The prunable channels of a functional CNN, numbered in the order of the layers that make them.
+    """Return the prunable channels of a functional CNN, numbered in the order of the layers that make them.
 
-    Those of the image and of the model's outputs always stay, and so does whatever is bound to them. Raises StudyError
-    for a layer of a type that is not known, for a grouped convolution, and for a layer called more than once.
+    The channels of the image and of the outputs always stay, with all channels bound to them. Raise StudyError for a
+    layer of an unknown type, for a grouped convolution, and for a layer that is called more than once.
     """
     walk = _Walk()
     carried: dict[int, Ids] = {}  # the channels along the last axis of each tensor
@@ -44,7 +44,7 @@ def trace(model: keras.Model) -> Channels:
         sources = [] if type(layer) is keras.layers.InputLayer else keras.tree.flatten(layer.input)
         made = _RULES[type(layer)](walk, layer, [channels_of(source, layer.name) for source in sources])
         if getattr(layer, "activation", keras.activations.linear) not in _ELEMENTWISE:
-            walk.fix(made)  # a softmax, say, looks at all channels to make each
+            walk.fix(made)  # a softmax, for example, reads all channels to make each one
         carried[id(layer.output)] = made
     for output in model.outputs:
         walk.fix(channels_of(output, model.name))
@@ -52,16 +52,16 @@ def trace(model: keras.Model) -> Channels:
 
 
 class _Walk:
-    """What is known after some layers. Nodes are provisional channels, of which node 0 is the one that always stays."""
+    """The knowledge after some layers. Nodes are provisional channels. Node 0 is the channel that always stays."""
 
     def __init__(self) -> None:
         self._nodes = 1
         self._bonds: list[tuple[Ids, Ids]] = []
-        self._axes: dict[int, Axes] = {}  # of a variable, by its identity
+        self._axes: dict[int, Axes] = {}  # by the identity of a variable
         self._producers: dict[int, int] = {}
 
     def new(self, count: int) -> Ids:
-        """Channels that nothing is bound to yet."""
+        """Return channels that nothing is bound to yet."""
         first, self._nodes = self._nodes, self._nodes + count
         return np.arange(first, self._nodes, dtype=np.int32)
 
@@ -73,7 +73,7 @@ class _Walk:
         self.bind(nodes, np.zeros_like(nodes))
 
     def record(self, layer: keras.Layer, **axes: Axes) -> None:
-        """Set the channels along the axes of a layer's variables, by Keras' names; the layer may lack some."""
+        """Set the channels along the axes of a layer's variables, by Keras' names. The layer may lack some of them."""
         for variable in layer.weights:
             lengths = [None if nodes is None else len(nodes) for nodes in axes[variable.name]]
             if any(length not in (None, size) for length, size in zip(lengths, variable.shape, strict=True)):
@@ -101,13 +101,13 @@ class _Walk:
         return Channels(variables, producers, _groups(variables, producers))
 
     def _ids(self) -> Ids:
-        """The id of each node: FIXED for what is bound to node 0, the others numbered by their first node."""
+        """Return the id of each node: FIXED if it is bound to node 0, or else a number by its channel's first node."""
         some, others = (np.concatenate(nodes) for nodes in zip(*self._bonds, strict=True))
         graph = coo_array((np.ones(len(some)), (some, others)), shape=(self._nodes, self._nodes))
         _, component = connected_components(graph, directed=False)
         _, first_node, component = np.unique(component, return_index=True, return_inverse=True)
         place = np.argsort(np.argsort(first_node))
-        return (place[component] + FIXED).astype(np.int32)  # node 0 comes first: FIXED
+        return (place[component] + FIXED).astype(np.int32)  # node 0 comes first and gets FIXED
 
 
 def _along(variables: Mapping[str, Axes], name: str, axis: int) -> Ids:
@@ -117,7 +117,7 @@ def _along(variables: Mapping[str, Axes], name: str, axis: int) -> Ids:
 
 
 def _groups(variables: Mapping[str, Axes], producers: Mapping[str, int]) -> dict[str, Ids]:
-    """Channels by what produces them, under unique names."""
+    """Return the channels of each set of producers, under unique names."""
     producers_of: dict[int, list[str]] = {}
     for name, axis in producers.items():
         for channel in np.unique(_along(variables, name, axis)):
@@ -149,7 +149,7 @@ def _convolution(walk: _Walk, layer: keras.layers.Conv2D, sources: list[Ids]) ->
 
 
 def _depthwise(walk: _Walk, layer: keras.layers.DepthwiseConv2D, sources: list[Ids]) -> Ids:
-    """Channels are those of the input, each as often as the multiplier says."""
+    """Return the channels of the input, each repeated `depth_multiplier` times."""
     (read,) = sources
     made = np.repeat(read, layer.depth_multiplier)
     walk.record(layer, kernel=(None, None, read, None), bias=(made,))
@@ -190,7 +190,7 @@ def _each_for_itself(walk: _Walk, layer: keras.Layer, sources: list[Ids]) -> Ids
 
 
 def _flatten(walk: _Walk, layer: keras.layers.Flatten, sources: list[Ids]) -> Ids:
-    """Channels come once for each place of the map."""
+    """Return the channels of the input, once for each place of the map."""
     (read,) = sources
     return np.tile(read, layer.output.shape[-1] // len(read))
 
@@ -212,7 +212,7 @@ def _concatenate(walk: _Walk, layer: keras.layers.Concatenate, sources: list[Ids
 
 _Rule = Callable[[_Walk, keras.Layer, list[Ids]], Ids]
 
-# By the exact type: a subclass may do anything.
+# A subclass may do anything, so a rule holds for an exact type only.
 _RULES: dict[type, _Rule] = {
     keras.layers.InputLayer: _input,
     keras.layers.Conv2D: _convolution,

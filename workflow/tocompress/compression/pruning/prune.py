@@ -1,4 +1,4 @@
-"""Structured pruning: what matters least of a network goes, and the smaller network is retrained (paper, II-B)."""
+"""Prune a network: remove its least important channels and retrain the smaller network (paper, section II-B)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tocompress.weights import QuantizedTensor, Weights
 
 @dataclass(frozen=True)
 class Pruned:
-    """The smaller network's weights, what each group lost (schema 'pruning'), and schema 'history' of retraining."""
+    """The smaller network's weights, each group's losses (schema 'pruning') and the retraining (schema 'history')."""
 
     weights: Weights
     removed: pd.DataFrame
@@ -45,11 +45,11 @@ def prune(
     importance: Scores | None = None,
     report: Callable[[str], None] = print,
 ) -> Pruned:
-    """Prune a network in one cut or several. Each cut is followed by retraining where the job has any.
+    """Prune a network in one cut or several. Retrain it after each cut where the job asks for retraining.
 
-    `importance`: float64 [N], of the channels of `weights`, where it is known already. A share of 0 cuts nothing: it
-    is the control that is retrained alike. Quantized weights are retrained on their grids and quantized again. A
-    stopped run goes on from `resume_folder`. Raises StudyError where no channel can go.
+    `importance` float64 [N] holds the scores of the channels of `weights`, where they are known already. A share of 0
+    cuts nothing. It is the control, which is retrained alike. Quantized weights are retrained on their grids and
+    quantized again. A stopped run goes on from `resume_folder`. Raise StudyError where no channel can go.
     """
     technique, model = job.technique, job.model
     grids = _grids_of(weights)
@@ -58,7 +58,7 @@ def prune(
     histories = []
     for turn in range(1, technique.rounds + 1):
         share = _share_to_cut(technique, turn, whole, channels)
-        if technique.share > 0 and share <= 0:  # too few channels for one to go in each round
+        if technique.share > 0 and share <= 0:  # too few channels to remove one in each round
             continue
         if technique.share > 0:
             if turn > 1 or importance is None:
@@ -84,7 +84,7 @@ def _grids_of(weights: Weights) -> dict[str, Grid]:
 
 
 def _share_to_cut(technique: Prune, turn: int, whole: Channels, left: Channels) -> float:
-    """Return the share of the channels left that go in a round, for the share of the whole to go in equal steps."""
+    """Return the share of `left` to remove in a round, so that all rounds remove equal shares of `whole`."""
     goal = round(technique.share * whole.count * turn / technique.rounds)
     return (goal - (whole.count - left.count)) / left.count
 

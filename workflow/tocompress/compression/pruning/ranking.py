@@ -1,4 +1,4 @@
-"""How much each channel of a model matters: what pruning ranks by, on the weights alone or on data."""
+"""Score the channels of a model for pruning, from the weights alone or on data."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from tocompress.tasks.networks import Arrays, network_of
 from tocompress.training.reproducible import reproducible
 from tocompress.weights import QuantizedTensor, Weights
 
-#: By the criterion `taylor` channels go in steps of 5 % of all, up to 80 %, on so many examples each.
+#: The criterion `taylor` removes channels in steps of 5 % of all, up to 80 %. Each step takes so many examples.
 _STEPS, _LAST_STEP, _EXAMPLES, _SEED = 20, 16, 48, 1
 
-_FLOOR = 2  # channels that a group keeps at least: without any, nothing behind it would have a gradient
+_FLOOR = 2  # channels that a group keeps, since no gradient reaches back through an empty group
 
 
 def float_weights(weights: Weights) -> Arrays:
-    """The weights as floats, those that are quantized as dequantized."""
+    """Return the weights as floats. Quantized weights are dequantized."""
     return {
         name: dequantize(tensor) if isinstance(tensor, QuantizedTensor) else tensor for name, tensor in weights.items()
     }
 
 
 def channels_of(model: ModelSettings, arrays: Arrays) -> Channels:
-    """The channels of a model's network with weights of these sizes that can be pruned."""
+    """Return the prunable channels of a model's network with weights of these sizes."""
     shapes = {name: array.shape for name, array in arrays.items()}
     if not isinstance(model, ImageModel):
         return gnmt_channels(shapes)
@@ -48,7 +48,7 @@ def channels_of(model: ModelSettings, arrays: Arrays) -> Channels:
 
 
 def kind_of(group: str, model: ModelSettings) -> str:
-    """What the channels of a group are, in words."""
+    """Return the kind of channels in a group, in words."""
     if isinstance(model, ImageModel):
         return "filters"
     return "embedding dimensions" if group.startswith("embeddings/") else "units"
@@ -57,7 +57,7 @@ def kind_of(group: str, model: ModelSettings) -> str:
 def scores(
     technique: Prune, model: ModelSettings, arrays: Arrays, channels: Channels, calibration: Examples | None
 ) -> Scores:
-    """A score float64 [N] for each channel by the technique's criterion. StudyError where that lacks its data."""
+    """Return a score float64 [N] for each channel by the technique's criterion. Raise StudyError without its data."""
     if technique.criterion != "taylor":
         return scores_on_weights(technique.criterion, model, arrays, channels, technique.seed)
     if calibration is None:
@@ -68,7 +68,7 @@ def scores(
 def scores_on_weights(
     criterion: Criterion, model: ModelSettings, arrays: Arrays, channels: Channels, seed: int
 ) -> Scores:
-    """Return a score float64 [N] for each channel, from the weights as they are deployed."""
+    """Return a score float64 [N] for each channel, from the weights in their deployed form."""
     epsilon = registry.NETWORKS[model.network].batch_norm_epsilon
     floats = {
         name: tensor for name, tensor in deployed(dict(arrays), epsilon).items() if isinstance(tensor, np.ndarray)
@@ -77,10 +77,10 @@ def scores_on_weights(
 
 
 def scores_on_data(model: ModelSettings, arrays: Arrays, channels: Channels, calibration: Examples) -> Scores:
-    """Criterion `taylor`: return the share of all channels that go before each channel, float64 [N].
+    """Return the share of all channels that go before each channel by the criterion `taylor`, float64 [N].
 
-    Channels go in steps. After each step those that are left are scored again, on other examples and without the ones
-    that went: what two channels do alike is lost only with the second of them.
+    Channels go in steps. After each step, the channels left are scored again on other examples, without the removed
+    ones. So the work that two channels share is lost only with the second of them.
     """
     with reproducible(_SEED):
         network, variables = network_of(model, arrays)
@@ -108,10 +108,7 @@ def scores_on_data(model: ModelSettings, arrays: Arrays, channels: Channels, cal
 
 
 def _lowest(scores: Scores, keep: Mask, channels: Channels, most: int) -> Ids:
-    """Return the lowest of the channels that are left, lowest first: those after which `most` are gone.
-
-    A group that is down to its floor keeps all of them.
-    """
+    """Return the next channels to remove, lowest first, until `most` are gone. A group at its floor keeps all."""
     spare = {group: keep[ids].sum() - _FLOOR for group, ids in channels.groups.items()}
     group_of = {channel: group for group, ids in channels.groups.items() for channel in ids}
     going: list[int] = []
@@ -125,7 +122,7 @@ def _lowest(scores: Scores, keep: Mask, channels: Channels, most: int) -> Ids:
 
 
 def ranked(scores: Scores, channels: Channels) -> pd.DataFrame:
-    """The table 'importance': the score of each channel."""
+    """Return the table 'importance' with the score of each channel."""
     groups = pd.Series("", index=range(channels.count))
     for name, ids in channels.groups.items():
         groups[ids] = name

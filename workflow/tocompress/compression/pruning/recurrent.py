@@ -1,4 +1,4 @@
-"""Which channels of `gnmt` must go together. Only names and sizes: computes nothing with them."""
+"""Find the channels of `gnmt` that must go together, from the names and sizes of its variables alone."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from tocompress.compression.pruning.channels import FIXED, Channels, Ids
 from tocompress.models import registry
 
-GATES = 4  # of an LSTM cell; its kernel makes each of them for every unit
+GATES = 4  # in an LSTM cell, whose kernel makes each gate for every unit
 
 Axes = tuple[Ids | None, ...]
 
 
 def gnmt_channels(shapes: Mapping[str, tuple[int, ...]]) -> Channels:
-    """The channels of a translation network with variables of these shapes (`models.gnmt.shapes`, or pruned ones).
+    """Return the channels of a translation network with variables of these shapes (`models.gnmt.shapes` or pruned).
 
-    Residuals, and decoder cells that start from encoder cells' states, leave six groups: both embeddings' dimensions,
-    the forward cell, the backward cell with decoder cell 0, the six upper cells, and the attention.
+    Residuals, and decoder cells that start from the states of encoder cells, leave six groups: the dimensions of each
+    embedding, the forward cell, the backward cell with decoder cell 0, the six upper cells, and the attention.
     """
     gnmt = registry.module("gnmt")
     first, *upper_encoder = gnmt.ENCODER_CELLS
@@ -59,7 +59,7 @@ def _scope(name: str) -> str:
 
 
 def _numbered(sizes: Mapping[str, int]) -> dict[str, Ids]:
-    """Consecutive ids for groups of these sizes."""
+    """Return consecutive ids for groups of these sizes."""
     ends = np.cumsum([*sizes.values()])
     return {
         name: np.arange(end - size, end, dtype=np.int32) for (name, size), end in zip(sizes.items(), ends, strict=True)
@@ -67,6 +67,6 @@ def _numbered(sizes: Mapping[str, int]) -> dict[str, Ids]:
 
 
 def _cell(scope: str, inputs: Sequence[Ids], units: Ids) -> dict[str, Axes]:
-    """An LSTM cell: its kernel reads the inputs and then its own units, and makes the gates one after another."""
+    """Return the axes of an LSTM cell. Its kernel reads the inputs, then its units, and makes gate after gate."""
     gates = np.tile(units, GATES)
     return {f"{scope}/kernel": (np.concatenate([*inputs, units]), gates), f"{scope}/bias": (gates,)}

@@ -1,4 +1,4 @@
-"""Which channels go: the lowest by importance, within what every group has to keep. Imports no framework."""
+"""Select the least important channels that each group can spare. This module imports no framework."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ Ranking = Literal["global", "layerwise"]
 def select(importance: Scores, channels: Channels, share: float, ranking: Ranking, floor: int, round_to: int) -> Mask:
     """Return the channels that stay, bool [N], when `share` of them is removed.
 
-    `global` removes the lowest of all, `layerwise` the same share of each group, rounded. A group keeps at least
-    `floor` (from 1) channels and, where it loses any, a multiple of `round_to`. A group too small for either keeps
-    all. So fewer may go than asked for. Globally, others go instead of those that a floor retains. Ties go by id.
-    Raise StudyError for a share outside (0, 1) or beyond the channels that may go, and for importance that is not
-    finite or not of these channels.
+    `global` removes the lowest of all. `layerwise` removes the same share of each group, rounded. A group keeps at
+    least `floor` (from 1) channels. A group that loses channels keeps a multiple of `round_to`. A group that is too
+    small for this keeps all, so fewer channels may go than asked for. With `global`, others go in place of the ones
+    that a floor retains. Ties go by id. Raise StudyError for a share outside (0, 1) or beyond the removable channels,
+    and for importance that is not finite or not of these channels.
 
     >>> groups = {"first": np.array([0, 1, 2], np.int32), "second": np.array([3, 4, 5], np.int32)}
     >>> channels = Channels(variables={}, producers={}, groups=groups)
@@ -53,7 +53,7 @@ def select(importance: Scores, channels: Channels, share: float, ranking: Rankin
 
 
 def _blocks(ids: Ids, importance: Scores, floor: int, round_to: int) -> list[Ids]:
-    """What a group may lose, lowest first, in blocks after each of which it has a multiple of `round_to`."""
+    """Return the blocks that a group may lose, lowest first. Each block leaves a multiple of `round_to` channels."""
     lowest_first = ids[np.argsort(importance[ids], kind="stable")]
     removable = len(ids) - -(-floor // round_to) * round_to
     first = len(ids) % round_to or round_to
@@ -61,7 +61,7 @@ def _blocks(ids: Ids, importance: Scores, floor: int, round_to: int) -> list[Ids
 
 
 def _lowest(blocks: Sequence[Ids], importance: Scores, most: int) -> list[Ids]:
-    """The lowest blocks, of at most so many channels; a block ranks as the most important of its channels does."""
+    """Return the lowest blocks, of at most `most` channels. A block ranks like its most important channel."""
     ranked = sorted(blocks, key=lambda block: (importance[block[-1]], block[-1]))
     channels = np.cumsum([len(block) for block in ranked])
     return ranked[: np.searchsorted(channels, most, side="right")]

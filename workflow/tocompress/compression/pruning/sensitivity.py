@@ -1,4 +1,4 @@
-"""How much accuracy a network loses with each of its layers alone, without retraining: what a cut may take where."""
+"""Measure the accuracy that a network loses when one layer alone loses channels, without retraining."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHARES = tuple(tenths / 10 for tenths in range(1, 10))
 
 _BATCH_SIZE = 100
 
-#: Inputs, the classes or tokens to be found, and for tokens their weights, 0 for padding.
+#: Inputs, the true classes or tokens, and the weights of tokens, which are 0 for padding.
 Batch = tuple[Any, ...]
 Row = dict[str, Any]
 
@@ -33,10 +33,10 @@ Row = dict[str, Any]
 def scan(
     weights: Arrays, inputs: SensitivityJob, examples: Examples, report: Callable[[str], None] = print
 ) -> pd.DataFrame:
-    """Schema 'sensitivity' of the network with these weights: each group of channels in turn loses each of SHARES.
+    """Return the table 'sensitivity' of a network: each group of channels in turn loses each of SHARES.
 
-    The least important go, but never the last one. One network is run throughout: what goes is silenced wherever it
-    is read, which equals cutting it. Raises StudyError where there are fewer examples than asked for.
+    The least important channels go, but never the last one. One network is run throughout. Channels are silenced
+    wherever they are read, which equals cutting them. Raise StudyError where there are fewer examples than asked for.
     """
     model, settings = inputs.model, inputs.sensitivity
     channels = channels_of(model, weights)
@@ -50,7 +50,7 @@ def scan(
     rows: list[Row] = [{"channels": channels.count, "removed": 0, "share": 0.0, **whole}]
     for number, (group, ids) in enumerate(channels.groups.items(), 1):
         report(f"layer {number} of {len(channels.groups)}: {group}")
-        measured = {0: whole}  # by the number of channels that went: small groups lose as many for several shares
+        measured = {0: whole}  # by the number removed, which several shares of a small group have in common
         for share, gone in _cuts(ids[np.argsort(scores[ids], kind="stable")]):
             if len(gone) not in measured:
                 _assign(variables, _without(gone, weights, channels))
@@ -69,7 +69,7 @@ def _scores(weights: Arrays, inputs: SensitivityJob, channels: Channels, example
 
 
 def _without(gone: Ids, weights: Arrays, channels: Channels) -> Weights:
-    """The weights that hold any of the channels `gone`, silenced where they read them."""
+    """Return the weights that hold any of the channels `gone`, silenced where they read them."""
     keep = np.ones(channels.count, np.bool_)
     keep[gone] = False
     return silenced(_holding(gone, weights, channels), channels, keep)
@@ -84,7 +84,7 @@ def _holding(some: Ids, weights: Arrays, channels: Channels) -> Weights:
 
 
 def _cuts(lowest_first: Ids) -> Iterator[tuple[float, Ids]]:
-    """Each share, and the channels that go for it."""
+    """Yield each share and the channels that go for it."""
     for share in SHARES:
         yield share, lowest_first[: min(round(share * len(lowest_first)), len(lowest_first) - 1)]
 
@@ -95,7 +95,7 @@ def _assign(variables: Mapping[str, keras.Variable], weights: Weights) -> None:
 
 
 def _accuracy(network: keras.Model, batches: Sequence[Batch]) -> Row:
-    """The share of classes or tokens found, with Wilson's interval, and how many there are."""
+    """Return the share of classes or tokens found, with Wilson's interval, and their number."""
     hits = np.concatenate([_hits(network, *batch) for batch in batches])
     found = binomtest(int(hits.sum()), len(hits))
     interval = found.proportion_ci(LEVEL, "wilson")

@@ -1,4 +1,4 @@
-"""Removing channels from weights: a smaller dense network. Imports no framework."""
+"""Remove channels from weights, which leaves a smaller dense network. This module imports no framework."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from tocompress.weights import QuantizedTensor, Weights
 
 
 def cut(weights: Weights, channels: Channels, keep: Mask) -> Weights:
-    """The weights of the network that has only the channels of `keep`: smaller arrays of the same type, contiguous.
+    """Return smaller, contiguous arrays of the same types that hold only the channels of `keep`.
 
-    Raises StudyError for a quantized tensor, and for one that is not the network's.
+    Raise StudyError for a quantized tensor and for a tensor that does not fit the network.
     """
     smaller: Weights = {}
     for name, tensor in weights.items():
@@ -28,7 +28,7 @@ def cut(weights: Weights, channels: Channels, keep: Mask) -> Weights:
 
 
 def cut_shapes(shapes: Mapping[str, tuple[int, ...]], channels: Channels, keep: Mask) -> dict[str, tuple[int, ...]]:
-    """The shapes that `cut` leaves of arrays of these `shapes`. Raises StudyError as `cut` does."""
+    """Return the shapes that `cut` leaves of arrays of these `shapes`. Raise StudyError as `cut` does."""
     return {
         name: tuple(
             length if ids is None else int(np.count_nonzero(kept(ids, keep)))
@@ -39,9 +39,9 @@ def cut_shapes(shapes: Mapping[str, tuple[int, ...]], channels: Channels, keep: 
 
 
 def silenced(weights: Weights, channels: Channels, keep: Mask) -> Weights:
-    """The weights with zero wherever one reads a channel that `keep` lacks: same shapes, and what `cut` must equal.
+    """Return the weights in their shapes, with zeros wherever one reads a channel that `keep` lacks.
 
-    Raises StudyError as `cut` does.
+    The network then equals the network after `cut`. Raise StudyError as `cut` does.
     """
     silent: Weights = {}
     for name, tensor in weights.items():
@@ -63,7 +63,7 @@ def _values(name: str, tensor: NDArray[np.floating] | QuantizedTensor) -> NDArra
 
 
 def _axes(name: str, shape: tuple[int, ...], channels: Channels, keep: Mask) -> tuple[Ids | None, ...]:
-    """The channels along the axes of a variable, which fit its shape."""
+    """Return the channels along the axes of a variable. Raise StudyError where they do not fit its shape."""
     if len(keep) != channels.count:
         raise StudyError(f"a mask of {len(keep)} channels for a network with {channels.count} that can be pruned")
     if name not in channels.variables:

@@ -1,4 +1,4 @@
-"""Importance of channels on calibration data: the loss without each of them, under whichever backend Keras runs on."""
+"""Score channels by their effect on the loss of calibration data, with any backend of Keras."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tocompress.errors import StudyError
 
 
 class Taylor:
-    """How the removal of each channel of a network changes the loss, to first order.
+    """The change of the loss by the removal of each channel of a network, to first order.
 
-    A channel is removed where it is read, as in `surgery.silenced`: the change is the sum of weight x gradient over all
-    weights that read it. By the chain rule this counts whatever makes the channel: each partner of a residual addition,
-    the offset of batch norm, each gate of an LSTM.
+    A channel is removed where it is read, as in `surgery.silenced`. The change is the sum of weight x gradient over all
+    weights that read it. By the chain rule, the sum counts everything that makes the channel: each partner of a
+    residual addition, the offset of batch norm, each gate of an LSTM.
 
-    `network` takes inputs to logits. `variables` are its own by name, and may get other values between two calls.
+    `network` maps inputs to logits. `variables` are its own by name, and may get other values between two calls.
     """
 
     def __init__(self, network: keras.Model, variables: Mapping[str, keras.Variable], channels: Channels) -> None:
@@ -30,14 +30,14 @@ class Taylor:
         self._deployed.compile(
             self._changes,
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            jit_compile=keras.config.backend() == "jax",  # as in `fit`, XLA slows TensorFlow; JAX is nothing without it
+            jit_compile=keras.config.backend() == "jax",  # as in `fit`, XLA slows TensorFlow down, and JAX needs it
         )
 
     def scores(self, examples: Iterable[tuple[Any, ...]]) -> Scores:
-        """Return the mean square over examples of the change of an example's loss, float64 [N].
+        """Return the mean square of the change of an example's loss, over the examples, float64 [N].
 
-        As in P. Molchanov and others, 2019, arXiv 1906.10771, equations 4 to 8. `examples`: (inputs, labels) or
-        (inputs, labels, weights), each a batch of one, since changes of either sign cancel within a batch. Raises
+        The source is P. Molchanov and others, 2019, arXiv 1906.10771, equations 4 to 8. An example is (inputs, labels)
+        or (inputs, labels, weights) in a batch of one, since changes of either sign cancel within a batch. Raise
         StudyError without an example.
         """
         squares, count = np.zeros(self._channels.count), 0
@@ -51,7 +51,7 @@ class Taylor:
 
 
 class _Deployed(keras.Model):  # type: ignore[misc]
-    """A network as it is deployed, even in a training step: batch norm on its statistics, nothing dropped."""
+    """A network that runs as deployed even in a training step, with the statistics of batch norm and no dropout."""
 
     def __init__(self, network: keras.Model) -> None:
         super().__init__(name="deployed")
@@ -62,9 +62,9 @@ class _Deployed(keras.Model):  # type: ignore[misc]
 
 
 class _Changes(keras.optimizers.Optimizer):  # type: ignore[misc]
-    """Keeps weight x gradient, summed along each axis that reads channels, instead of following the gradient.
+    """An optimizer that keeps weight x gradient, summed along each axis that reads channels, and changes no weight.
 
-    An optimizer is the one way to gradients that all backends of Keras share.
+    An optimizer is the only way to gradients that all backends of Keras share.
     """
 
     def __init__(self, variables: Mapping[str, keras.Variable], channels: Channels) -> None:

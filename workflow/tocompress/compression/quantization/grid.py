@@ -1,7 +1,7 @@
-"""Post-training quantization of weights on a linear grid (paper, section II-A). Imports no framework.
+"""Quantize weights after training on a linear grid (paper, section II-A). This module imports no framework.
 
 A grid spans [min, max] of the weights, widened to hold 0, in 2**bits levels. Its zero point is an integer, so 0.0 is a
-level: what was pruned or padded stays exactly zero.
+level. Pruned and padded values stay exactly zero.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 
 KERNELS = ("weights", "depthwise_weights", "pointwise_weights", "kernel", "embedding_encoder", "embedding_decoder")
 
-_PIECE = 1 << 16  # values worked on at a time: a few arrays of them fit a core's cache
+_PIECE = 1 << 16  # values at a time: a few such arrays fit a core's cache
 
 
 def compress(weights: Weights, technique: Quantize) -> tuple[Weights, pd.DataFrame]:
@@ -36,10 +36,10 @@ def compress(weights: Weights, technique: Quantize) -> tuple[Weights, pd.DataFra
 def quantize_weights(
     weights: Weights, bits: int, granularity: Granularity, minimum_values: int = 1024
 ) -> tuple[Weights, pd.DataFrame]:
-    """Quantize every kernel of at least `minimum_values` values; all else is passed on as it is.
+    """Quantize every kernel of at least `minimum_values` values, and pass on all other tensors unchanged.
 
-    Also returns what it did to each of them: a table of schema `compression`. Raises StudyError where a tensor is
-    quantized already, not finite, or of a range that no grid holds.
+    Return a table of schema `compression` too, with a row for each quantized kernel. Raise StudyError where a tensor is
+    quantized already, is not finite, or has a range that no grid holds.
     """
     quantized: Weights = {}
     rows = []
@@ -58,14 +58,14 @@ def quantize_weights(
 
 
 def is_kernel(name: str) -> bool:
-    """Whether a variable is a kernel or embedding: not a bias, batch norm or attention vector."""
+    """Return whether a variable is a kernel or embedding, not a bias, batch norm or attention vector."""
     return name.rpartition("/")[2] in KERNELS
 
 
 def quantize(tensor: Floats, bits: int, axis: int | None = None) -> QuantizedTensor:
-    """Put a float32 tensor on the grid of its range, or of the range of each channel along `axis`.
+    """Quantize a float32 tensor on the grid of its range, or of the range of each channel along `axis`.
 
-    No value moves by more than half a step, to the precision of float32. Raises StudyError for values that are not
+    No value moves by more than half a step, to the precision of float32. Raise StudyError for values that are not
     finite, for a range that is too wide for float32, and for `bits` outside 2..16.
     """
     width = stored_width(bits)
@@ -84,7 +84,7 @@ def quantize(tensor: Floats, bits: int, axis: int | None = None) -> QuantizedTen
 
 
 def dequantize(tensor: QuantizedTensor) -> Floats:
-    """The float32 values of a quantized tensor, in its shape."""
+    """Return the float32 values of a quantized tensor, in its shape."""
     values = np.empty(prod(tensor.shape), np.float32)
     for piece, dequantized in _dequantized_pieces(tensor):
         values[piece] = dequantized
@@ -92,12 +92,12 @@ def dequantize(tensor: QuantizedTensor) -> Floats:
 
 
 def _grid(tensor: Floats, bits: int, axis: int | None) -> tuple[Floats, NDArray[np.int32]]:
-    """Scale and zero point, of shape [] or [shape[axis]]."""
+    """Return scale and zero point, of shape [] or [shape[axis]]."""
     low, high = _range(tensor, axis)
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise StudyError("holds NaN or infinity; only finite weights can be quantized")
     highest = 2**bits - 1
-    # An all-zero tensor has no range: any scale will do.
+    # An all-zero tensor has no range, so any scale will do.
     scale = np.maximum((high - low) / highest, np.finfo(np.float32).tiny).astype(np.float32)
     if (highest * scale.astype(np.float64) > np.finfo(np.float32).max).any():
         raise StudyError(
@@ -109,7 +109,7 @@ def _grid(tensor: Floats, bits: int, axis: int | None) -> tuple[Floats, NDArray[
 
 
 def _range(tensor: Floats, axis: int | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Minimum and maximum, widened to hold 0: float64 of shape [] or [shape[axis]]."""
+    """Return minimum and maximum, widened to hold 0, float64 of shape [] or [shape[axis]]."""
     others = None if axis is None else tuple(other for other in range(tensor.ndim) if other != axis)
     low = np.minimum(tensor.min(others, initial=0), 0)
     high = np.maximum(tensor.max(others, initial=0), 0)
@@ -128,9 +128,9 @@ def _dequantized_pieces(tensor: QuantizedTensor) -> Iterator[tuple[slice, Floats
 def _pieces(
     shape: tuple[int, ...], axis: int | None, scale: Floats, zero_point: NDArray[np.int32]
 ) -> Iterator[tuple[slice, Floats, Floats]]:
-    """Cut the flat tensor into pieces that fit the cache, each with the scale and zero point of its every value.
+    """Yield pieces of the flat tensor that fit the cache, with the scale and zero point of each value.
 
-    Written out for every value because NumPy is several times slower where it must broadcast along short rows.
+    Both are written out because NumPy is several times slower where it must broadcast along short rows.
     """
     size = prod(shape)
     zero: Floats = zero_point.astype(np.float32)
@@ -155,7 +155,7 @@ def _pieces(
 
 
 def _describe(tensor: Floats, quantized: QuantizedTensor) -> dict[str, Any]:
-    """The columns of schema `compression` that say what quantization did to the values of a tensor."""
+    """Return the columns of schema `compression` that describe the effect of quantization on a tensor."""
     flat = np.ascontiguousarray(tensor, np.float32).reshape(-1)
     signal = noise = largest = 0.0
     for piece, dequantized in _dequantized_pieces(quantized):

@@ -1,1 +1,1 @@
-"""TensorFlow: an artifact is a frozen graph, whose weights are dequantized at every inference or once."""
+"""This package runs artifacts in TensorFlow: frozen graphs that dequantize weights at every inference or once."""

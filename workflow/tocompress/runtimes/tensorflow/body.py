@@ -1,4 +1,4 @@
-"""The body graph of a structure: a network in its deployed form, with a placeholder in place of each weight."""
+"""Trace the body graph of a structure: the deployed network, with a placeholder in place of each weight."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tocompress.models import registry
 from tocompress.runtimes.tensorflow.graph import OUTPUT, WEIGHTS, reachable
 from tocompress.weights import ModelMetadata
 
-#: Of a sentence whose translation's cost is counted.
+#: The length of the sentence for which the cost of a translation is counted.
 TOKENS = 20
 
 Tensor = Any
@@ -25,16 +25,16 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 
 def trace(metadata: ModelMetadata, shapes: Shapes, beam_width: int = 1) -> GraphDef:
-    """The body graph of a network in its deployed form, with a placeholder `weights/<name>` for each weight.
+    """Return the body graph of a network in its deployed form, with a placeholder `weights/<name>` for each weight.
 
-    `shapes` are those of its weights file: a pruned network has fewer filters or units than its width gives.
+    `shapes` come from a weights file, since a pruned network has fewer filters or units than its width gives.
 
-    CNN: `input` float32 [None, size, size, 3], preprocessed, to `output` float32 [None, classes], logits.
-    GNMT: `source` int32 [B, T], `source_length` int32 [B], `maximum_length` int32 [], `forced` bool [] to `output`
-    int32 [B, L], token ids: decoded greedily, or the best of `beam_width` beams.
+    A CNN maps `input` float32 [None, size, size, 3], preprocessed, to `output` float32 [None, classes], logits. GNMT
+    maps `source` int32 [B, T], `source_length` int32 [B], `maximum_length` int32 [] and `forced` bool [] to `output`
+    int32 [B, L], token ids. They are decoded greedily or are the best of `beam_width` beams.
 
-    TensorFlow 1.15 runs it too: its loops are of operations, not of functions, and it names no attribute that an older
-    runtime may not know.
+    TensorFlow 1.15 runs the graph too. Its loops are made of operations, not of functions, and it names no attribute
+    that an older runtime may not know.
     """
     with tf.Graph().as_default():
         output = (
@@ -48,7 +48,7 @@ def trace(metadata: ModelMetadata, shapes: Shapes, beam_width: int = 1) -> Graph
 
 
 def multiply_accumulates(metadata: ModelMetadata, shapes: Shapes) -> pd.DataFrame:
-    """The table 'structure': what one inference takes, of an image, or of a sentence of `TOKENS` tokens to as many."""
+    """Return the table 'structure': the cost of one image, or of a sentence of `TOKENS` tokens to as many."""
     if metadata.network == "gnmt":
         macs = registry.module(metadata.network).multiply_accumulates(shapes, TOKENS, TOKENS)
     else:
@@ -59,9 +59,9 @@ def multiply_accumulates(metadata: ModelMetadata, shapes: Shapes) -> pd.DataFram
 
 
 def _with_loops_taken_apart(graph: MetaGraphDef) -> GraphDef:
-    """The graph with operations in place of functions, as TensorFlow 2 makes it of every graph before it runs it.
+    """Return the graph with operations in place of functions, as TensorFlow 2 makes it of every graph before a run.
 
-    That leaves many operations that only pass a value on; without them a small file is smaller.
+    This leaves many operations that only pass a value on. Without them, a small file is smaller.
     """
     results = graph.collection_def["train_op"].node_list.value
     results.extend(f"{node.name}:0" for node in graph.graph_def.node if node.op == "Placeholder" or node.name == OUTPUT)
@@ -72,7 +72,7 @@ def _with_loops_taken_apart(graph: MetaGraphDef) -> GraphDef:
 
 
 def _portable(graph: GraphDef) -> GraphDef:
-    """The graph without attributes that older runtimes may not know: those at their defaults, and private hints."""
+    """Return the graph without attributes that older runtimes may not know: defaults and private hints."""
     stripped = MetaGraphDef(graph_def=graph)
     strip_graph_default_valued_attrs(stripped)
     for node in stripped.graph_def.node:
@@ -120,7 +120,7 @@ def _placeholders(shapes: Shapes) -> dict[str, Tensor]:
 
 
 def _folded(metadata: ModelMetadata, shapes: Shapes) -> Any:
-    """The Keras model of a CNN's deployed form. Its variables get no values: for the largest that takes seconds."""
+    """Return the Keras model of a CNN's deployed form. It has no values, which take seconds for the largest network."""
     import keras
 
     from tocompress.models.resize import resized

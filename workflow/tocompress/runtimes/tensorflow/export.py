@@ -1,8 +1,8 @@
-"""Export: a variant's weights to the artifact that a device loads, and what that artifact weighs.
+"""Export a variant's weights to the artifact that a device loads, and measure the artifact's size.
 
-A structure is traced once, with a placeholder for every weight (`body`). Each variant's artifact is that body with
-constants in place of those placeholders: floats as they are, integers followed by their dequantization. So all variants
-of a model run the same operations but for those under `dequantize/`.
+A structure is traced once, with a placeholder for every weight (`body`). A variant's artifact is this body with
+constants in place of the placeholders. Floats stay as they are, and integers are followed by their dequantization. So
+all variants of a model run the same operations outside the scope `dequantize/`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def write_artifact(
 ) -> pd.DataFrame:
     """Fill the body graph with the weights of a variant, write its artifact, and return its table 'artifact'.
 
-    Parameters are those of the training form, batch norm's among them.
+    The column `parameters` counts the training form, batch norm included.
     """
     (tensors, metadata), path = read_weights(weights), Path(artifact)
     epsilon = NETWORKS[metadata.network].batch_norm_epsilon
@@ -56,9 +56,9 @@ def write_artifact(
 
 
 def export(body: GraphDef, tensors: Mapping[str, DeployedTensor]) -> GraphDef:
-    """A variant's graph: `body` with its deployed tensors as constants.
+    """Return a variant's graph: `body` with its deployed tensors as constants.
 
-    Raises StudyError where the tensors are not those of the body, are not finite, or are too large for a graph file.
+    Raise StudyError where the tensors do not fit the body, are not finite, or are too large for a graph file.
     """
     _check_tensors(body, tensors)
     exported = GraphDef(versions=body.versions, library=body.library)
@@ -72,7 +72,7 @@ def export(body: GraphDef, tensors: Mapping[str, DeployedTensor]) -> GraphDef:
 
 
 def deflated_size(path: str | Path) -> int:
-    """Bytes of the file `path` after zlib at level 6, as a package sent to a device would hold it."""
+    """Return the bytes of the file `path` after zlib at level 6, the size of a package that is sent to a device."""
     compressor = zlib.compressobj(6)
     size = 0
     with Path(path).open("rb") as file:
@@ -106,7 +106,7 @@ def _check_tensors(body: GraphDef, tensors: Mapping[str, DeployedTensor]) -> Non
 
 
 def _stored(tensor: DeployedTensor) -> NDArray[Any]:
-    """The array that a graph holds; planes are cut into the words of 8 bytes in which they are unpacked."""
+    """Return the array that a graph holds. Planes are cut into the words of 8 bytes in which they are unpacked."""
     if not isinstance(tensor, AffineTensor):
         return tensor
     planes = stored_width(tensor.bits) < 8
@@ -114,9 +114,9 @@ def _stored(tensor: DeployedTensor) -> NDArray[Any]:
 
 
 def add_weight(graph: GraphDef, name: str, tensor: DeployedTensor) -> str:
-    """Add a tensor as it is stored, and what makes float32 of it; the name of the operation that gives the floats.
+    """Add a stored tensor and its conversion to float32. Return the name of the operation that gives the floats.
 
-    One pass each for cast, scale and offset: `benchmarks/dequantization.py` compares them with other ways.
+    Cast, scale and offset take one pass each. `benchmarks/dequantization.py` compares this with other ways.
     """
     stored = add_constant(graph, f"{WEIGHTS}{name}", _stored(tensor))
     if not isinstance(tensor, AffineTensor):
@@ -132,7 +132,7 @@ def add_weight(graph: GraphDef, name: str, tensor: DeployedTensor) -> str:
 
 
 def _unpack(scope: Scope, planes: str, tensor: AffineTensor) -> str:
-    """`packing.unpack` as operations: uint8 [planes, n, 8] to uint8 of the tensor's shape."""
+    """Add `packing.unpack` as operations, from uint8 [planes, n, 8] to uint8 of the tensor's shape."""
     width, size = stored_width(tensor.bits), prod(tensor.shape)
     axis = scope.constant(0, np.int32)
     blocks = _blocks(scope, scope.add("Bitcast", planes, T=np.uint8, type=np.uint64), width, axis)
@@ -146,7 +146,7 @@ def _unpack(scope: Scope, planes: str, tensor: AffineTensor) -> str:
 
 
 def _blocks(scope: Scope, lanes: str, width: int, axis: str) -> list[str]:
-    """The blocks of values that lie in planes, one value a byte, worked on in lanes of 8 bytes: uint64 [planes, n]."""
+    """Add the blocks of values that lie in planes, one value a byte, in lanes of 8 bytes: uint64 [planes, n]."""
     mask = scope.constant((2**width - 1) * 0x0101010101010101, np.uint64)
     shift = scope.constant(8 % width or width, np.uint64)
 
@@ -167,7 +167,7 @@ def _blocks(scope: Scope, lanes: str, width: int, axis: str) -> list[str]:
 
 
 def _split(scope: Scope, lanes: str, number: int, axis: str) -> list[str]:
-    """Equal parts of uint64 lanes, split as int64: TensorFlow 1.15 splits no uint64 on a processor."""
+    """Add equal parts of uint64 lanes, split as int64, since TensorFlow 1.15 splits no uint64 on a processor."""
     signed = scope.add("Bitcast", lanes, T=np.uint64, type=np.int64)
     split = scope.add("Split", axis, signed, T=np.int64, num_split=number)
     parts = (f"{split}:{index}" if index else split for index in range(number))

@@ -1,4 +1,4 @@
-"""Frozen TensorFlow graphs: as files, as protocol buffers to add to, and the names in them that the study goes by."""
+"""Read, write and extend frozen TensorFlow graphs, and name the parts of them that the study relies on."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tocompress.runtimes.tensorflow.protocol_buffers import (
 
 OUTPUT = "output"
 WEIGHTS = "weights/"  # + a tensor's name: its placeholder in a body, its constant in an artifact
-DEQUANTIZE = "dequantize/"  # + a tensor's name: the scope of what makes floats of it
+DEQUANTIZE = "dequantize/"  # + a tensor's name: the scope of the operations that make it float
 
 _DATA_TYPES = {
     "float32": DT_FLOAT,
@@ -40,13 +40,13 @@ _DATA_TYPES = {
 
 
 def write_graph(path: str | Path, graph: GraphDef) -> None:
-    """Write a graph to the file `path`, whole or not at all; equal graphs give equal files."""
+    """Write a graph to the file `path`, whole or not at all. Equal graphs give equal files."""
     with replace_on_success(path) as temporary:
         temporary.write_bytes(graph.SerializeToString(deterministic=True))
 
 
 def read_graph(path: str | Path) -> GraphDef:
-    """Read a frozen graph; errors name the file."""
+    """Read a frozen graph. Raise StudyError for a damaged file."""
     try:
         return GraphDef.FromString(Path(path).read_bytes())
     except (OSError, DecodeError) as error:
@@ -54,7 +54,7 @@ def read_graph(path: str | Path) -> GraphDef:
 
 
 def reachable(graph: GraphDef) -> GraphDef:
-    """The graph without what neither the result needs nor a user feeds."""
+    """Return the graph with only the nodes that the result needs or that a user feeds."""
     nodes = {node.name: node for node in graph.node}
     inputs = (node.name for node in graph.node if node.op == "Placeholder" and not node.name.startswith(WEIGHTS))
     wanted, needed = [OUTPUT, *inputs], set[str]()
@@ -68,15 +68,15 @@ def reachable(graph: GraphDef) -> GraphDef:
 
 
 def _producers(inputs: Any) -> Iterator[str]:
-    """Names of the nodes that make a node's inputs, which read `name`, `name:1` or `^name`."""
+    """Return the names of the nodes that make a node's inputs, which read `name`, `name:1` or `^name`."""
     return (name.removeprefix("^").partition(":")[0] for name in inputs)
 
 
 def add_constant(graph: GraphDef, name: str, array: NDArray[Any]) -> str:
-    """Add a constant of the array's bytes as they are: TensorFlow's own way stores uint16 as varints."""
+    """Add a constant with the plain bytes of the array, since TensorFlow's own way stores uint16 as varints."""
     node = graph.node.add(name=name, op="Const")
     node.attr["dtype"].type = _DATA_TYPES[array.dtype.name]
-    # Filled in place: weights of hundreds of megabytes are not to be copied from one message to another.
+    # Weights of hundreds of megabytes must not be copied between messages, so this fills the message in place.
     tensor = node.attr["value"].tensor
     tensor.dtype = node.attr["dtype"].type
     for size in array.shape:
@@ -87,9 +87,9 @@ def add_constant(graph: GraphDef, name: str, array: NDArray[Any]) -> str:
 
 @dataclass(frozen=True)
 class Scope:
-    """A name scope to add operations to. Operations are called by their type, and numbered where it comes again.
+    """A name scope to add operations to. An operation's name is its type, with a number where the type comes again.
 
-    `name` ends in a slash. What adds an operation returns its name, by which others take its first result.
+    `name` ends in a slash. Each method returns the name of the new operation, by which others take its first result.
     """
 
     graph: GraphDef
@@ -97,7 +97,7 @@ class Scope:
     _used: Counter[str] = field(default_factory=Counter)
 
     def add(self, operation: str, *inputs: str, **attributes: DTypeLike | int) -> str:
-        """Add an operation; attributes that TensorFlow knows a default for may be left out."""
+        """Add an operation. Attributes with a default in TensorFlow may be left out."""
         attr = {name: _attribute(value) for name, value in attributes.items()}
         name = self._unused_name(operation)
         self.graph.node.add(name=name, op=operation, input=inputs, attr=attr)

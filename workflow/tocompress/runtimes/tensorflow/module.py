@@ -1,4 +1,4 @@
-"""TensorFlow for those who only run graphs."""
+"""Import TensorFlow to run graphs only."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 
 def tensorflow() -> Any:
-    """The module, without Keras, and such that every session has the threads that it asks for, not the first one's.
+    """Return the module without Keras, where each session has its own number of threads, not the first session's.
 
-    To be asked for before the first session of a process begins: TensorFlow looks only then.
+    Call this before the first session of a process begins, since TensorFlow reads the settings only then.
     """
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
     os.environ.setdefault("TF_OVERRIDE_GLOBAL_THREADPOOL", "1")

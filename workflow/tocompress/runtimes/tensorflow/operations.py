@@ -1,4 +1,4 @@
-"""The study's classes of operations (paper, figure 6: the kinds of layer that inference time is split into)."""
+"""Classify operations into the kinds of layer that inference time is split into (paper, figure 6)."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from tocompress.vocabulary.operations import (
 #: The name scope under which every artifact dequantizes its weights.
 SCOPE = "dequantize"
 
-#: Types by class. Element-wise arithmetic counts as addition, reductions as pooling; comparisons, selection, shapes and
-#: a loop's control flow compute no values of the network and count as data movement.
+#: The types of each class. Element-wise arithmetic counts as addition, and reductions count as pooling. Comparisons,
+#: selection, shapes and the control flow of loops compute no values of the network and count as data movement.
 _TYPES: dict[str, str] = {
     CONVOLUTION: "Conv2D Conv2DWithBias PadWithConv2D PadWithFusedConv2D",
     DEPTHWISE_CONVOLUTION: "DepthwiseConv2D DepthwiseConv2dNative",
@@ -54,19 +54,19 @@ _CLASSES: dict[str, str] = {kind: name for name, kinds in _TYPES.items() for kin
 
 
 def base_type(kind: str) -> str:
-    """The type without what the runtime put before it: `_MklNativeFusedConv2D` and `_FusedConv2D` are `Conv2D`.
+    """Return the type without the runtime's prefix: `_MklNativeFusedConv2D` and `_FusedConv2D` become `Conv2D`.
 
-    A fused operation is its main one with the bias, addition and activation that follow it.
+    A fused operation is its main operation with the bias, addition and activation that follow it.
     """
     return re.sub(r"^_(?:Mkl)?(?:Native)?(?:Fused)?", "", kind)
 
 
 def classify(kind: str, operation: str = "") -> str:
-    """The class of an operation by its type and its name in the graph; `other` for an unknown type.
+    """Return the class of an operation by its type and its name in the graph, or `other` for an unknown type.
 
     Everything inside the scope `dequantize/` is dequantization, whatever its type. A convolution with its bias and
-    activation fused into it is a convolution. Time the runtime spends on reordering weights that it does not know to be
-    constant hides inside the convolution: the share of dequantization is a lower bound.
+    activation fused into it is a convolution. The runtime may spend time inside a convolution on reordering weights
+    that it does not know to be constant. So the share of dequantization is a lower bound.
     """
     if SCOPE in operation.split("/")[:-1]:
         return DEQUANTIZATION
@@ -74,5 +74,5 @@ def classify(kind: str, operation: str = "") -> str:
 
 
 def unclassified(kinds: Iterable[str]) -> set[str]:
-    """The types that no class knows."""
+    """Return the types that no class knows."""
     return {kind for kind in kinds if classify(kind) == OTHER}

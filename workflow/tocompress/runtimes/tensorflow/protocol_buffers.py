@@ -1,4 +1,4 @@
-"""TensorFlow's protocol buffers, without TensorFlow."""
+"""Import TensorFlow's protocol buffers without TensorFlow."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def _not_executed(package: str) -> Iterator[None]:
         del sys.modules[package]
 
 
-# These modules need protobuf alone and take milliseconds, but importing anything of a package executes its __init__,
-# which is all of TensorFlow and takes seconds. Where TensorFlow is imported later, it finds and uses the same modules.
+# These modules need protobuf alone and take milliseconds. A plain import would first execute the package's __init__,
+# which is all of TensorFlow and takes seconds. A later import of TensorFlow finds and uses the same modules.
 with _not_executed("tensorflow"):
     from tensorflow.core.framework.attr_value_pb2 import AttrValue
     from tensorflow.core.framework.graph_pb2 import GraphDef

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def loaded(artifact: str | Path, threads: int) -> Iterator[Run]:
-    """Load a frozen graph, ready to run on feeds. Raise StudyError where it is none of this study's.
+    """Load a frozen graph, ready to run on feeds. Raise StudyError for a graph that is not this study's.
 
-    A run raises StudyError where a decoder's logits are not finite, which its tokens do not tell.
+    A run raises StudyError where a decoder's logits are not finite, which its tokens do not show.
     """
     tf = tensorflow()
     from tocompress.runtimes.tensorflow.graph import read_graph

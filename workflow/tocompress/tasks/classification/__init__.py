@@ -1,1 +1,1 @@
-"""Images to classes."""
+"""This package solves the classification task, from images to classes."""

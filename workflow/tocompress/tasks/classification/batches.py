@@ -1,4 +1,4 @@
-"""Images in batches, to learn from and to be judged on."""
+"""Put images into batches, for training and for accuracy."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ ACCURACY = "top1"
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches, preprocessed as they are needed so that memory holds the pictures as bytes only.
+    """Batches of images, preprocessed when they are needed, so that memory holds the pictures as bytes only.
 
-    Those to learn from are in a new random order each epoch, and photographs among them cropped and mirrored at random.
+    In learning, each epoch has a new random order, and photographs are cropped and mirrored at random.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         images = self._images[chosen]
         if not (self._learning and isinstance(images, Photographs)):
             return network_input(images, self._model), self._labels[chosen]
-        # Of the batch, whichever thread makes it and whatever was made before.
+        # Any thread may make the batch, in any order.
         random = np.random.default_rng([self._seed, self._epoch, index])
         return augmented_input(images, self._model, random), self._labels[chosen]
 
@@ -59,7 +59,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def augmented_input(photographs: Photographs, model: ImageModel, random: np.random.Generator) -> np.ndarray:
-    """float32 [N, input_size, input_size, 3] as the network learns from it."""
+    """Return photographs as the network learns from them, float32 [N, input_size, input_size, 3]."""
     preprocessing = NETWORKS[model.network].preprocessing
     assert preprocessing is not None
     return photographs.augmented(model.input_size, preprocessing, random)
@@ -68,7 +68,7 @@ def augmented_input(photographs: Photographs, model: ImageModel, random: np.rand
 def training_data(
     model: ImageModel, settings: Optimization, examples: Examples, validation: Examples
 ) -> tuple[Batches, Batches | Batch]:
-    """Return what `fit` takes: batches of the examples, and the validation set as the network takes it."""
+    """Return the data for `fit`: batches of the examples, and the validation set as the network takes it."""
     batches = Batches(examples, model, settings.batch_size, settings.seed)
     images, labels = validation
     if isinstance(images, Photographs):

@@ -1,4 +1,4 @@
-"""Images as a network takes them."""
+"""Turn images into the inputs of a network."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tocompress.tasks.feeds import spread
 
 
 def image_feeds(images: Images, model: ImageModel, threads: int = 1) -> Feeds:
-    """Return feeds of images: `input` float32 [B, S, S, 3], S the model's input size."""
+    """Return feeds of images: `input` float32 [B, S, S, 3], where S is the model's input size."""
     return {"input": network_input(images, model, threads)}
 
 

@@ -16,7 +16,7 @@ __all__ = ["initial", "named_variables", "of_shapes"]
 
 
 def initial(model: ImageModel, seed: int, learning: Optimization | None = None) -> keras.Model:
-    """Return the network with the initial weights that `seed` gives. Nothing of `learning` changes a CNN."""
+    """Return the network with the initial weights that `seed` gives. `learning` does not change a CNN."""
     keras.utils.set_random_seed(seed)
     return registry.build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
 

@@ -32,7 +32,7 @@ def predict(
 ) -> pd.DataFrame:
     """Return the table `image_predictions` of a shard of the test set: the five best classes of each example.
 
-    Raises StudyError for labels that the model has no output for, and for logits that are not finite.
+    Raise StudyError for labels that the model has no output for, and for logits that are not finite.
     """
     model = cast(ImageModel, job.model)
     images, labels = read_pictures(test, model, cast(Pictures, job.data))
@@ -58,7 +58,7 @@ def _check(logits: np.ndarray, batch: slice, classes: int) -> None:
 
 
 def best_classes(logits: np.ndarray, labels: np.ndarray, *, first: int = 0) -> pd.DataFrame:
-    """The `image_predictions` of logits [N, classes], examples numbered from `first`; ties go to the lower class."""
+    """Return the `image_predictions` of logits [N, classes], numbered from `first`. Ties go to the lower class."""
     best = np.argsort(-logits, axis=1, kind="stable")[:, :TOP]
     scores = np.take_along_axis(softmax(logits.astype(np.float64), axis=1), best, axis=1)
     number, ranks = best.shape

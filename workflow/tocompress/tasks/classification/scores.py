@@ -1,4 +1,4 @@
-"""Top-1 and top-5 accuracy, and macro precision, recall and F1 (paper, III-B)."""
+"""Compute top-1 and top-5 accuracy, and macro precision, recall and F1 (paper, III-B)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TOP = 5
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What became of each example: `label`, `predicted` int64 [N]; `top1`, `top5` bool [N]."""
+    """The outcome of each example: `label` and `predicted` int64 [N], `top1` and `top5` bool [N]."""
 
     label: np.ndarray
     predicted: np.ndarray
@@ -29,11 +29,11 @@ class Outcomes:
 def scores(
     predictions: pd.DataFrame, baseline: pd.DataFrame, *, level: float, resamples: int, seed: int
 ) -> pd.DataFrame:
-    """The `metrics` of `image_predictions`, with ratios to those of the baseline on the same examples.
+    """Return the table `metrics` of `image_predictions`, with ratios to the baseline on the same examples.
 
-    Macro averages are over the classes that occur among the labels, so that all variants average over the same ones;
-    a class that is never predicted has precision 0. Intervals are Wilson's for top-1 and top-5, else of a bootstrap
-    over examples. Raises StudyError where the two hold other examples.
+    Macro averages are over the classes among the labels, so all variants average over the same classes. A class that is
+    never predicted has precision 0. Intervals are Wilson's for top-1 and top-5, and from a bootstrap over examples for
+    the others. Raise StudyError where the tables hold different examples.
     """
     check_same_examples(predictions, baseline, "label")
     ours, theirs = outcomes(predictions), outcomes(baseline)
@@ -52,7 +52,7 @@ def scores(
 
 
 def outcomes(predictions: pd.DataFrame) -> Outcomes:
-    """`image_predictions` by example, in the order of `example`."""
+    """Return the outcomes of `image_predictions`, in the order of `example`."""
     ordered = predictions.sort_values("example", kind="stable")
     hits = (ordered["label"] == ordered["predicted"]) & (ordered["rank"] <= TOP)
     best = ordered[ordered["rank"] == 1]
@@ -61,7 +61,7 @@ def outcomes(predictions: pd.DataFrame) -> Outcomes:
 
 
 def point_values(outcomes: Outcomes) -> np.ndarray:
-    """The scores of all examples once, float64 [metrics], in the order of `accuracies`."""
+    """Return the scores of all examples, float64 [metrics], in the order of `accuracies`."""
     macro = precision_recall_fscore_support(
         outcomes.label, outcomes.predicted, labels=np.unique(outcomes.label), average="macro", zero_division=0
     )
@@ -69,10 +69,7 @@ def point_values(outcomes: Outcomes) -> np.ndarray:
 
 
 def resampled_values(outcomes: Outcomes, times: np.ndarray) -> np.ndarray:
-    """The scores with each example counted `times` [N], float64 [metrics]: `point_values` of the examples so repeated.
-
-    Counts of each class are all that these scores need of a confusion matrix.
-    """
+    """Return `point_values` with each example counted `times` [N], float64 [metrics], from the counts of each class."""
     classes = 1 + max(outcomes.label.max(), outcomes.predicted.max())
 
     def count(classes_of_examples: np.ndarray, times: np.ndarray) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Sentences of one language to sentences of another."""
+"""This package solves the translation task, from sentences of one language to sentences of another."""

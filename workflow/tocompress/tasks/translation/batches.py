@@ -1,4 +1,4 @@
-"""Pairs of sentences in batches, to learn from and to be judged on."""
+"""Put pairs of sentences into batches, for training and for accuracy."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Pairs = Sequence[tuple[Ids, Ids]]
 Batch = tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]  # inputs, the tokens that follow, their weights
 
 
-#: The next token is right, given those of the reference before it.
+#: The next token is right, given the reference's tokens before it.
 ACCURACY = "next_token"
 
 
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of sentences of like length, in a new random order each epoch, or always the same one."""
+    """Batches of sentences of like length, in a random order, which is new in each epoch if `shuffled`."""
 
     def __init__(self, pairs: Pairs, batch_size: int, seed: int, *, shuffled: bool = True) -> None:
         super().__init__()
@@ -46,8 +46,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> Batch:
         batch = _batch([self._pairs[row] for row in self._batches[index]])
-        # Keras on TensorFlow looks at two batches before it begins, and takes a length they agree in for everyone's.
-        # Not only then: it fetches batches in a thread of its own, and whether it has begun would be left to chance.
+        # Keras on TensorFlow looks at two batches before it begins, and takes a length that both have for the length of
+        # all. Its own thread fetches batches and may have begun already, so batch 1 is longer in every epoch.
         return self._longer_than_all(batch) if index == 1 else batch
 
     def _longer_than_all(self, batch: Batch) -> Batch:
@@ -55,7 +55,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         inputs, following, weight = keras.tree.map_structure(
             lambda array: np.pad(array, [(0, 0), (0, longest)]) if array.ndim == 2 else array, batch
         )
-        # The loss stays the mean over real tokens, of which there are as many.
+        # The loss must stay the mean over real tokens, whose number stays the same.
         return inputs, following, weight * np.float32(weight.shape[1] / batch[2].shape[1])
 
     def on_epoch_end(self) -> None:
@@ -68,7 +68,7 @@ def _batch(pairs: Pairs) -> Batch:
     target, _ = pad([[START_ID, *target] for _, target in pairs])
     following, length = pad([[*target, END_ID] for _, target in pairs])
     counts = np.arange(following.shape[1]) < length[:, None]
-    # Weighted so that the loss is the mean over real tokens, padding left out.
+    # These weights make the loss the mean over real tokens, without padding.
     weight = (counts * (counts.size / counts.sum())).astype(np.float32)
     return {"source": source, "source_length": source_length, "target": target}, following, weight
 
@@ -76,7 +76,7 @@ def _batch(pairs: Pairs) -> Batch:
 def training_data(
     model: TranslationModel, settings: Optimization, pairs: Pairs, validation: Pairs
 ) -> tuple[Batches, Batches]:
-    """Return what `fit` takes: batches of the pairs, and of the validation set."""
+    """Return the data for `fit`: batches of the pairs and of the validation set."""
     return (
         Batches(pairs, settings.batch_size, settings.seed),
         Batches(validation, settings.batch_size, settings.seed, shuffled=False),

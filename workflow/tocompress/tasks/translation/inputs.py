@@ -1,4 +1,4 @@
-"""Sentences as a network takes them."""
+"""Turn sentences into the inputs of a network."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ LONGEST_TRANSLATION = 2  # times the longest source of a batch, as in tensorflow
 
 @dataclass(frozen=True)
 class Subwords:
-    """Between the sentences of a translation model and its token ids.
+    """The conversion between the sentences of a translation model and its token ids.
 
-    `segmentations` split the tokens of source and target; None: sentences are subwords between spaces already.
+    `segmentations` split the tokens of source and target. With None, sentences already are subwords between spaces.
     """
 
     source: Vocabulary
@@ -42,18 +42,18 @@ class Subwords:
         return self.segmentations[side].encode(sentence) if self.segmentations else words(sentence)
 
     def translation(self, ids: Iterable[int]) -> str:
-        """The sentence that target ids spell, up to the first </s>."""
+        """Return the sentence that target ids spell, up to the first </s>."""
         return decode(self.target.to_tokens(ids))
 
     def reference(self, sentence: str) -> str:
-        """What a translation is compared with: a sentence of the target as tokens."""
+        """Return a sentence of the target as tokens, to compare a translation with."""
         return sentence if self.segmentations else joined(sentence)
 
 
 def read_subwords(model: TranslationModel, data: Sentences) -> Subwords:
-    """Read the codes and vocabularies of `data`; a StudyError where a size is not the model's.
+    """Read the codes and vocabularies of `data`. Raise StudyError where a size differs from the model's.
 
-    An untrained model may have more subwords than the vocabulary: its ids mean nothing, they only have to exist.
+    An untrained model may have more subwords than the vocabulary. Its ids mean nothing and only have to exist.
     """
 
     def vocabulary(side: str) -> Vocabulary:
@@ -87,9 +87,9 @@ def _segmentations(data: Sentences, source: Vocabulary, target: Vocabulary) -> t
 
 
 def sentence_feeds(sentences: Sequence[str], subwords: Subwords) -> Feeds:
-    """Feeds of source sentences, to translate freely up to twice the longest of them.
+    """Return feeds of source sentences, to translate freely up to twice the length of the longest.
 
-    `source` int32 [B, T], `source_length` int32 [B], `maximum_length` int32 [], `forced` bool [].
+    The feeds are `source` int32 [B, T], `source_length` int32 [B], `maximum_length` int32 [] and `forced` bool [].
     """
     source, length = pad([subwords.source_ids(sentence) for sentence in sentences])
     longest = np.array(LONGEST_TRANSLATION * source.shape[1], np.int32)
@@ -99,7 +99,7 @@ def sentence_feeds(sentences: Sequence[str], subwords: Subwords) -> Feeds:
 def benchmark_inputs(split: str | Path, job: InputsJob) -> dict[str, Feeds]:
     """Return the job's inputs of a split, named `s00`, ..., spread over its lengths in subwords.
 
-    An untrained model never ends a sentence by itself: it is forced to the length of the reference.
+    An untrained model never ends a sentence by itself, so it is forced to the length of the reference.
     """
     model = cast(TranslationModel, job.model)
     sentences, subwords = read_sentences(split), read_subwords(model, cast(Sentences, job.data))

@@ -25,10 +25,10 @@ SCHEMA = SENTENCE_PREDICTIONS
 def predict(
     run: Run, artifact: str | Path, test: str | Path, job: PredictJob, threads: int = 1, shard: str = "1-of-1"
 ) -> pd.DataFrame:
-    """Return the table `sentence_predictions` of a shard of the test set, in batches of its order.
+    """Return the table `sentence_predictions` of a shard of the test set, in the order of the set.
 
     The longest source of a batch limits the length of all its translations, as in tensorflow/nmt. References are
-    tokens, as translations are. Raises StudyError for logits that are not finite, and for ids of no target subword.
+    tokens, as translations are. Raise StudyError for logits that are not finite, and for ids of no target subword.
     """
     sentences = read_sentences(test)
     subwords = read_subwords(cast(TranslationModel, job.model), cast(Sentences, job.data))
@@ -48,7 +48,7 @@ def predict(
 
 
 def _check(ids: np.ndarray, batch: slice, vocabulary: int) -> None:
-    """Raise StudyError unless each sentence of the batch has a row of ids of a vocabulary of that many subwords."""
+    """Raise StudyError unless each sentence of the batch has a row of ids below `vocabulary`."""
     sentences = batch.stop - batch.start
     if ids.ndim != 2 or len(ids) != sentences or ids.dtype.kind != "i":
         raise StudyError(f"gives {ids.dtype} {ids.shape}, not token ids of {sentences} sentences; {EXPORT_AGAIN}")

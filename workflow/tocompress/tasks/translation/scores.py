@@ -1,4 +1,4 @@
-"""BLEU of translations (paper, III-B), by sacreBLEU: of sentences as they are written, and of tokens as nmt has it."""
+"""Compute BLEU of translations by sacreBLEU (paper, III-B), on sentences as written and on tokens as nmt does."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _OTHER_SPACE = re.compile(r"[^\S ]")
 
 @dataclass(frozen=True)
 class Bleu:
-    """A way to compute BLEU; the names are sacreBLEU's."""
+    """A way to compute BLEU. The settings have sacreBLEU's names."""
 
     tokenize: str
     smooth_method: str
 
     def of(self, matches: np.ndarray) -> float:
-        """BLEU, 0..100, of all sentences, from the sum of their `sentence_matches`."""
+        """Return BLEU, 0..100, of all sentences, from the sum of their `sentence_matches`."""
         hypothesis, reference, *counts = (int(count) for count in matches)
         orders = len(counts) // 2
         score = BLEU.compute_bleu(
@@ -34,12 +34,12 @@ class Bleu:
         return float(score.score)
 
     def sentence_matches(self, hypotheses: Sequence[str], references: Sequence[str]) -> np.ndarray:
-        """What BLEU counts, by sentence: int64 [N, 2 + 2 * orders].
+        """Return the counts of each sentence for BLEU, int64 [N, 2 + 2 * orders].
 
-        Columns are the hypothesis' and the reference's length, matched n-grams by order, and the hypothesis' n-grams by
-        order: all of which add up over sentences.
+        The columns are the lengths of hypothesis and reference, the matched n-grams by order, and the n-grams of the
+        hypothesis by order. All of them add up over sentences.
         """
-        # sacreBLEU warns about single sentences without effective_order; it does not change counts.
+        # sacreBLEU warns about single sentences without effective_order, which does not change counts.
         metric = BLEU(tokenize=self.tokenize, effective_order=True, force=True)
         if self.tokenize == "none":
             hypotheses, references = map(_only_spaces_between, (hypotheses, references))
@@ -51,37 +51,37 @@ class Bleu:
 
     @property
     def signature(self) -> str:
-        """sacreBLEU's, which says how a score was computed."""
+        """Return sacreBLEU's signature, which says how a score was computed."""
         metric = BLEU(tokenize=self.tokenize, smooth_method=self.smooth_method, force=True)
-        metric.corpus_score([""], [[""]])  # which tells it the number of references
+        metric.corpus_score([""], [[""]])  # tells sacreBLEU the number of references
         return str(metric.get_signature())
 
 
 def _only_spaces_between(sentences: Sequence[str]) -> list[str]:
-    """Sentences of tokens with signs of no meaning for other white space, at which sacreBLEU would split a token."""
+    """Replace white space other than spaces by signs of no meaning, since sacreBLEU would split a token there."""
     return [_OTHER_SPACE.sub(lambda space: chr(0xF0000 + ord(space[0])), sentence) for sentence in sentences]
 
 
-#: sacreBLEU as it is by default.
+#: The default of sacreBLEU.
 PLAIN = Bleu(tokenize="13a", smooth_method="exp")
-#: As tensorflow/nmt's scripts/bleu.py, but for empty translations, which those count as one word.
+#: The same as scripts/bleu.py of tensorflow/nmt, except for empty translations, which the script counts as a word.
 TOKENIZED = Bleu(tokenize="none", smooth_method="none")
 
 
 def scores(
     predictions: pd.DataFrame, baseline: pd.DataFrame, *, language: str | None, level: float, resamples: int, seed: int
 ) -> pd.DataFrame:
-    """The `metrics` of `sentence_predictions`: both BLEUs, with their ratios to the baseline's on the same sentences.
+    """Return the table `metrics` of `sentence_predictions`: both BLEUs, with their ratios to the baseline.
 
-    Where `language` is given, what was translated is Moses' tokens of it, and `bleu` is of the text they stand for.
-    `label` is sacreBLEU's signature. Intervals are of a bootstrap over sentences. Raises StudyError where the two hold
-    other sentences.
+    With `language`, translations are Moses' tokens of it, and `bleu` is of the text that the tokens stand for. `label`
+    is sacreBLEU's signature. Intervals come from a bootstrap over sentences. Raise StudyError where the tables hold
+    different sentences.
     """
     check_same_examples(predictions, baseline, "reference")
     ways = {"bleu": PLAIN, "bleu_tokenized": TOKENIZED}
 
     def judged(table: pd.DataFrame) -> np.ndarray:
-        """Each BLEU of each resample, after those of the whole: float64 [1 + resamples, 2]."""
+        """Return each BLEU of the whole, then of each resample, float64 [1 + resamples, 2]."""
         table = table.sort_values("example", kind="stable")
         texts = {"bleu": as_written(table, language), "bleu_tokenized": table}
         matches = {name: way.sentence_matches(*_columns(texts[name])) for name, way in ways.items()}
@@ -103,7 +103,7 @@ def scores(
 
 
 def as_written(predictions: pd.DataFrame, language: str | None) -> pd.DataFrame:
-    """Predictions as people write the language: detokenized, against the reference as published where that is known."""
+    """Return predictions as people write the language: detokenized, beside the published reference if there is one."""
     if language is None:
         return predictions
     from tocompress.data.moses import detokenize
