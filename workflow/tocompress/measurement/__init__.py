@@ -1,1 +1,1 @@
-"""From blocks run on a device to tables of samples, and from those to values with their intervals."""
+"""Turn blocks on a device into tables of samples, and samples into values with their intervals."""

@@ -36,7 +36,7 @@ class Retraining(Optimization):
     learning_rates: tuple[Rate, ...] = Field(
         (0.001, 0.0002),
         min_length=1,
-        description="peak learning rates to try. The calibration loss selects a result, or the weights as they were cut",
+        description="peak learning rates to try. The calibration loss selects one, or the weights as they were cut",
     )
     warmup_epochs: float = Field(0.1, ge=0, description="epochs in which the learning rate rises from zero")
     examples: Count | None = Field(None, description="number of training examples, drawn at random (null: all)")
