@@ -1,1 +1,1 @@
-"""The schema of every table between two stages, a module a stage, so that a job depends on its own stage's only."""
+"""Declare the schema of every table between stages. One module per stage keeps a job's dependencies small."""
