@@ -2,9 +2,9 @@
 import os
 import sys
 
-# Importable without installation, also in jobs: Snakemake hands this path on to scripts, in conda environments too.
+# The library needs no installation. Snakemake passes this path on to scripts, in conda environments too.
 sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
-# The submitter's, where this is a job of a cluster, which need not end with it.
+# In a job of a cluster this names the submitter's process, but the job may outlive it.
 os.environ.pop("TOCOMPRESS_RUN", None)
 
 from tocompress import paths, running, surroundings
@@ -25,12 +25,12 @@ STUDY = plan(config, workflow.configfiles)
 PATHS = STUDY.paths
 
 running.announce()
-# Not in a job of a cluster, which reads this file again.
+# A job of a cluster reads this file again and must not clear.
 if workflow.is_main_process and not workflow.output_settings.dryrun:
     running.clear()
 
 
-# One job at a time measures. Here, for a profile's resources are gone once the command line names any.
+# One job at a time measures. A profile's resources would be gone once the command line names any.
 if "board" not in workflow.global_resources:
     workflow.register_resource("board", 1)
 

@@ -2,9 +2,9 @@
 
 
 rule download:
-    """Fetch a file. Of a known digest, it goes on where it was. A file that is there, also by hand, is only checked."""
+    """Fetch a file. A known digest lets it continue after a break. An existing file, also by hand, is only checked."""
 
-    # Without parameters: whatever fetched it and from which mirror, a file is the one with the digest.
+    # The digest alone makes a file the right one, whatever fetched it from any mirror, so there are no parameters.
     output:
         file=update(PATHS.download),
         digest=update(PATHS.download_digest),

@@ -2,7 +2,7 @@
 
 
 rule aggregate:
-    """Bring all results into one table, one row a value."""
+    """Put all results into one table, one row per value."""
     input:
         **{
             table: STUDY.benchmarks(table)

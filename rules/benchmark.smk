@@ -21,7 +21,7 @@ rule inputs:
 
 
 rule benchmark:
-    """Measure time, memory, operations and power; on this machine nothing else runs meanwhile."""
+    """Measure time, memory, operations and power. Nothing else runs on this machine meanwhile."""
     input:
         artifacts=STUDY.artifacts,
         inputs=PATHS.inputs,

@@ -1,4 +1,4 @@
-# What all stages share.
+# Shared by all stages.
 
 
 wildcard_constraints:

@@ -43,7 +43,7 @@ rule rank:
 
 
 rule prune:
-    """Remove the least important filters and units, and retrain what is left."""
+    """Remove the least important filters and units, and retrain the rest."""
     input:
         parent=STUDY.parent,
         importance=STUDY.importance,

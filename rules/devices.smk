@@ -1,9 +1,9 @@
-# Devices: whether one is fit to be measured, and removing what was sent there. Made on request.
+# Devices: on request, check whether a device is fit to be measured, or remove the files that were sent to it.
 import time
 
 
 rule check_device:
-    """Tell whether a device is fit to be measured; asked for again, look again."""
+    """Check whether a device is fit to be measured. Every request checks again."""
     output:
         PATHS.check,
     log:
@@ -22,7 +22,7 @@ rule check_device:
 
 
 rule clean_devices:
-    """Remove from the study's devices that are reached by ssh all that was sent there."""
+    """Remove all files that were sent to the study's devices by ssh."""
     log:
         PATHS.log("clean_devices"),
     conda:

@@ -66,7 +66,7 @@ rule gather:
 
 
 rule score:
-    """Score predictions, alone and against those of the uncompressed model."""
+    """Score predictions, alone and against the uncompressed model's predictions."""
     input:
         predictions=PATHS.predictions,
         baseline=PATHS.predictions.replace("{variant}", BASELINE),

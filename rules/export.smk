@@ -1,8 +1,8 @@
-# Export: weights to what a device loads.
+# Export: turn weights into artifacts that a device loads.
 
 
 rule trace:
-    """Build a network once and trace its graph, weights left open."""
+    """Build a network once and trace its graph, without weights."""
     input:
         weights=PATHS.weights.replace("{variant}", "{structure}"),
     output:
@@ -21,7 +21,7 @@ rule trace:
 
 
 rule export:
-    """Fill a traced graph with the weights of a variant, dequantization included."""
+    """Fill a traced graph with the weights of a variant and their dequantization."""
     input:
         STUDY.body,
         weights=PATHS.weights,

@@ -2,7 +2,7 @@
 
 
 rule sensitivity:
-    """Scan the accuracy that is left when each layer alone loses filters or units."""
+    """Measure the accuracy that is left after each layer alone loses filters or units."""
     input:
         weights=STUDY.trained_weights,
         calibration=STUDY.calibration_set,

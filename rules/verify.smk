@@ -2,7 +2,7 @@
 
 
 rule verify:
-    """Recompute all digests, and name each file that is not as its record says."""
+    """Recompute all digests, and name each file that differs from its record."""
     log:
         PATHS.log("verify"),
     localrule: True

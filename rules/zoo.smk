@@ -2,7 +2,7 @@
 
 
 rule train:
-    """Train a model and keep it as TF-Slim and tensorflow/nmt keep theirs."""
+    """Train a model and save its checkpoint in the format of TF-Slim or tensorflow/nmt."""
     input:
         train=STUDY.train_set,
         calibration=STUDY.calibration_set,

@@ -1,4 +1,4 @@
-"""A whole benchmark: reach the device, see that it computes the right thing, measure, and write what was measured."""
+"""Run a whole benchmark: reach the device, verify its outputs, measure, and write the tables."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ from tocompress.tables import write_table
 
 
 def benchmark(subject: Subject, session: BenchmarkJob, log: Path | None = None) -> dict[str, pd.DataFrame]:
-    """Return the tables of a session. Progress goes to stdout, what agents write to stderr to `log`.
-
-    Raises StudyError.
-    """
+    """Return the tables of a session. Progress goes to stdout, the agents' stderr to `log`. Raises StudyError."""
     recorded = _measured(subject, session, log)
     return {name: table.assign(device=session.name, model=subject.model) for name, table in recorded.items()}
 
@@ -44,7 +41,7 @@ def _measured(subject: Subject, session: BenchmarkJob, log: Path | None) -> dict
 
 
 def write_session(tables: Mapping[str, pd.DataFrame], files: Mapping[str, Path], *, keep: bool) -> None:
-    """Write the tables to their files; with `keep` also to a folder of this session, which no later one overwrites."""
+    """Write the tables to their files. With `keep`, also write them to a folder that no later session overwrites."""
     if keep:
         parent = files["session"].parent
         unfinished = parent / ".session.partial"
@@ -60,7 +57,7 @@ def _write_tables(tables: Mapping[str, pd.DataFrame], files: Mapping[str, Path])
 
 
 def _take_name(folder: Path, parent: Path) -> None:
-    """Name a folder after the time, as none is named yet."""
+    """Name a folder after the time, with a number where that name is taken."""
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     names = (now if number == 1 else f"{now}-{number}" for number in count(1))
     folder.rename(next(free for name in names if not (free := parent / name).exists()))

@@ -1,4 +1,4 @@
-"""Whether a device is fit to be measured, told within a minute."""
+"""Check within a minute whether a device is fit to be measured."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SECONDS_OF_SAMPLING = 2.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at, and what is wrong with it, if anything is."""
+    """One checked property of a device, and its problem, if there is one."""
 
     what: str
     found: str
@@ -39,7 +39,7 @@ class Finding:
 
 
 def check(name: str, device: LocalDevice | SshDevice) -> list[Finding]:
-    """What a session on the device would find; a device that cannot be reached at all is a finding too."""
+    """Return the facts that a session on the device would find. A device out of reach is a finding too."""
     way = f"by ssh, {device.host}" if isinstance(device, SshDevice) else "this machine"
     try:
         with reach(name, device, patience=0.0) as agent, understood(name):
@@ -49,7 +49,7 @@ def check(name: str, device: LocalDevice | SshDevice) -> list[Finding]:
 
 
 def table(name: str, findings: Iterable[Finding]) -> str:
-    """The findings as text, a line each; those with a problem are marked."""
+    """Return the findings as text, with a mark at each problem."""
     lines = [f"device {name}"]
     for finding in findings:
         lines.append(f"{'!' if finding.problem else ' '} {finding.what:<12} {finding.found}".rstrip())
@@ -84,7 +84,7 @@ def _findings(agent: Agent, device: LocalDevice | SshDevice) -> Iterator[Finding
 
 
 def _processor(agent: Agent, device: LocalDevice | SshDevice, probe: Record) -> Finding:
-    """Whether the processor really multiplies matrices, in a worker as for a benchmark."""
+    """Return whether the processor really multiplies matrices, in a worker as for a benchmark."""
     from tocompress.measurement.verification import values
 
     try:
@@ -117,7 +117,7 @@ def _sensors(hello: Record, device: LocalDevice | SshDevice) -> Finding:
 
 
 def _sampled_rails(hello: Record, device: LocalDevice | SshDevice) -> list[str]:
-    """The rails that a session would read; all there are where the total is not known."""
+    """Return the rails that a session would read, or all rails where the total is not known."""
     from tocompress.measurement import power
 
     rails: list[str] = hello["rails"]
@@ -129,7 +129,7 @@ def _sampled_rails(hello: Record, device: LocalDevice | SshDevice) -> list[str]:
 
 
 def _sampling(agent: Agent, probe: Record) -> Finding:
-    """How often the slowest rail is read while the processor works."""
+    """Return how often the slowest rail is read while the processor works."""
     from tocompress.measurement.power import sampling_quality
 
     try:
@@ -176,7 +176,7 @@ def _room(what: str, free: int | None, least: int) -> Finding:
 
 
 def _send_probe(agent: Agent, device: LocalDevice | SshDevice, folder: Path) -> Record:
-    """Make a graph of one operation available; the block that runs it, but for its kind."""
+    """Send a graph of one operation, and return the command that runs it, which still lacks a kind."""
     graph = GraphDef()
     graph.node.add(name="input", op="Placeholder").attr["dtype"].type = DT_FLOAT
     graph.node.add(name="output", op="MatMul", input=["input", "input"]).attr["T"].type = DT_FLOAT

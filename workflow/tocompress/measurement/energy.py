@@ -1,8 +1,8 @@
-"""Power and energy of inference from samples of power: the columns of the study's table.
+"""Compute rows of the study's table, power and energy of inference, from samples of power.
 
-The sensors average: an INA3221 as its driver sets it up forgets with a time constant of 0.4 s, so that the mean of what
-it reads within a block of 1 s misses 38 % of the power above idle. The integral over the block and the tail that
-follows, less idle power, misses nothing, whatever the sensor's linear filter.
+The sensors average. An INA3221, as its driver sets it up, has a time constant of 0.4 s. So the mean of its readings in
+a block of 1 s misses 38 % of the power above idle. The integral over the block and its tail, less idle power, misses
+nothing, whatever the sensor's linear filter is.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ from tocompress.measurement.stopping import Condition
 from tocompress.vocabulary.levels import LEVEL, TARGET
 from tocompress.vocabulary.variants import BASELINE
 
-#: A block is refused when a rail was not read for a larger part of it: what happened meanwhile is a guess.
+#: Power in a gap between readings is a guess. A block is refused if a gap is a larger part of its inference.
 LONGEST_GAP = 1 / 20
 
-#: What counts as a peak: this share of the block's running means over so many seconds lies below it.
+#: The peak lies above this share of the block's running means over so many seconds.
 PEAK_SHARE, PEAK_SECONDS = 0.99, 0.1
 
-#: Seconds between two running means; of such a step, what the difference of two times is off by at most.
+#: Seconds between two running means, and the most that rounding takes from a duration, in such steps.
 _STEP, _ROUNDING = 0.001, 1e-6
 
-#: Seconds whose mean power must be possible.
+#: Seconds over which the mean power must be possible.
 _POSSIBLE_SECONDS = 0.01
 
 
 class Trace(NamedTuple):
-    """Samples of a rail in the order of time: s of the monotonic clock, W."""
+    """Samples of a rail in the order of time (s of the monotonic clock, W)."""
 
     time_s: np.ndarray
     watt: np.ndarray
 
 
 class Figures(NamedTuple):
-    """What a block took above idle: W, W, and J an inference."""
+    """Power (W) and energy (J per inference) of a block, above idle."""
 
     power_mean: float
     power_peak: float
@@ -51,9 +51,9 @@ class Figures(NamedTuple):
 
 
 def cumulative_energy(trace: Trace, times: np.ndarray) -> np.ndarray:
-    """Energy in J from times[0] to each of the ascending `times`: trapezoids over the true times of the samples.
+    """Return the energy in J from times[0] to each of the ascending `times`, by trapezoids between samples.
 
-    Before the first and after the last sample power is theirs.
+    Before the first and after the last sample, power is constant.
     """
     within = (trace.time_s > times[0]) & (trace.time_s < times[-1])
     moments = np.union1d(times, trace.time_s[within])
@@ -63,15 +63,15 @@ def cumulative_energy(trace: Trace, times: np.ndarray) -> np.ndarray:
 
 
 def longest_gap(trace: Trace, start: float, end: float) -> float:
-    """The longest time in s from `start` to `end` without a sample."""
+    """Return the longest time in s from `start` to `end` without a sample."""
     within = trace.time_s[(trace.time_s > start) & (trace.time_s < end)]
     return float(np.diff(np.concatenate([[start], within, [end]])).max())
 
 
 def means_over_10_ms(trace: Trace, start: float, end: float) -> np.ndarray:
-    """Mean power in W over every 10 ms that begin at a millisecond from `start` on, until `end`.
+    """Return the mean power in W over windows of 10 ms from `start` to `end`. One window begins every ms.
 
-    Not single readings: an energy counter's are its steps over times that may be short by chance.
+    Single readings would mislead: a step of an energy counter may fall into a time that is short by chance.
     """
     joule = cumulative_energy(trace, np.arange(start, max(end, start + _POSSIBLE_SECONDS) + _STEP, _STEP))
     window = round(_POSSIBLE_SECONDS / _STEP)
@@ -79,11 +79,11 @@ def means_over_10_ms(trace: Trace, start: float, end: float) -> np.ndarray:
 
 
 def block_figures(traces: Sequence[Trace], block: Block) -> Figures:
-    """What inference took above idle, summed over rails.
+    """Return the power and energy of inference above idle, summed over rails.
 
-    Energy is integrated from the start of inference to the idling afterwards; idle power is interpolated between the
-    means of both idlings at their centres. The mean is this energy over the duration of inference; the peak is the
-    99th percentile of the running mean over 100 ms, less idle power, while inferring.
+    Energy is integrated from the start of inference to the idling afterwards. Idle power is interpolated between the
+    means of both idlings, at their centres. Mean power is this energy over the duration of inference. Peak power is the
+    99th percentile of the running mean over 100 ms during inference, less idle power.
     """
 
     def energies(times: np.ndarray) -> np.ndarray:
@@ -115,14 +115,14 @@ def power_rows(
     level: float = LEVEL,
     target: float = TARGET,
 ) -> pd.DataFrame:
-    """`power_mean` (W), `power_peak` (W) and `energy` (J an inference) above idle, of the sum of `rails`.
+    """Return `power_mean` (W), `power_peak` (W) and `energy` (J per inference) above idle, for the sum of `rails`.
 
-    The value is the mean over fresh processes, each of one block of the table `windows`; `ratio` is to fp32 under the
-    same arithmetic, paired by process. Student's intervals of both are widened by what the steps of the sensors
-    leave open: it does not average out over blocks that rest on the same readings.
+    The value is the mean over fresh processes, each with one block of the table `windows`. `ratio` is to fp32 under the
+    same arithmetic, paired by process. Student's intervals of both are widened by the uncertainty from the sensors'
+    steps. This uncertainty does not average out over blocks that rest on the same readings.
 
-    A block with a gap, or with power that no device takes, is left out; the row's reason says how many. Without any
-    other the values are unavailable.
+    A block with a gap, or with power that no device takes, is left out. The row's reason says how many were. If no
+    block is left, the values are unavailable.
     """
     chosen = power[power["rail"].isin(rails)]
     traces = _traces(chosen)
@@ -182,7 +182,7 @@ def _rows(
 
 
 def widened(interval: Interval, deviation: float, level: float) -> Interval:
-    """The interval with a normal uncertainty of that standard deviation added in quadrature."""
+    """Return the interval with a normal uncertainty of this standard deviation added in quadrature."""
     if interval.low is None or interval.high is None:
         return interval
     half_width = float(np.hypot((interval.high - interval.low) / 2, stats.norm.ppf((1 + level) / 2) * deviation))
@@ -190,7 +190,7 @@ def widened(interval: Interval, deviation: float, level: float) -> Interval:
 
 
 def _ratio(figures: pd.DataFrame, metric: str, condition: Condition, noise: float, level: float) -> Interval:
-    """To fp32, the logarithm's interval widened by the relative noise of both sides."""
+    """Return the ratio to fp32. The logarithm's interval is widened by the relative noise of both sides."""
     ratio = ratio_to_baseline(figures[metric], condition, level)
     baseline = (BASELINE, condition[1])
     if ratio.low is None or ratio.high is None or condition == baseline:
@@ -203,7 +203,7 @@ def _ratio(figures: pd.DataFrame, metric: str, condition: Condition, noise: floa
 
 
 def _quantization(chosen: pd.DataFrame) -> float:
-    """Standard deviation in W of a difference, inference less idle, that the steps of all rails leave open."""
+    """Return the standard deviation in W of inference less idle power that comes from the steps of all rails."""
     steps = [least_step(samples.to_numpy()) for _, samples in chosen.groupby("rail")["watt"]]
     return float(np.sqrt(2 * np.sum(np.square(steps)) / 12))
 
@@ -217,7 +217,7 @@ def _traces(chosen: pd.DataFrame) -> dict[tuple[Key, str], Trace]:
 
 
 def _refusal(traces: Mapping[tuple[Key, str], Trace], key: Key, rails: Sequence[str], block: Block) -> str | None:
-    """Why the block cannot be integrated; None when it can."""
+    """Return why the block cannot be integrated, or None when it can."""
     for rail in rails:
         if (key, rail) not in traces:
             return f"rail {rail} was not read"
@@ -239,6 +239,6 @@ def _is_constant(trace: Trace, start: float, end: float) -> bool:
 
 
 def _refused(refusals: Sequence[str | None]) -> str | None:
-    """How many blocks were left out, and why the first of them was."""
+    """Return how many blocks were left out, and why the first of them was."""
     reasons = [refusal for refusal in refusals if refusal is not None]
     return f"{len(reasons)} of {len(refusals)} blocks left out: {reasons[0]}" if reasons else None

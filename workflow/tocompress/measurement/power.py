@@ -1,6 +1,6 @@
-"""Power as sensors tell it: which rails are the device's power, how well they were read, and an external meter's file.
+"""Read power from sensors: the rails of a device's power, the quality of readings, and an external meter's file.
 
-Names of rails are the agent's: `<I2C address or zone>/<name>`, such as `0-0041/VDD_IN` and `intel-rapl:0/package-0`.
+The agent names rails `<I2C address or zone>/<name>`, such as `0-0041/VDD_IN` and `intel-rapl:0/package-0`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import pandas as pd
 from tocompress.errors import StudyError
 from tocompress.schemas.benchmark import RECORDED
 
-#: The rail of an external meter: it sees the whole device.
+#: The rail of an external meter, which sees the whole device.
 METER = "meter"
 
-#: Rails that add up to a known board's power, the first that are all there: modules that measure their own input
+#: Rails that add up to a known board's power. The first complete row counts. Rows: modules that measure their own input
 #: (TX1, TX2, TX2 NX, Xavier NX, Orin NX and Nano), Nano, AGX Orin, AGX Xavier.
 _TOTALS = (
     ("VDD_IN",),
@@ -30,7 +30,7 @@ _TOTALS = (
     ("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"),
 )
 
-#: Rail -> rails behind it, whose power it holds already (tegra186-p3310 and p2771 device trees; Intel's RAPL).
+#: Rail -> rails behind it, whose power it includes (device trees tegra186-p3310 and p2771, and Intel's RAPL).
 _PARTS = {
     "VDD_IN": (
         *("VDD_SYS_GPU", "VDD_SYS_SOC", "VDD_4V0_WIFI", "VDD_3V8_WIFI", "VDD_SYS_CPU", "VDD_SYS_DDR", "VDD_5V0_DDR"),
@@ -43,11 +43,11 @@ _PARTS = {
     "psys": ("package", "core", "uncore", "dram"),
 }
 
-#: Seconds between a meter's last reading and the moment when its file is looked at: what is not yet flushed. Time zones
-#: are a quarter of an hour apart at least.
+#: A meter's last reading may be so many seconds old, because its file is not flushed at once. A wrong time zone is off
+#: by a quarter of an hour at least.
 _METER_AWAY_S = 600.0
 
-#: Seconds between two readings that the agent's sampler aims at.
+#: Seconds between two readings, as the agent's sampler intends.
 _PERIOD = 0.001
 
 _ZONE = re.compile(r"(?:Z|[+-]\d\d(?::?\d\d)?)$")
@@ -58,7 +58,7 @@ Key = tuple[str, str, int]
 
 @dataclass(frozen=True)
 class Block:
-    """When a worker idled, inferred `runs` times and idled again: (start, end) in s of the device's monotonic clock."""
+    """When a worker idled, inferred `runs` times and idled again, as (start, end) in s of the monotonic clock."""
 
     idle_before: tuple[float, float]
     busy: tuple[float, float]
@@ -67,17 +67,17 @@ class Block:
 
     @property
     def span(self) -> tuple[float, float]:
-        """From the first idling to the end of the last."""
+        """Return the start of the first idling and the end of the last."""
         return self.idle_before[0], self.idle_after[1]
 
     @property
     def duration(self) -> float:
-        """Seconds of inference."""
+        """Return the seconds of inference."""
         return self.busy[1] - self.busy[0]
 
 
 class Quality(NamedTuple):
-    """How a rail was read: rate in Hz, gaps in s, share of slots missed, and of readings equal to the one before."""
+    """The quality of a rail's readings: rate (Hz), gaps (s), share of missed slots, share of repeated readings."""
 
     rate_hz: float
     gap_p99_s: float
@@ -87,9 +87,9 @@ class Quality(NamedTuple):
 
 
 def total_rails(names: Iterable[str], chosen: Collection[str] | None = None) -> list[str]:
-    """The rails whose sum is the device's power: those `chosen`, else an external meter, else a known board's.
+    """Return the rails whose sum is the device's power: `chosen`, else an external meter, else a known board's.
 
-    Raises StudyError for a choice that is not there or counts power twice, and for a board that is not known.
+    Raises StudyError for a choice that is absent or counts power twice, and for an unknown board.
     """
     available = list(names)
     if chosen is not None:
@@ -121,25 +121,25 @@ def _checked(chosen: list[str], available: list[str]) -> list[str]:
 
 
 def _kind(rail: str) -> str:
-    """A rail's name without its place and number."""
+    """Return a rail's name without its place and number."""
     return re.sub(r"(-\d+)?(#\d+)?$", "", rail.rpartition("/")[2])
 
 
 def possible_watts(rail: str) -> tuple[float, float]:
-    """The lowest and highest W that the mean of a rail over 10 ms can be; beyond, the sensor was disturbed.
+    """Return the lowest and highest possible mean of a rail over 10 ms, in W. Beyond, the sensor was disturbed.
 
-    No device gives power back: an INA3221 is off by 0.8 W at most (80 uV at 2 milliohm, the smallest shunt of a Jetson,
-    and 19 V). It tells 5.4 kW at most (32.76 V, and 163.8 mV at 1 milliohm), a processor takes 0.6 kW. An outlet
-    of three phases and 32 A gives a meter 22 kW. A counter that runs backwards tells its whole range, in megawatts.
+    No device gives power back, and an INA3221 is off by 0.8 W at most (80 uV at 2 milliohm, the smallest shunt of a
+    Jetson, and 19 V). It shows 5.4 kW at most (32.76 V, and 163.8 mV at 1 milliohm), a processor 0.6 kW. An outlet of
+    three phases and 32 A gives a meter 22 kW. A counter that runs backwards shows its whole range, in megawatts.
     """
     return -1.0, 20_000.0 if rail == METER else 5_000.0
 
 
 def least_step(watts: np.ndarray) -> float:
-    """The sensor's resolution in watt, as its readings show it; 0 where they show none.
+    """Return the sensor's resolution in W, as its readings show it, or 0 where they show none.
 
-    The largest step of which all usual changes are multiples, or else the differences of neighbouring sizes of change:
-    a sensor that is read rarely may never change by a single step. Changes are usual from a hundredth of all on.
+    It is the largest step that divides all usual changes, or else the differences of neighbouring sizes of change. For
+    a rarely read sensor may never change by a single step. Usual changes are at least a hundredth of all changes.
     """
     changes = np.round(np.abs(np.diff(watts)), 3)
     sizes, counts = np.unique(changes[changes > 0], return_counts=True)
@@ -148,10 +148,10 @@ def least_step(watts: np.ndarray) -> float:
 
 
 def _common_step(sizes: np.ndarray) -> float:
-    """The largest of the ascending sizes that divides all up to four times as large, fitted to these; 0 for none.
+    """Return the largest of the ascending sizes that divides all sizes up to four times as large, or 0 for none.
 
-    They may be off by 5 mW: power is current, whose step is the coarse one, times a voltage that flickers. Larger
-    multiples are off by more.
+    The step is fitted to these sizes. They may be off by 5 mW, because power is current, which has the coarse step,
+    times a voltage that flickers. Larger multiples are off by more.
     """
     for step in sizes[::-1]:
         small = sizes[sizes < 4.5 * step]
@@ -163,7 +163,7 @@ def _common_step(sizes: np.ndarray) -> float:
 
 
 def sampling_quality(time_s: np.ndarray, watt: np.ndarray, period: float) -> Quality:
-    """How well a rail was read that should have been every `period` seconds; null for fewer than two readings.
+    """Return the quality of readings due every `period` seconds. It is NaN for fewer than two readings.
 
     A gap of more than 1.5 periods counts as the slots lost in it.
     """
@@ -181,7 +181,7 @@ def sampling_quality(time_s: np.ndarray, watt: np.ndarray, period: float) -> Qua
 
 
 def quality(power: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Rail -> the sampling quality of its worst block in each respect, and its `least_step_w` (schema `power`)."""
+    """Return rail -> the worst sampling quality of its blocks in each respect, and `least_step_w` (schema `power`)."""
     return {str(rail): _rail_quality(str(rail), samples) for rail, samples in power.groupby("rail", sort=False)}
 
 
@@ -197,7 +197,7 @@ def _rail_quality(rail: str, samples: pd.DataFrame) -> dict[str, float]:
 
 
 def blocks(windows: pd.DataFrame) -> dict[Key, Block]:
-    """The power blocks of the table `windows`, in its order; raises StudyError where a phase is missing."""
+    """Return the power blocks of the table `windows`, in its order. Raise StudyError where a phase is missing."""
     found: dict[Key, Block] = {}
     for (variant, arithmetic, process), rows in windows.groupby(["variant", "arithmetic", "process"], sort=False):
         phases = rows.set_index("phase")
@@ -214,11 +214,11 @@ def blocks(windows: pd.DataFrame) -> dict[Key, Block]:
 
 
 def read_meter(path: str | Path) -> pd.DataFrame:
-    """`unix_s` (s) and `watt` (W) from an external meter's CSV file.
+    """Return `unix_s` (s) and `watt` (W) from an external meter's CSV file. Raises StudyError.
 
-    Its columns are `time`, in UNIX seconds or ISO 8601 with a time zone, ascending, and `watt`, among others. They are
-    parted by commas, or by semicolons or tabs, where decimal commas may be. Rows may end in a delimiter. A last line
-    without its end is still being written: no reading. Raises StudyError.
+    Its columns are `time` (UNIX seconds or ISO 8601 with a time zone, ascending), `watt`, and any others. The delimiter
+    is a comma, or a semicolon or tab, which allow decimal commas. Rows may end in a delimiter. A last line without its
+    end is still being written, so it is no reading.
     """
     lines = _finished_lines(Path(path))
     numbers, fields, decimal_commas = _time_and_watt(path, lines)
@@ -259,7 +259,7 @@ def _finished_lines(path: Path) -> list[str]:
 
 
 def _time_and_watt(path: str | Path, lines: Sequence[str]) -> tuple[list[int], list[tuple[str, str]], bool]:
-    """Numbers of the lines with a reading, its text under `time` and `watt`, and whether commas may be decimal ones."""
+    """Return the line numbers of readings, their `time` and `watt` as text, and whether commas may be decimal ones."""
     delimiter = next((character for character in ";\t" if character in lines[0]), ",")
     rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     numbers, fields = [], []
@@ -287,7 +287,7 @@ def _time_and_watt(path: str | Path, lines: Sequence[str]) -> tuple[list[int], l
 
 
 def _without_empty_end(row: list[str], width: int) -> list[str]:
-    """The row without the empty fields at its end that are more than `width`."""
+    """Return the row without the empty fields at its end beyond `width` fields."""
     while len(row) > width and not row[-1].strip():
         row = row[:-1]
     return row
@@ -308,7 +308,7 @@ def check_meter(path: str | Path, unix_s: float) -> None:
 
 
 def _unix_seconds(text: pd.Series[Any]) -> pd.Series[Any]:
-    """NaN where it is no time, or one of an unknown zone."""
+    """Return UNIX seconds, or NaN for a text that is no time or lacks a time zone."""
     numbers = pd.to_numeric(text, "coerce").astype(float)
     seconds = numbers.where(numbers >= 0)
     others = text[seconds.isna()]
@@ -318,10 +318,10 @@ def _unix_seconds(text: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def meter_samples(meter: pd.DataFrame, windows: pd.DataFrame, offset_s: float) -> pd.DataFrame:
-    """The meter's readings in each block of `windows` as rows of the table `power`, with one before and one after.
+    """Return rows of the table `power`: the meter's readings in each block of `windows`, and one before and after.
 
-    UNIX time is the device's monotonic clock plus `offset_s`. A block that the meter does not cover has the readings
-    that there are. Raises StudyError where no block has any.
+    UNIX time is the device's monotonic clock plus `offset_s`. A block that the meter covers in part has the readings
+    that exist. Raises StudyError where no block has any.
     """
     times, watts = meter["unix_s"].to_numpy() - offset_s, meter["watt"].to_numpy()
     spans = {key: block.span for key, block in blocks(windows).items()}

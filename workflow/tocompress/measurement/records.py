@@ -1,4 +1,4 @@
-"""From what the agent tells of its blocks to the tables of a session."""
+"""Turn the agent's records of blocks into the tables of a session."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTROL = "control"
 
 Kind = Literal["latency", "operations", "power", "control"]
 
-#: What a block of a kind has to tell.
+#: Kind of a block -> records that it must have.
 _NEEDED: dict[Kind, set[str]] = {
     "latency": {"samples"},
     "operations": {"operations"},
@@ -33,7 +33,7 @@ _COUNTS = ("tokens", "vm_hwm", "rss", "pss", "uss", "nvmap", "runs")
 
 @dataclass(frozen=True)
 class Block:
-    """One block of a session: a fresh process. A control worker has neither artifact nor arithmetic."""
+    """One block of a session, in a fresh process. A control worker has neither artifact nor arithmetic."""
 
     kind: Kind
     variant: str
@@ -49,7 +49,7 @@ class Block:
 
 @dataclass
 class Recorder:
-    """Collects the records of blocks; a block is recorded whole, once it has ended well."""
+    """The records of blocks so far. A block is recorded whole, after it has ended well."""
 
     runtime: str
     loads: list[float] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Recorder:
     _outputs: defaultdict[tuple[str, str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
 
     def add(self, block: Block, records: Sequence[Record]) -> None:
-        """Raises KeyError, TypeError or ValueError for records that are not those of such a block."""
+        """Record a block. Raise KeyError, TypeError or ValueError for records that do not fit such a block."""
         if missing := _NEEDED[block.kind] - {record["record"] for record in records}:
             raise ValueError(f"no {' and '.join(sorted(missing))}")
         for record in records:
@@ -97,16 +97,16 @@ class Recorder:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """Digests of what each variant answered to each input, more than one where its processes differ."""
+        """Return the digests of each variant's output for each input. There are several where its processes differ."""
         return {f"output/{'/'.join(key)}": ",".join(sorted(found)) for key, found in sorted(self._outputs.items())}
 
     @property
     def outputs_agree(self) -> bool:
-        """Whether all processes of a variant gave the same answers."""
+        """Return whether all processes of a variant gave the same answers."""
         return all(len(found) == 1 for found in self._outputs.values())
 
     def _add(self, table: str, block: Block, columns: Record) -> None:
         place = {"variant": block.variant, "arithmetic": block.arithmetic, "process": block.process}
         part = pd.DataFrame(columns).assign(**place)
-        pa.Table.from_pandas(part[RECORDED[table].names], RECORDED[table])  # or it would be found out in the end
+        pa.Table.from_pandas(part[RECORDED[table].names], RECORDED[table])  # fails now, not at the end
         self._parts[table].append(part)

@@ -1,4 +1,4 @@
-"""Rows of the study's table, from values with intervals to every condition that was measured."""
+"""Make rows of the study's table from the values and intervals of each measured condition."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _SCHEMA = pa.schema([STUDY.field(name) for name in ("variant", "arithmetic", *VA
 
 
 def conditions(values: pd.Series[Any] | pd.DataFrame) -> list[Condition]:
-    """Variant and arithmetic of an index that starts with them, in order, without the control worker."""
+    """Return variant and arithmetic of an index that starts with them, in order, without the control worker."""
     pairs = dict.fromkeys((variant, mode) for variant, mode, *_ in values.index)
     return [(variant, mode) for variant, mode in pairs if variant != CONTROL]
 
 
 def ratio_to_baseline(values: pd.Series[Any], condition: Condition, level: float) -> Interval:
-    """To fp32 with the same arithmetic, over the processes that both have."""
+    """Return the ratio to fp32 with the same arithmetic, over the processes that both have."""
     baseline = (BASELINE, condition[1])
     if baseline not in conditions(values):
         return _NO_RATIO

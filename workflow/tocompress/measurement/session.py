@@ -1,4 +1,4 @@
-"""One benchmark session: all variants of a model on one device, alternately, each block in a fresh process."""
+"""Run one benchmark session: all variants of a model on one device, in turn, each block in a fresh process."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from tocompress.settings.device import Device
 from tocompress.vocabulary.variants import BASELINE
 
 _VERIFIED_INPUTS = 3
-_TRIES = 3  # of a block whose connection was lost
-_TIMEOUT = 600.0  # seconds of a block beyond those it is asked to last
-_CLOCK_SET_S = 1.0  # more than clocks that are left alone part by in a session
-_METER_PATIENCE_S = 10.0  # until a meter has written the readings of the last block
+_TRIES = 3  # tries of a block whose connection is lost
+_TIMEOUT = 600.0  # seconds of a block beyond its requested duration
+_CLOCK_SET_S = 1.0  # more than two untouched clocks drift apart in a session
+_METER_PATIENCE_S = 10.0  # wait for a meter to write the readings of the last block
 
 _T = TypeVar("_T")
 
-#: done, total as far as known, what is being measured now
+#: Number of finished blocks, number of all known blocks, name of the current block.
 Report = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What is measured: the artifacts of a model's variants, over the inputs of an .npz file."""
+    """The subject of a session: the artifacts of a model's variants, and the inputs in an .npz file."""
 
     model: str
     artifacts: Mapping[str, Path]
@@ -48,13 +48,13 @@ class Subject:
 
     @cached_property
     def digests(self) -> dict[str, str]:
-        """SHA-256 of every file by what it is; raises StudyError for an absent one."""
+        """Return the SHA-256 of every file by its role. Raise StudyError for an absent file."""
         paths = {"inputs": self.inputs, **{f"artifact/{variant}": path for variant, path in self.artifacts.items()}}
         return {name: self._digest(name, path) for name, path in paths.items()}
 
     @cached_property
     def input_ids(self) -> list[str]:
-        """The inputs' names in the file's order, from keys `{input_id}/{placeholder}`."""
+        """Return the inputs' names in the file's order, from keys `{input_id}/{placeholder}`."""
         with np.load(self.inputs, allow_pickle=False) as arrays:
             names = list(dict.fromkeys(key.rpartition("/")[0] for key in arrays.files))
         if not names or "" in names:
@@ -83,30 +83,30 @@ def measure(
     report: Report = lambda done, total, text: None,
     reference: Mapping[str, Mapping[str, np.ndarray]] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Run the session; its tables are those of `schemas.benchmark.RECORDED`.
+    """Run the session and return its tables (`schemas.benchmark.RECORDED`).
 
-    Rounds hold a fresh process of every variant under every arithmetic, in random order, and a control worker.
-    After `settings.processes` rounds there are more of those variants only whose times the stopping rule is not
-    content with, and of the uncompressed one they are compared with. Then come a profiled block and, on a device with
-    a sensor, rounds of blocks whose power is sampled. Rows of the same process number may be paired across variants.
+    A round holds a fresh process of every variant under every arithmetic, and a control worker, in random order.
+    After `settings.processes` rounds, more rounds hold only the variants whose time is not settled, and their baseline.
+    Then come profiled blocks. On a device with a sensor, rounds of blocks follow whose power is sampled. Rows with the
+    same process number may be paired across variants.
 
-    `reference` holds the outputs of `outputs_of`, computed elsewhere: with others the session is refused. Raises
-    StudyError when a timed block fails; one whose connection was lost is repeated. Whatever fails of memory, operations
-    and power costs that part: the session says `{part}/unavailable` and why.
+    `reference` holds outputs from `outputs_of` elsewhere. The session is refused if the device's outputs differ. Raises
+    StudyError when a timed block fails. A block whose connection was lost is repeated. A failure of memory, operations
+    or power costs only that part, and the session says why under `{part}/unavailable`.
     """
     session = _Session(agent, subject, device, settings, report)
     return session.run(reference)
 
 
 def outputs_of(agent: Agent, subject: Subject, device: Device, settings: Benchmark) -> dict[str, dict[str, np.ndarray]]:
-    """What each variant answers to the first inputs: variant -> input -> output."""
+    """Return the outputs of each variant for the first inputs: variant -> input -> output."""
     return _Session(agent, subject, device, settings, lambda done, total, text: None).outputs()
 
 
 def round_blocks(
     random: np.random.Generator, kind: Kind, process: int, conditions: Sequence[Condition], *, control: bool
 ) -> list[Block]:
-    """A block of every condition, and one of a control worker, in random order."""
+    """Return a block of every condition, and with `control` one of a control worker, in random order."""
     members: list[tuple[str, str | None]] = [*conditions, *([(CONTROL, None)] if control else [])]
     shuffled = [members[index] for index in random.permutation(len(members))]
     return [
@@ -182,7 +182,7 @@ class _Session:
     # Parts of a session
 
     def _part(self, name: str, measure: Callable[[], _T]) -> _T | None:
-        """Whatever goes wrong costs this part alone; where it cost the way to the agent, those that follow, too."""
+        """Return the result of a part, or None where it fails. If the agent is lost, later parts fail too."""
         reason = self._lost
         if reason is None:
             try:
@@ -203,7 +203,7 @@ class _Session:
             )
 
     def _rails(self) -> list[str]:
-        """The rails whose sum is the device's power; none where nothing measures it, and why."""
+        """Return the rails whose sum is the device's power. If nothing measures it, record why and return none."""
         with self._understood("hello"):
             names = [*map(str, self._agent.hello.get("rails", [])), *([power.METER] if self._device.meter else [])]
         if not names:
@@ -240,7 +240,7 @@ class _Session:
                 self._measure(block)
 
     def _unsettled(self) -> list[Condition]:
-        """The conditions that need another process, each with the baseline that its ratio is paired with."""
+        """Return the conditions that need another process, each with the baseline that its ratio is paired with."""
         settings = self._settings
         rule = Rule(settings.level, settings.target, settings.processes, settings.minimum_samples)
         open_ones = unfinished(self._recorder.table("latency"), rule)
@@ -279,13 +279,13 @@ class _Session:
         except AgentFailed as error:
             if block.kind != "control":
                 raise
-            # It only tells which memory is not a model's.
+            # A control worker only tells which memory is not a model's.
             self._facts["memory/unavailable"] = str(error)
         self._done += 1
 
     @property
     def _total(self) -> int:
-        """How many blocks there are at least."""
+        """Return the minimum number of blocks."""
         conditions = len(self._conditions)
         sampled = self._settings.power.processes if "power/unavailable" not in self._facts else 0
         return self._settings.processes * (conditions + 1) + (1 + sampled) * conditions
@@ -316,7 +316,7 @@ class _Session:
         }
 
     def _records(self, command: Record, what: str) -> list[Record]:
-        """All records of a command that ended well; what came before the connection was lost does not count."""
+        """Return all records of a command that ended well. Records before a lost connection do not count."""
         for tries_left in reversed(range(_TRIES)):
             try:
                 return answered(self._agent.run(command), f"{self._problem(what)}: ")
@@ -329,14 +329,14 @@ class _Session:
         raise AssertionError("the last try returns or raises")
 
     def _state(self) -> Record:
-        """The agent's `state`, and by how much this machine's UNIX time is ahead of the device's monotonic clock."""
+        """Return the agent's `state`, and how far this machine's UNIX time is ahead of the device's monotonic clock."""
         sent = time.time()
         state = self._records({"command": "state"}, "state")[0]
         with self._understood("state"):
             return state | {"clock": dict(state["clock"]), "offset_s": (sent + time.time()) / 2 - state["monotonic_s"]}
 
     def _meter_readings(self, windows: pd.DataFrame, begin: Record, end: Record | None) -> pd.DataFrame:
-        """Rows of the table `power`; those of the last block are waited for, as many a meter's file is buffered."""
+        """Return rows of the table `power`. Many meters buffer their file, so wait for rows of the last block."""
         if end is not None:
             self._check_time(begin, end)
         offset_s, deadline = begin["offset_s"], time.monotonic() + _METER_PATIENCE_S
@@ -351,7 +351,7 @@ class _Session:
         return self._device.meter
 
     def _check_time(self, begin: Record, end: Record) -> None:
-        """A meter's times are of a clock that nobody may set meanwhile."""
+        """Raise StudyError if this machine's clock, which a meter's times follow, was set during the session."""
         if abs(ahead := end["offset_s"] - begin["offset_s"]) > _CLOCK_SET_S:
             raise self._problem(
                 f"this machine's clock was set by {ahead:+.1f} s during the session, so the power meter's times"
@@ -365,7 +365,7 @@ class _Session:
         return StudyError(f"benchmark of {self._subject.model}: {text}")
 
     def _session_table(self, begin: Record, end: Record, samples: pd.DataFrame) -> pd.DataFrame:
-        """What the numbers rest on."""
+        """Return the facts that the numbers rest on."""
         entries: dict[str, Any] = {
             **_flat("device", {key: value for key, value in self._agent.hello.items() if key != "record"}),
             "host/python": platform.python_version(),
@@ -387,7 +387,7 @@ class _Session:
 
 
 def _flat(prefix: str, entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings as one, with keys joined by slashes."""
+    """Return nested mappings as one mapping, with keys joined by slashes."""
 
     def walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
         if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""Intervals of medians, means and ratios, and changes. Too few observations give none, never a narrow one."""
+"""Compute changes, and intervals of medians, means and ratios. Too few observations give no interval."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy import special, stats
 
 from tocompress.vocabulary.levels import LEVEL, TARGET
 
-#: Enough for Student's quantile to be near the normal one, few enough for each to outlast the samples' correlation.
+#: Enough for Student's quantile to be near the normal one. Few enough for a batch to outlast the samples' correlation.
 BATCHES = 20
 
 
@@ -25,7 +25,7 @@ class Interval(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A change as a fraction, and the probability of one as clear by chance; None where too little was observed."""
+    """A change as a fraction, and its probability by chance. Each is None where too little was observed."""
 
     size: float | None
     p: float | None
@@ -66,10 +66,10 @@ def mean_interval(values: Sequence[float] | np.ndarray, level: float = LEVEL) ->
 
 
 def batch_interval(samples: Sequence[float] | np.ndarray, level: float = LEVEL) -> Interval:
-    """The mean of a series in time order, with Student's interval over the means of its up to `BATCHES` batches.
+    """Return the mean of a series in time order, with Student's interval over the means of up to `BATCHES` batches.
 
-    The means of long batches are nearly independent where neighbouring samples are not. Batches differ in length by
-    one sample at most and weigh the same.
+    The means of long batches are nearly independent even where neighbouring samples are not. Batches have equal
+    weight, and their lengths differ by one sample at most.
     """
     series = np.asarray(samples, dtype=float)
     batches = min(BATCHES, len(series))
@@ -78,30 +78,30 @@ def batch_interval(samples: Sequence[float] | np.ndarray, level: float = LEVEL) 
 
 
 def between_processes(medians: Sequence[float] | np.ndarray, level: float = LEVEL) -> Interval:
-    """The final interval of a latency: Student's, over the medians of fresh processes.
+    """Return the final interval of a latency: Student's interval over the medians of fresh processes.
 
-    Samples of one process share its memory layout and its moment, so their own spread says too little about the next
-    process; the spread between processes holds both.
+    Samples of one process share its memory layout and its moment, so their spread says too little about the next
+    process. The spread between processes includes both.
     """
     return mean_interval(medians, level)
 
 
 def relative_spread(values: np.ndarray) -> float:
-    """The standard deviation of two or more values as a fraction of their mean."""
+    """Return the standard deviation of two or more values as a fraction of their mean."""
     return float(np.std(values, ddof=1) / abs(np.mean(values)))
 
 
 def expected_half_width(spread: float, n: int, level: float = LEVEL) -> float:
-    """The half-width of Student's interval of the mean of n values of that relative spread, as a fraction."""
+    """Return the half-width, as a fraction, of Student's interval of the mean of n values with this relative spread."""
     return _student_quantile(level, n - 1) * spread / math.sqrt(n)
 
 
 def ratio_interval(
     values: Sequence[float] | np.ndarray, references: Sequence[float] | np.ndarray, level: float = LEVEL
 ) -> Interval:
-    """The geometric mean of values / references, paired round by round, with Student's interval of the log ratios.
+    """Return the geometric mean of values / references, paired by round, with Student's interval of the log ratios.
 
-    Pairs of one round saw the same state of the machine, so what drifts between rounds cancels. All must be positive.
+    Pairs of one round saw the same state of the machine, so drift between rounds cancels. All must be positive.
     """
     logarithms = np.log(np.asarray(values, dtype=float)) - np.log(np.asarray(references, dtype=float))
     ratio, low, high = mean_interval(logarithms, level)
@@ -113,7 +113,7 @@ def ratio_interval(
 
 
 def relative_half_width(interval: Interval) -> float | None:
-    """Half of the interval's width as a fraction of the value's magnitude; None without an interval."""
+    """Return half of the interval's width as a fraction of the value's magnitude, or None without an interval."""
     if interval.low is None or interval.high is None:
         return None
     half_width = (interval.high - interval.low) / 2
@@ -123,15 +123,15 @@ def relative_half_width(interval: Interval) -> float | None:
 
 
 def converged(interval: Interval, target: float = TARGET) -> bool:
-    """Whether the interval's half-width is within `target` of the value; without an interval it is not."""
+    """Return whether there is an interval whose half-width is within `target` of the value."""
     width = relative_half_width(interval)
     return width is not None and width <= target
 
 
 def trend(times: np.ndarray, values: np.ndarray, levels: int = 1) -> Change:
-    """How positive values change over the span of their times: Theil and Sen's slope, and the p of Spearman's rho.
+    """Return how positive values change over the span of their times: Theil and Sen's slope, and p of Spearman's rho.
 
-    `levels` is how many groups of the values were divided by their own median before: each costs a degree of freedom.
+    `levels` groups of the values were divided by their own median before. Each group costs a degree of freedom.
     """
     first, second = np.triu_indices(len(values), 1)
     apart = times[first] != times[second]
@@ -146,7 +146,7 @@ def trend(times: np.ndarray, values: np.ndarray, levels: int = 1) -> Change:
 
 
 def shared_change(ratios: np.ndarray) -> Change:
-    """The geometric mean of independent positive ratios, as a change, with the p of Student's test of their logs."""
+    """Return the geometric mean of independent positive ratios as a change, with p of Student's test of their logs."""
     if len(ratios) == 0:
         return Change(None, None)
     logarithms = np.log(ratios)
@@ -158,25 +158,25 @@ def shared_change(ratios: np.ndarray) -> Change:
 
 
 def correlation(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Pearson's; None for fewer than three pairs, or where one side is constant."""
+    """Return Pearson's correlation, or None for fewer than three pairs or a constant side."""
     if len(first) < 3 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return None
     return float(np.clip(np.corrcoef(first, second)[0, 1], -1, 1))
 
 
 def _chance_of(estimate: float, error: float, degrees: int) -> float:
-    """Student's two-sided p of an estimate against zero."""
+    """Return Student's two-sided p of an estimate against zero."""
     if estimate == 0:
         return 1.0
     return float(2 * special.stdtr(degrees, -abs(estimate) / error)) if error > 0 else 0.0
 
 
-# The same few arguments occur over and over while a session runs, and scipy takes long to answer.
+# scipy is slow, and a session asks for the same few arguments again and again.
 
 
 @cache
 def _median_rank(n: int, level: float) -> int:
-    """Rank of the lower bound of the median of n samples; 0 where there is none."""
+    """Return the rank of the lower bound of the median of n samples, or 0 where there is none."""
     return int(stats.binom.ppf((1 - level) / 2, n, 0.5))
 
 

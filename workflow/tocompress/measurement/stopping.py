@@ -1,12 +1,12 @@
-"""When a latency has been measured long enough, and how far it can be trusted.
+"""Decide when a latency has been measured long enough, and how far it can be trusted.
 
-The rule asks that the samples of each input agree and that fresh processes do. The median's interval by ranks stands
-rare interruptions; the mean's by batches is wide where neighbouring samples are alike; Student's between processes is
-the one that is reported. Each must be within a target fraction of its value.
+The rule asks that the samples of each input agree, and that fresh processes agree. The median's interval by ranks
+tolerates rare interruptions. The mean's interval by batches is wide where neighbouring samples are alike. Student's
+interval between processes is the reported one. Each must be within a target fraction of its value.
 
-Few processes may agree by luck, and just these are off: of values that scatter by 10 %, those whose own interval is
-narrow after five to eight processes hold the truth three times in four. So the spread that is usual in the session must
-make the interval narrow as well. It is the median over conditions: one that scatters does not hold up the others.
+Few processes may agree by luck, and these are often off. If values scatter by 10 %, intervals that are narrow after
+five to eight processes hold the truth only three times in four. So the session's usual spread must make the interval
+narrow as well. It is the median over conditions, so one condition that scatters does not hold up the others.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ from tocompress.vocabulary.levels import LEVEL, TARGET
 #: Variant, arithmetic.
 Condition = tuple[str, str]
 
-#: A change of the machine counts where chance makes one as clear less often than this.
+#: A change of the machine counts if its probability by chance is below this.
 SIGNIFICANCE = 0.01
 
 _CONDITION = ["variant", "arithmetic"]
 _INPUT = [*_CONDITION, "input_id"]
 _PROCESS = [*_INPUT, "process"]
 
-#: The input of a row of all inputs while rows are made: pandas leaves nulls out of groups.
+#: Stands for all inputs while rows are made, because pandas leaves nulls out of groups.
 _ALL = ""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """When to stop. `minimum_samples` is of each input; at 95 % a median is bounded by ranks from 6 samples on."""
+    """When to stop. `minimum_samples` counts for each input. At 95 %, bounds of a median by ranks need 6 samples."""
 
     level: float = LEVEL
     target: float = TARGET
@@ -68,10 +68,10 @@ class Machine(NamedTuple):
 
 
 def unfinished(latency: pd.DataFrame, rule: Rule) -> set[Condition]:
-    """The conditions of `latency` (schema `latency`, as measured so far) that need another process.
+    """Return the conditions of `latency` (schema `latency`, as measured so far) that need another process.
 
-    A condition is finished when it has the least processes and samples, and these intervals are within the target: of
-    every input the median's by ranks and the mean's by batches, of all inputs together those of `process_widths`.
+    A condition is finished when it has the minimum of processes and samples, and its intervals are within the target.
+    Every input has the median's by ranks and the mean's by batches. All inputs together have `process_widths`.
     """
     timed = _timed(latency)
     by_process = timed.groupby([*_CONDITION, "process"], sort=False)["duration_s"].median().reset_index()
@@ -94,13 +94,13 @@ def unfinished(latency: pd.DataFrame, rule: Rule) -> set[Condition]:
 
 
 def usual_spread(medians: Iterable[np.ndarray]) -> float:
-    """The median over conditions of the relative spread of their processes' medians; NaN where each has only one."""
+    """Return the median over conditions of the relative spread of process medians, or NaN if each has only one."""
     spreads = [relative_spread(observed) for observed in medians if len(observed) > 1]
     return float(np.median(spreads)) if spreads else math.nan
 
 
 def process_widths(medians: np.ndarray, spread: float, level: float) -> dict[str, float | None]:
-    """Relative half-widths between processes: of the condition's own interval, and with the session's usual spread."""
+    """Return relative half-widths between processes, from the condition's own spread and the session's usual one."""
     if len(medians) < 2:
         return {"process_width": None, "usual_width": None}
     own = relative_half_width(between_processes(medians, level))
@@ -108,22 +108,22 @@ def process_widths(medians: np.ndarray, spread: float, level: float) -> dict[str
 
 
 def within(target: float, widths: Mapping[str, float | None]) -> bool:
-    """Whether every width is known and at most the target."""
+    """Return whether every width is known and at most the target."""
     return all(width is not None and width <= target for width in widths.values())
 
 
 def diagnose(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
-    """Schema `diagnostics`: for each condition a row of all inputs (`input_id` null) and one of each input.
+    """Return schema `diagnostics`: for each condition a row of all inputs (`input_id` null) and one of each input.
 
-    `stationary` is false in all rows where the machine changed: over the session (process medians relative to their
-    condition's, against time) or from the first to the last third of its blocks, significantly (p < `SIGNIFICANCE`)
-    and by more than half the target.
+    `stationary` is false in all rows where the machine changed significantly (p < `SIGNIFICANCE`) and by more than half
+    the target. A change is over the session (process medians relative to their condition's, against time) or from the
+    first to the last third of its blocks.
 
-    `converged`: stationary, and all intervals of the row are within the target: those of `process_widths`, and of one
-    input also those by ranks and by batches. `reason` says what is not.
+    `converged` means stationary, and all intervals of the row are within the target: `process_widths`, and for one
+    input also the intervals by ranks and by batches. `reason` says why a row is not converged.
 
-    `autocorrelation` and `drift_within` are of durations relative to their input, so that inputs of different length
-    are neither; both are null for fewer than three samples of an input in a process.
+    `autocorrelation` and `drift_within` use durations relative to their input, so inputs may differ in length. Both are
+    null for fewer than three samples of an input in a process.
     """
     timed = _timed(latency)
     alike = timed.groupby(_PROCESS)["duration_s"]
@@ -136,7 +136,7 @@ def diagnose(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET
         for input_id, of_input in blocks.groupby("input_id", sort=False)
     }
     samples_of, blocks_of = (table.groupby(_INPUT, sort=False).indices for table in (samples, blocks))
-    samples, blocks = samples.drop(columns=_INPUT), blocks.drop(columns=_INPUT)  # slow to take rows of
+    samples, blocks = samples.drop(columns=_INPUT), blocks.drop(columns=_INPUT)  # rows of these are slow to take
     rows = [
         _diagnosis(key, samples.iloc[places], blocks.iloc[blocks_of[key]], machine, spreads[key[2]], level, target)
         for key, places in samples_of.items()
@@ -145,7 +145,7 @@ def diagnose(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET
 
 
 def _timed(latency: pd.DataFrame) -> pd.DataFrame:
-    """The runs that count, in the order in which they were made."""
+    """Return the runs that count, in the order of time."""
     return latency[~latency["warmup"].astype(bool)].sort_values("start_s", kind="stable", ignore_index=True)
 
 
@@ -156,7 +156,7 @@ def _grouped(table: pd.DataFrame, keys: list[str], column: str) -> Iterator[tupl
 
 
 def _blocks(timed: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
-    """For each process, of all inputs and of each: `start_s`, `median_s`, and `growth`, its last third to its first."""
+    """Return `start_s`, `median_s` and `growth` (last third to first) of each process, for all inputs and for each."""
     blocks = samples.groupby(_PROCESS, sort=False).agg(start_s=("start_s", "min"), median_s=("duration_s", "median"))
     of_inputs = _growth(timed)
     of_all = np.exp(np.log(of_inputs).groupby([*_CONDITION, "process"]).mean()).reset_index().assign(input_id=_ALL)
@@ -165,7 +165,7 @@ def _blocks(timed: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
 
 
 def _growth(timed: pd.DataFrame) -> pd.Series[float]:
-    """The median of the last third over that of the first, by process and input; of three samples at least."""
+    """Return the ratio of the last third's median to the first's, by process and input, of three samples at least."""
     runs = timed.groupby(_PROCESS)["start_s"]
     third = (3 * runs.cumcount() // runs.transform("size")).rename("third")
     medians = timed.groupby([*_PROCESS, third])["duration_s"].median().unstack("third").reindex(columns=[0, 2])
@@ -173,7 +173,7 @@ def _growth(timed: pd.DataFrame) -> pd.Series[float]:
 
 
 def _machine(blocks: pd.DataFrame) -> Machine:
-    """What the blocks of all conditions share."""
+    """Return the changes that the blocks of all conditions share."""
     by_condition = blocks.groupby(_CONDITION)["median_s"]
     relative = blocks["median_s"] / by_condition.transform("median")
     drift = trend(blocks["start_s"].to_numpy(), relative.to_numpy(), levels=by_condition.ngroups)
@@ -238,7 +238,7 @@ def _sample_widths(durations: np.ndarray, level: float) -> dict[str, float | Non
 
 
 def _autocorrelation(samples: pd.DataFrame) -> float | None:
-    """Of neighbouring samples of one process."""
+    """Return the correlation of neighbouring samples of one process, or None where samples are too few."""
     if samples["repeats"].min() < 3:
         return None
     process, relative = samples["process"].to_numpy(), samples["relative"].to_numpy()
@@ -247,7 +247,7 @@ def _autocorrelation(samples: pd.DataFrame) -> float | None:
 
 
 def _effective(n: int, autocorrelation: float) -> float:
-    """How many independent samples tell as much about a mean; never more than n, for what is alternating by chance."""
+    """Return how many independent samples tell as much about a mean. Alternation may be chance and adds none."""
     repeated = max(autocorrelation, 0.0)
     return n * (1 - repeated) / (1 + repeated)
 
@@ -263,7 +263,7 @@ def _unsteady(machine: Machine, target: float) -> str | None:
 
 
 def _too_wide(widths: dict[str, float | None], processes: int, samples: int, target: float) -> str | None:
-    """The first interval that is not within the target, in a phrase."""
+    """Return a phrase for the first interval that is not within the target."""
     after = {
         "process_width": ("interval", f"{processes} process{'es' * (processes != 1)}"),
         "usual_width": ("interval", f"{processes} processes of the session's usual spread"),

@@ -1,4 +1,4 @@
-"""From the samples of one benchmark session to rows of the study's table: time, memory, shares of operations."""
+"""Turn the samples of one session into rows of the study's table: time, memory, shares of operations."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _METRICS = {
 
 
 def latency_rows(latency: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
-    """`latency` (ms) and, where tokens were generated, `latency_per_token` (ms): of each input, and of all (no label).
+    """Return rows of `latency` and, for translations, `latency_per_token` (ms), of each input and of all (no label).
 
-    The value is the mean over fresh processes of each process's median, with Student's interval; `ratio` is to fp32
-    with the same arithmetic, paired by process. Every process ran each input equally often, so that the medians
-    over all inputs are medians of the same mixture. `converged` and `reason` are those of `stopping.diagnose`.
+    The value is the mean of the medians of fresh processes, with Student's interval. `ratio` is to fp32 with the same
+    arithmetic, paired by process. Every process ran each input equally often, so medians over all inputs are of the
+    same mixture. `converged` and `reason` come from `stopping.diagnose`.
     """
     timed = latency[~latency["warmup"].astype(bool)]
     translations = timed[timed["tokens"].fillna(0) > 0]
@@ -66,7 +66,7 @@ def _latency_rows(metric: str, samples: pd.DataFrame, level: float, target: floa
 
 
 def _verdicts(samples: pd.DataFrame, level: float, target: float) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """`converged` and `reason` by variant, arithmetic and input (None: all)."""
+    """Return `converged` and `reason` by variant, arithmetic and input (None: all)."""
     diagnostics = diagnose(samples, level, target).astype(object)
     rows = diagnostics.where(diagnostics.notna(), None).to_dict("records")
     return {
@@ -127,11 +127,11 @@ def _over_control(peak: pd.Series[float]) -> pd.Series[float]:
 
 
 def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float = TARGET) -> pd.DataFrame:
-    """`operation_share` (fraction): of the time of all operations of a run, by class (the label), averaged over runs.
+    """Return rows of `operation_share`: the fraction of a run's time, by class (the label), averaged over runs.
 
-    A class that any variant spends time in has a row for all, zero where it does not occur. The runs are of one
-    process. The share of dequantization is a lower bound: what the runtime spends on reordering weights that it does
-    not know to be constant hides inside the convolutions.
+    A class that any variant spends time in has a row for all variants, zero where it does not occur. The runs are of
+    one process. The share of dequantization is a lower bound: the runtime reorders weights that it does not know to be
+    constant, and that time hides inside the convolutions.
     """
     keys = ["variant", "arithmetic", "run"]
     seconds = operations.pivot_table(
@@ -157,6 +157,6 @@ def operation_rows(operations: pd.DataFrame, level: float = LEVEL, target: float
 
 
 def unavailable_rows(latency: pd.DataFrame, part: str, reason: str) -> pd.DataFrame:
-    """The metrics of a part of a session (memory, operations, power), of every variant timed, as unavailable."""
+    """Return unavailable rows for the metrics of a part (memory, operations, power), for every variant timed."""
     conditions = latency[["variant", "arithmetic"]].drop_duplicates().itertuples(index=False, name=None)
     return frame(unavailable(condition, metric, reason) for condition in conditions for metric in _METRICS[part])

@@ -1,4 +1,4 @@
-"""That a device computes what this machine computes, before anything is timed there."""
+"""Verify that a device computes the same as this machine, before anything is timed there."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from tocompress.devices import Record
 from tocompress.errors import StudyError
 
-#: Of the spread of the logits; machines differ by float32 rounding, a hundredth of it.
+#: Fraction of the logits' spread. Machines differ by float32 rounding, which is a hundredth of this.
 TOLERANCE = 1e-3
 
 
 def values(records: Iterable[Record]) -> dict[str, np.ndarray]:
-    """Input -> output, from the records of an `outputs` block."""
+    """Return input -> output, from the records of an `outputs` block."""
     return {
         record["input_id"]: np.frombuffer(base64.b64decode(record["base64"]), record["dtype"]).reshape(record["shape"])
         for record in records
@@ -24,12 +24,12 @@ def values(records: Iterable[Record]) -> dict[str, np.ndarray]:
 
 
 def largest_difference(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:
-    """How far outputs are from those expected, in standard deviations of these; tokens are equal or infinitely far."""
+    """Return the largest difference in standard deviations of the expectation. Tokens are equal or infinitely far."""
     return max(_difference(found[name], output) for name, output in expected.items())
 
 
 def verify(what: str, found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> float:
-    """The largest difference, within TOLERANCE; raises StudyError, which begins with `what`, for a larger one."""
+    """Return the largest difference. Raise StudyError, which begins with `what`, if it exceeds TOLERANCE."""
     difference = largest_difference(found, expected)
     if not difference <= TOLERANCE:
         raise StudyError(

@@ -25,7 +25,7 @@ LATENCY = _of_a_session(
     order=(COUNT, "place within the round"),
     start_s=(FLOAT, "s, monotonic clock"),
     duration_s=(FLOAT, "s"),
-    tokens=(COUNT, "tokens generated; null for images"),
+    tokens=(COUNT, "tokens generated (null: images)"),
     warmup=(FLAG, ""),
 )
 
@@ -33,14 +33,14 @@ LATENCY = _of_a_session(
 MEMORY = _of_a_session(
     "memory",
     variant=(TEXT, "'control' is a worker without a model"),
-    arithmetic=(TEXT, "how quantized operations compute; null for the control worker"),
+    arithmetic=(TEXT, "how quantized operations compute (null: control worker)"),
     process=(COUNT, "number of the fresh process"),
     phase=(TEXT, "start, loaded, first, last"),
     vm_hwm=(COUNT, "byte, highest since the phase before"),
     rss=(COUNT, "byte"),
     pss=(COUNT, "byte"),
     uss=(COUNT, "byte"),
-    nvmap=(COUNT, "byte, a Jetson's graphics memory; null where unreadable"),
+    nvmap=(COUNT, "byte, graphics memory of a Jetson (null: unreadable)"),
 )
 
 #: Samples of each power rail while a worker idles, infers and idles again.
@@ -54,7 +54,7 @@ POWER = _of_a_session(
     watt=(FLOAT, "W"),
 )
 
-#: When a worker whose power is sampled idled and inferred.
+#: Times in which a worker idled and inferred while its power was sampled.
 WINDOWS = _of_a_session(
     "windows",
     variant=(TEXT, ""),
@@ -63,7 +63,7 @@ WINDOWS = _of_a_session(
     phase=(TEXT, "idle_before, block, idle_after"),
     start_s=(FLOAT, "s, monotonic clock"),
     end_s=(FLOAT, "s, monotonic clock"),
-    runs=(COUNT, "inferences of the block; null for others"),
+    runs=(COUNT, "inferences of the block (null: other phases)"),
 )
 
 #: Time of each operation in profiled runs.
@@ -78,7 +78,7 @@ OPERATIONS = _of_a_session(
     run=(COUNT, "number of the profiled run"),
 )
 
-#: How far each time can be trusted. A row without input is of all inputs; what too few samples leave open is null.
+#: How far each time can be trusted. A row without input is of all inputs. Too few samples give null.
 DIAGNOSTICS = _of_a_session(
     "diagnostics",
     variant=(TEXT, ""),
@@ -89,8 +89,8 @@ DIAGNOSTICS = _of_a_session(
     median_s=(FLOAT, "s"),
     p90_s=(FLOAT, "s"),
     p99_s=(FLOAT, "s"),
-    rank_width=(FLOAT, "half-width of the median's interval by ranks, fraction; of one input only"),
-    batch_width=(FLOAT, "half-width of the mean's interval by batches, fraction; of one input only"),
+    rank_width=(FLOAT, "half-width of the median's interval by ranks, fraction, for one input only"),
+    batch_width=(FLOAT, "half-width of the mean's interval by batches, fraction, for one input only"),
     process_width=(FLOAT, "half-width of the interval between processes, fraction"),
     usual_width=(FLOAT, "the same with the spread between processes that is usual in the session"),
     autocorrelation=(FLOAT, "of neighbouring runs of one process"),
@@ -107,7 +107,7 @@ DIAGNOSTICS = _of_a_session(
     reason=(TEXT, "why not converged"),
 )
 
-#: What was measured on what.
+#: Facts about the device, the settings and the measured files.
 SESSION = _of_a_session(
     "session",
     key=(TEXT, ""),
@@ -125,7 +125,7 @@ TABLES = {
     "session": SESSION,
 }
 
-#: The same without the device and the model, which are the same in all rows.
+#: Each table without the device and the model, which are the same in all rows.
 RECORDED = {
     name: pa.schema([field for field in table if field.name not in _OWNER], table.metadata)
     for name, table in TABLES.items()

@@ -1,4 +1,4 @@
-"""The schema of each table between two stages, but for the raw samples of a benchmark."""
+"""All tables between stages, except the raw samples of a benchmark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SENTENCES = schema(
 )
 
 
-#: Where each photograph is, and its label.
+#: The place of each photograph, and its label.
 PHOTOGRAPHS = schema(
     "photographs",
     example=(COUNT, ""),
@@ -26,20 +26,20 @@ PHOTOGRAPHS = schema(
 )
 
 
-#: Each metric after each epoch; after epoch 0, of the weights that a retraining began with.
+#: Each metric after each epoch. Epoch 0 stands for the weights before retraining.
 HISTORY = schema(
     "history",
     model=(TEXT, ""),
     variant=(TEXT, ""),
-    round=(COUNT, ""),  # of pruning, from 1; 0 where a network is trained from initial weights
-    learning_rate=(FLOAT, ""),  # at its peak; 0 before the first epoch
+    round=(COUNT, ""),  # of pruning, from 1, or 0 where a network is trained from initial weights
+    learning_rate=(FLOAT, ""),  # at its peak, or 0 before the first epoch
     epoch=(COUNT, ""),
     metric=(TEXT, ""),
     value=(FLOAT, ""),
 )
 
 
-#: What was done to each tensor.
+#: The compression of each tensor, and its error.
 COMPRESSION = schema(
     "compression",
     model=(TEXT, ""),
@@ -57,7 +57,7 @@ COMPRESSION = schema(
 )
 
 
-#: How much each channel matters to the loss: the share of all channels that go before it.
+#: How much each channel matters to the loss: the share of all channels that are removed before it.
 IMPORTANCE = schema(
     "importance",
     model=(TEXT, ""),
@@ -68,7 +68,7 @@ IMPORTANCE = schema(
 )
 
 
-#: What each group of channels that go together lost.
+#: The losses of each group of channels. The channels of a group are removed together.
 PRUNING = schema(
     "pruning",
     model=(TEXT, ""),
@@ -80,17 +80,17 @@ PRUNING = schema(
 )
 
 
-#: Accuracy without the least important channels of one group alone, a row a group and share; first, without loss.
+#: Accuracy without the least important channels of one group, a row per group and share. The first row is uncut.
 SENSITIVITY = schema(
     "sensitivity",
     model=(TEXT, ""),
     variant=(TEXT, "that was scanned"),
-    group=(TEXT, "scope of the first layer that makes the channels; null for the uncut network"),
-    kind=(TEXT, "filters, units or embedding dimensions; null for the uncut network"),
+    group=(TEXT, "scope of the first layer that makes the channels (null: uncut network)"),
+    kind=(TEXT, "filters, units or embedding dimensions (null: uncut network)"),
     channels=(COUNT, "1"),
-    removed=(COUNT, "1, those silenced"),
+    removed=(COUNT, "1, channels silenced"),
     share=(FLOAT, "fraction of the channels that was asked for"),
-    metric=(TEXT, "top1, or next_token: the next token is right, given those of the reference before it"),
+    metric=(TEXT, "top1, or next_token: the next token is right after the reference's tokens"),
     value=(FLOAT, "fraction"),
     low=(FLOAT, "fraction, Wilson's 95 % interval, tokens taken for independent"),
     high=(FLOAT, "fraction, Wilson's 95 % interval, tokens taken for independent"),
@@ -98,14 +98,14 @@ SENSITIVITY = schema(
 )
 
 
-#: What one inference takes, one row a structure.
+#: The cost of one inference, one row per structure.
 STRUCTURE = schema(
     "structure",
     macs=(COUNT, "1"),
 )
 
 
-#: What a device loads, one row a variant.
+#: The file that a device loads, one row per variant.
 ARTIFACT = schema(
     "artifact",
     runtime=(TEXT, ""),
@@ -164,16 +164,16 @@ VALUE = {
 METRICS = schema("metrics", runtime=(TEXT, ""), model=(TEXT, ""), variant=(TEXT, ""), **VALUE)
 
 
-#: One row a value.
+#: One row per value.
 STUDY = schema(
     "study",
     model=(TEXT, ""),
     network=(TEXT, ""),
     build=(TEXT, "zoo, published, initial or own"),
     variant=(TEXT, ""),
-    methods=(TEXT, "of the variant's techniques, joined by '-'; empty for fp32"),
-    bits=(COUNT, "bit, the fewest that a technique stores weights in; null where none quantizes"),
-    granularity=(TEXT, "of quantization: one grid a tensor or a channel; null where none quantizes"),
+    methods=(TEXT, "of the variant's techniques, joined by '-' (empty: fp32)"),
+    bits=(COUNT, "bit, the fewest that a technique stores weights in (null: not quantized)"),
+    granularity=(TEXT, "of quantization: one grid per tensor or per channel (null: not quantized)"),
     device=(TEXT, ""),
     processor=(TEXT, "cpu or gpu"),
     runtime=(TEXT, ""),
@@ -183,26 +183,26 @@ STUDY = schema(
 )
 
 
-#: One row a reading of a claim; numbers are in the row's `unit`, changes with their sign.
+#: One row per reading of a claim. Numbers are in the row's `unit`, and changes have a sign.
 CLAIMS = schema(
     "claims",
     claim=(TEXT, "its id in config/claims.yaml"),
-    reading=(TEXT, "how the paper's text is read; null: in the only way"),
+    reading=(TEXT, "how the paper's text is read (null: only one way is possible)"),
     section=(TEXT, "of the paper"),
-    figure=(TEXT, "of the paper; null: in the text only"),
+    figure=(TEXT, "of the paper (null: only in the text)"),
     statement=(TEXT, ""),
     unit=(TEXT, "%, points, ×, MB, million or the metric's"),
-    paper=(FLOAT, "see unit; the lower end of a range; null: the paper states no number, `bound` is of no change"),
-    paper_high=(FLOAT, "see unit; the upper end of a range"),
+    paper=(FLOAT, "see unit, the lower end of a range (null: no number, and `bound` is around no change)"),
+    paper_high=(FLOAT, "see unit, the upper end of a range"),
     bound=(TEXT, "about, at most, at least or range"),
-    margin=(FLOAT, "see unit; equal within so much"),
-    value=(FLOAT, "see unit; this study's, in which `models` says"),
-    low=(FLOAT, "see unit; null with `high` where the value is exact or has no interval"),
+    margin=(FLOAT, "see unit, the distance within which numbers are equal"),
+    value=(FLOAT, "see unit, from this study and its `models`"),
+    low=(FLOAT, "see unit (null like `high`: exact value or no interval)"),
     high=(FLOAT, "see unit"),
-    level=(FLOAT, "confidence level of low..high; null where they are the ends of exact values"),
+    level=(FLOAT, "confidence level of low..high (null: ends of exact values)"),
     n=(COUNT, "models behind the value"),
     verdict=(TEXT, "agrees, same direction, contradicts, undecided, not comparable, not measured or circular"),
-    reason=(TEXT, "why this verdict, and what the value lacks"),
-    inconsistent_with=(TEXT, "claims of the paper that cannot hold beside this one"),
+    reason=(TEXT, "why this verdict, and anything that the value lacks"),
+    inconsistent_with=(TEXT, "claims of the paper that cannot be true together with this one"),
     models=(TEXT, ""),
 )

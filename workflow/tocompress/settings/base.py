@@ -1,4 +1,4 @@
-"""What all sections of the config have in common."""
+"""The base of all sections of the config, and the types that they share."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tocompress.errors import StudyError
 
 
 class Settings(BaseModel):
-    """A section of the config: no unknown keys, immutable, with one canonical text."""
+    """A section of the config. It is immutable and takes no unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     def canonical(self, **kept: Any) -> str:
-        """The one JSON text of this section: what a job's parameters hold, so that only a real change is seen."""
+        """Return the canonical JSON text of this section. A job's parameters hold it, so only a real change counts."""
         return json.dumps(self.model_dump(mode="json", **kept), sort_keys=True, separators=(",", ":"))
 
 
@@ -35,7 +35,7 @@ def _each_once(entries: tuple[T, ...]) -> tuple[T, ...]:
     return entries
 
 
-#: For a list in which nothing stands twice.
+#: Makes a list refuse an entry that is given twice.
 ONCE = AfterValidator(_each_once)
 
 Share = Annotated[float, Field(gt=0, lt=1)]
@@ -46,9 +46,9 @@ Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 def check_keys(path: str | Path) -> None:
-    """A StudyError where a mapping in a file of YAML holds a key twice: whoever reads it drops the first."""
+    """Raise a StudyError where a mapping in a YAML file holds a key twice. Readers of YAML drop the first silently."""
     nodes: list[yaml.Node | None] = []
-    with suppress(yaml.YAMLError):  # JSON may hold tabs
+    with suppress(yaml.YAMLError):  # JSON may hold tabs, which YAML forbids
         nodes.append(yaml.compose(Path(path).read_text(encoding="utf-8"), yaml.CSafeLoader))
     seen = set[int]()
     while nodes:
@@ -75,13 +75,13 @@ def _check_mapping(path: str | Path, keys: Iterable[yaml.Node]) -> None:
 
 
 class Download(Settings):
-    """Where a file is, and how it is known to be the right one."""
+    """A file to download, and the digest that proves it is the right one."""
 
-    url: str = Field(description="https:, http: or file: address, or a path from the repository's root")
+    url: str = Field(description="address of the file (https:, http: or file:), or a path from the repository's root")
     sha256: Sha256 | None = Field(
         None,
-        description="digest of what stands at `url`, checked before use; null: what is read from it is checked against"
-        " what is known of it, and a later download has to have the digest of the first",
+        description="digest of the file at `url`, checked before use. With null, the content is checked against known"
+        " facts, and a later download must have the digest of the first",
     )
     mirrors: tuple[str, ...] = Field((), description="further addresses of the same file, tried in order")
 
@@ -93,7 +93,7 @@ class Download(Settings):
 
 
 def _check_address(address: str) -> None:
-    """A ValueError, which holds no secret of it, where nothing can be at an address."""
+    """Raise a ValueError where nothing can be fetched from an address. The message shows no secret of the address."""
     if not address.isprintable():
         raise ValueError("an address of printable characters is needed")
     parts = urlsplit(address)

@@ -1,4 +1,4 @@
-"""config/claims.yaml: the numbers that the paper states, and how each is found in the table of a study."""
+"""Load config/claims.yaml: the numbers that the paper states, and how to find each in a study's table."""
 
 from __future__ import annotations
 
@@ -18,62 +18,59 @@ from tocompress.vocabulary.metrics import ACCURACY, METRICS
 from tocompress.vocabulary.operations import OPERATION_CLASSES
 from tocompress.vocabulary.variants import BASELINE, Variant
 
-#: Stands for the pruned variant of each model that has lost most while its accuracy is within the paper's budget.
+#: Stands for each model's most pruned variant whose accuracy is within the paper's budget.
 LARGEST_CUT = "largest_cut"
-#: Stands in the file for a claim on each number of the paper's Table I.
+#: Stands in the file for one claim on each number of the paper's Table I.
 TABLE_1 = "Table I"
 
-#: Units of the metrics that can be expressed so.
+#: Expression -> units of the metrics that can be expressed so.
 _OF_UNITS = {"points": ("fraction", "score"), "remainder": ("fraction",)}
 
 _WITHOUT_RATIO = ("operation_share", "filters_removed")
 
-#: Factor and unit of a value in print, by the metric's unit.
+#: Unit of a metric -> factor and unit of its printed value.
 _PRINTED = {"fraction": (100.0, "%"), "byte": (1e-6, "MB"), "1": (1e-6, "million")}
 
 
 class Margin(Settings):
-    """How near is equal, by one rule for all claims; see the head of config/claims.yaml."""
+    """How near two numbers count as equal. The head of config/claims.yaml states the rule."""
 
-    percent: float = Field(gt=0, lt=100, description="of what a number is relative to, else of the number")
-    accuracy: float = Field(gt=0, lt=100, description="points, of an accuracy itself")
-    effect: Share = Field(description="of the way from no change to the paper's number, at most")
+    percent: float = Field(gt=0, lt=100, description="margin in percent of the baseline, or else of the number")
+    accuracy: float = Field(gt=0, lt=100, description="margin in points for an accuracy itself")
+    effect: Share = Field(description="largest margin, as a fraction of the way from no change to the paper's number")
 
 
 class Claim(Settings):
-    """One reading of what the paper states, and the same quantity of a study: `expressed` of `metric`, over networks.
-
-    Readings of one number, or of one statement without a number, share its `id`.
-    """
+    """One reading of the paper, and the same quantity in a study's table. Readings of one statement share an `id`."""
 
     id: Name
-    reading: str | None = Field(None, min_length=1, description="how the text is read; null: in the only way")
-    section: str = Field(description="of the paper")
-    figure: str | None = Field(None, description="of the paper; null: in the text only")
-    statement: str = Field(min_length=1, description="a few words")
+    reading: str | None = Field(None, min_length=1, description="how the text is read (null: only one way is possible)")
+    section: str = Field(description="section of the paper")
+    figure: str | None = Field(None, description="figure or table of the paper (null: only in the text)")
+    statement: str = Field(min_length=1, description="the claim in a few words")
     paper: float | None = Field(
-        description="the number, or the lower end of a range; changes with their sign; null: the paper states none, and"
-        " no change takes its place"
+        description="the number or the lower end of a range, with the sign of a change. With null, the paper states no"
+        " number, and no change takes its place"
     )
     paper_high: float | None = Field(None, description="the upper end of a range")
     bound: Literal["about", "at most", "at least", "range"] = "about"
-    metric: str = Field(description="of the study's table")
+    metric: str = Field(description="metric in the study's table")
     expressed: Literal["change", "ratio", "points", "amount", "value", "remainder"] = Field(
         "change",
-        description="`change` in percent of the baseline; `ratio` to it; difference from it in `points` of a hundred"
-        " or as an `amount`; the `value` itself; the `remainder` of a share to 100 %",
+        description="relative to the baseline: `change` in percent, `ratio`, or difference in percentage `points` or as"
+        " an `amount`. Alone: the `value` itself, or the `remainder` of a share to 100 %",
     )
-    variants: tuple[str, ...] = Field(min_length=1, description="averaged within each model")
-    baseline: str = Field(BASELINE, description="what `variants` are compared with")
+    variants: tuple[str, ...] = Field(min_length=1, description="variants to average within each model")
+    baseline: str = Field(BASELINE, description="variant that `variants` are compared with")
     labels: tuple[str, ...] = Field((), description="classes of operations, whose shares are added up")
     networks: tuple[str, ...] = Field(min_length=1)
     aggregation: Literal["mean", "minimum", "maximum", "each", "spread", "difference"] = Field(
         "mean",
-        description="over the networks; `each`: it holds of every one; `spread`: the largest less the smallest;"
-        " `difference`: the first less the second",
+        description="how networks are combined. `each` asks that the claim holds for every network. `spread` is the"
+        " largest minus the smallest value. `difference` is the first minus the second network",
     )
     arithmetic: Arithmetic = "float, dequantized at every inference"
-    inconsistent_with: tuple[str, ...] = Field((), description="claims that cannot hold beside this one")
+    inconsistent_with: tuple[str, ...] = Field((), description="claims that cannot be true together with this one")
 
     @model_validator(mode="after")
     def _selects_something(self) -> Claim:
@@ -108,22 +105,22 @@ class Claim(Settings):
 
     @property
     def compared(self) -> bool:
-        """Whether the number is relative to a baseline."""
+        """Return whether the number is relative to a baseline."""
         return self.expressed not in ("value", "remainder")
 
     @property
     def circular(self) -> bool:
-        """Whether the study chooses the variant by the accuracy that the claim is about."""
+        """Return whether the study chooses the variant by the accuracy that the claim is about."""
         return LARGEST_CUT in self.variants and self.metric in ACCURACY
 
     @property
     def no_change(self) -> float | None:
-        """The number that says the baseline and the variants are equal."""
+        """Return the number that says the baseline and the variants are equal. Without a baseline there is none."""
         return (1.0 if self.expressed == "ratio" else 0.0) if self.compared else None
 
     @property
     def scale(self) -> float:
-        """Factor from the metric's unit to that of an amount or a value."""
+        """Return the factor from the metric's unit to the unit of an amount or a value."""
         return _PRINTED.get(METRICS[self.metric].unit, (1.0, ""))[0]
 
     @property
@@ -133,19 +130,19 @@ class Claim(Settings):
 
     @property
     def numbers(self) -> tuple[float, ...]:
-        """The ends of what the paper states; no change where it states no number."""
+        """Return the paper's number or both ends of its range, or else the number for no change."""
         paper = (self.no_change or 0.0) if self.paper is None else self.paper
         return (paper,) if self.paper_high is None else (paper, self.paper_high)
 
 
 class Claims(Settings):
-    """The file."""
+    """The content of config/claims.yaml."""
 
     margin: Margin
     claims: tuple[Claim, ...] = Field(min_length=1)
 
     def margin_of(self, claim: Claim) -> float:
-        """What the rule gives: in the claim's unit, 0 for a bound."""
+        """Return the margin of a claim in its unit. It is 0 for a bound."""
         if claim.bound in ("at most", "at least"):
             return 0.0
         if claim.expressed == "value" and claim.metric in ACCURACY and METRICS[claim.metric].unit == "fraction":
@@ -157,19 +154,19 @@ class Claims(Settings):
 
 
 def load(path: str | Path, techniques: Mapping[str, str]) -> Claims:
-    """The claims in the file `path`, whose variants are chains of `techniques` (name -> method).
+    """Return the claims in the file `path`, whose variants are chains of `techniques` (name -> method).
 
-    StudyError, in one line: what is not well formed, is not known, or matches nothing in any study.
+    Raise a StudyError of one line for a malformed file, an unknown name, or a claim that no study can match.
     """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
         check_keys(path)
-    # Scalars that are of no value of their type raise what Python says of them.
+    # A scalar that is no value of its type raises any of Python's errors.
     except (OSError, yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise StudyError(f"{path}: not readable as YAML: {error}") from None
     if not isinstance(content, dict):
         raise StudyError(f"{path}: not a mapping; it holds `margin` and `claims`")
-    # Lists that several claims share are under keys that begin with `x-`.
+    # Keys that begin with `x-` hold lists that several claims share.
     sections = {key: value for key, value in content.items() if not str(key).startswith("x-")}
     entries: Any = sections.get("claims")
     try:
@@ -217,7 +214,7 @@ def _as_many_parameters(network: Network) -> list[str]:
 
 
 def _readings(entry: Any) -> list[Any]:
-    """A claim for each reading of an entry: the keys of the entry, and those of the reading over them."""
+    """Return a claim for each reading of an entry. Keys of a reading replace keys of the entry."""
     if not isinstance(entry, dict) or "readings" not in entry:
         return [entry]
     where, readings = f"{entry.get('id')!r}.readings", entry["readings"]
@@ -233,7 +230,7 @@ def _readings(entry: Any) -> list[Any]:
 
 
 def _check(claims: Claims, ids: Sequence[str], techniques: Mapping[str, str]) -> None:
-    """That entries have different ids, and that claims name one another and variants which a study can have."""
+    """Raise a ValueError for a repeated id, an unknown variant, or an `inconsistent_with` that is not mutual."""
     if twice := next((name for name in ids if ids.count(name) > 1), None):
         raise ValueError(f"the id '{twice}' is given twice")
     by_id = {claim.id: claim for claim in claims.claims}
@@ -265,7 +262,7 @@ def _known(where: str, names: Collection[str], defined: Collection[str]) -> None
 
 
 def _first_problem(error: ValidationError, sections: dict[str, Any]) -> str:
-    """The first problem, at the claim's id instead of its number."""
+    """Return the first problem, located by the claim's id instead of its number."""
     problem = error.errors(include_url=False)[0]
     location = [str(step) for step in problem["loc"]]
     if location[:1] == ["claims"] and len(location) > 1:

@@ -16,12 +16,12 @@ _MARKUP = (".sgm", ".sgml", ".xml")
 
 
 def is_markup(file: str | Path) -> bool:
-    """Whether a file holds its sentences as <seg>, as those of WMT and IWSLT do."""
+    """Return whether a file holds its sentences in <seg>, as the files of WMT and IWSLT do."""
     return str(file).lower().endswith(_MARKUP)
 
 
 class _Made(Settings):
-    """Made here, every split from the same seed, by the function `write_split` of `module`."""
+    """A dataset that `write_split` of `module` makes here. All its splits have the same seed."""
 
     module: ClassVar[str]
     task: ClassVar[str]
@@ -32,16 +32,16 @@ class _Made(Settings):
         return True
 
     def of_split(self, split: Split) -> str:
-        """What one split depends on: all but the sizes of the others."""
+        """Return the settings that one split depends on: all but the sizes of the other splits."""
         return self.canonical(exclude=_SPLITS - {split})
 
     def of_examples(self) -> dict[str, Any]:
-        """What a model's use of the examples depends on, but for which they are: a job's inputs tell that."""
+        """Return the settings that a model's use of examples depends on. A job's inputs tell which examples it uses."""
         return self.model_dump(mode="json", exclude={*_SPLITS, "seed"})
 
 
 class Glyphs(_Made):
-    """Characters rendered from fonts under random distortion; made here."""
+    """Characters rendered from fonts under random distortion, made here."""
 
     module: ClassVar = "tocompress.data.make_images"
     task: ClassVar = "classification"
@@ -49,37 +49,37 @@ class Glyphs(_Made):
     classes: ClassVar = 100
 
     kind: Literal["glyphs"]
-    seed: int = Field(1, ge=0, description="of what is made")
-    size: int = Field(32, ge=16, le=512, description="height and width, pixels")
-    train: Count = Field(40_000, description="images to learn from")
-    calibration: Count = Field(2_000, description="images that training is watched on and filters are ranked on")
+    seed: int = Field(1, ge=0, description="seed of the images")
+    size: int = Field(32, ge=16, le=512, description="height and width of an image in pixels")
+    train: Count = Field(40_000, description="images for training")
+    calibration: Count = Field(2_000, description="images held out to watch training and to rank filters")
     test: Count = Field(2_000, description="images that accuracy is judged on")
 
 
 class NumberPhrases(_Made):
-    """English number, date, price and time phrases and their German translation; made here."""
+    """English number, date, price and time phrases with their German translations, made here."""
 
     module: ClassVar = "tocompress.data.make_sentences"
     task: ClassVar = "translation"
     splits: ClassVar = "sentences"
 
     kind: Literal["number_phrases"]
-    seed: int = Field(1, ge=0, description="of what is made")
-    train: Count = Field(60_000, description="pairs to learn from")
-    calibration: Count = Field(1_000, description="pairs that training is watched on and units are ranked on")
+    seed: int = Field(1, ge=0, description="seed of the phrases")
+    train: Count = Field(60_000, description="pairs for training")
+    calibration: Count = Field(1_000, description="pairs held out to watch training and to rank units")
     test: Count = Field(600, description="pairs that accuracy is judged on")
     codes: str = Field(description="file of byte pair encodings")
-    source_vocabulary: str = Field(description="file of source subwords, one a line")
-    target_vocabulary: str = Field(description="file of target subwords, one a line")
+    source_vocabulary: str = Field(description="file of source subwords, one per line")
+    target_vocabulary: str = Field(description="file of target subwords, one per line")
 
     def of_split(self, split: Split) -> str:
-        """What one split depends on: not on what its sentences are split into later."""
+        """Return the settings that one split depends on. Its sentences are split into subwords later."""
         files = dict.fromkeys(("codes", "source_vocabulary", "target_vocabulary"), "")
         return self.model_copy(update=files).canonical(exclude=_SPLITS - {split})
 
 
 class ImageNet(Settings):
-    """ILSVRC2012's photographs, in any of the layouts that people keep them in; see `data.imagenet`."""
+    """Photographs of ILSVRC2012, in any of the usual layouts (see `data.imagenet`)."""
 
     task: ClassVar = "classification"
     module: ClassVar = None
@@ -92,59 +92,59 @@ class ImageNet(Settings):
     )
     labels: str | None = Field(
         None,
-        description="where `images` does not tell them: ILSVRC2012_devkit_t12.tar.gz or its folder, a text file of a"
-        " synset for each image in the order of names, or a CSV of `file` and `synset` or `label` (0..999)",
+        description="labels, if `images` lacks them: ILSVRC2012_devkit_t12.tar.gz or its folder, a text file of the"
+        " synset of each image in the order of names, or a CSV of `file` and `synset` or `label` (0..999)",
     )
     training: str | None = Field(
-        None, description="training images, to retrain on: ILSVRC2012_img_train.tar, folders of synsets, or TFRecords"
+        None, description="training images for retraining: ILSVRC2012_img_train.tar, folders of synsets, or TFRecords"
     )
-    train: Count | None = Field(None, description="how many training images, drawn at random; null: all")
-    calibration: Count = Field(2_000, description="how many of the training images are held out from it")
-    test: Count | None = Field(None, description="how many validation images, spread evenly; null: all")
-    seed: int = Field(1, ge=0, description="of what is drawn")
+    train: Count | None = Field(None, description="number of training images, drawn at random (null: all)")
+    calibration: Count = Field(2_000, description="number of training images that are held out for calibration")
+    test: Count | None = Field(None, description="number of validation images, spread evenly (null: all)")
+    seed: int = Field(1, ge=0, description="seed of the random draws")
 
     @property
     def has_training(self) -> bool:
         return self.training is not None
 
     def of_split(self, split: Split) -> str:
-        """What one split depends on."""
+        """Return the settings that one split depends on."""
         files: dict[str, Any] = {"training": None} if split == "test" else {"images": "", "labels": None}
         return self.model_copy(update=files | _others(split)).canonical()
 
     def of_examples(self) -> dict[str, Any]:
-        """What a model's use of the examples depends on, but for which they are: a job's inputs tell that."""
+        """Return the settings that a model's use of examples depends on. A job's inputs tell which examples it uses."""
         return {"kind": self.kind, "images": ""}
 
 
 class Wmt(Settings):
-    """A test set of WMT with its vocabularies, and a training set to retrain on; see `data.wmt`."""
+    """A test set of WMT with its vocabularies, and a training set for retraining (see `data.wmt`)."""
 
     task: ClassVar = "translation"
     module: ClassVar = None
     splits: ClassVar = "sentences"
 
     kind: Literal["wmt"]
-    archive: Download | None = Field(None, description="what holds the files below; null: they are paths")
+    archive: Download | None = Field(None, description="archive that holds the files below (null: they are paths)")
     languages: tuple[Language, Language] = Field(
-        ("en", "de"), description="source and target, as Moses' tokenizer names them"
+        ("en", "de"), description="source and target language, as Moses' tokenizer names them"
     )
-    source: str = Field(description="test sentences: .sgm or .xml as WMT and IWSLT have them, or text, one a line")
-    reference: str = Field(description="their translation, likewise")
+    source: str = Field(description="test sentences: .sgm or .xml from WMT or IWSLT, or text, one per line")
+    reference: str = Field(description="translations of the test sentences, in the same kind of file")
     text: Literal["raw", "tokenized", "subwords"] = Field(
-        "raw", description="what text files hold: sentences, Moses' tokens, or these as subwords; .sgm and .xml are raw"
+        "raw", description="content of text files: sentences, Moses' tokens, or their subwords (.sgm and .xml are raw)"
     )
-    codes: str | None = Field(None, description="file of byte pair encodings; null where `text` is subwords")
-    source_vocabulary: str = Field(description="file of source subwords, one a line")
-    target_vocabulary: str = Field(description="file of target subwords, one a line")
-    md5: dict[str, Md5] = Field({}, description="digests of the files above that are known, by name")
+    codes: str | None = Field(None, description="file of byte pair encodings (null if `text` is subwords)")
+    source_vocabulary: str = Field(description="file of source subwords, one per line")
+    target_vocabulary: str = Field(description="file of target subwords, one per line")
+    md5: dict[str, Md5] = Field({}, description="known digests of the files, by name")
     training: tuple[str, str] | None = Field(
-        None, description="training sentences and their translation, to retrain on: paths of text files like the others"
+        None, description="training sentences and their translations, for retraining: text files like the others"
     )
-    train: Count | None = Field(None, description="how many pairs of the training set, drawn at random; null: all")
-    calibration: Count = Field(2_000, description="how many of the training set are held out from it")
-    test: Count | None = Field(None, description="how many test sentences, the first ones; null: all")
-    seed: int = Field(1, ge=0, description="of what is drawn")
+    train: Count | None = Field(None, description="number of training pairs, drawn at random (null: all)")
+    calibration: Count = Field(2_000, description="number of training pairs that are held out for calibration")
+    test: Count | None = Field(None, description="number of test sentences, from the first one on (null: all)")
+    seed: int = Field(1, ge=0, description="seed of the random draws")
 
     @model_validator(mode="after")
     def _text_becomes_subwords_once(self) -> Wmt:
@@ -165,7 +165,7 @@ class Wmt(Settings):
         return self.training is not None
 
     def of_split(self, split: Split) -> str:
-        """What one split depends on."""
+        """Return the settings that one split depends on."""
         read = (self.source, self.reference) if split == "test" else self.training or ()
         names = {Path(file).name for file in read}
         files: dict[str, Any] = {"training": None} if split == "test" else {"source": "", "reference": ""}
@@ -174,13 +174,13 @@ class Wmt(Settings):
         return self.model_copy(update={"archive": None} | files | subwords | _others(split)).canonical()
 
     def of_examples(self) -> dict[str, Any]:
-        """What a model's use of the examples depends on, but for which they are: a job's inputs tell that."""
+        """Return the settings that a model's use of examples depends on. A job's inputs tell which examples it uses."""
         kept = {"kind", "languages", "text", "codes", "source_vocabulary", "target_vocabulary"}
         return {"source": "", "reference": "", **self.model_dump(mode="json", include=kept)}
 
 
 def _others(split: Split) -> dict[str, Any]:
-    """What a split does not depend on where training and calibration set are drawn from the same examples."""
+    """Return fixed values for settings that a split ignores. Training and calibration draw from the same examples."""
     if split == "test":
         return {"train": None, "calibration": 1, "seed": 0}
     return {"test": None} | ({"train": None} if split == "calibration" else {})

@@ -18,7 +18,7 @@ from tocompress.settings.training import Retraining, Training
 
 
 class _OnDataset(Settings):
-    """A model, and the dataset that its task takes examples of."""
+    """A model, and a dataset of examples for its task."""
 
     model: ModelSettings
     data: DataSettings
@@ -41,7 +41,7 @@ class RankJob(_OnDataset):
 
 
 class PruneJob(_OnDataset):
-    """A model to prune by a technique, and how it is retrained on its dataset, if it is."""
+    """A model to prune by a technique, and its retraining, if there is any."""
 
     technique: Prune
     retraining: Retraining | None
@@ -54,7 +54,7 @@ class SensitivityJob(_OnDataset):
 
 
 class InputsJob(_OnDataset):
-    """A model, and how many inputs of its dataset it is timed on."""
+    """A model, and the number of inputs of its dataset that it is timed on."""
 
     count: Count
 
@@ -76,25 +76,25 @@ class PredictJob(_OnDataset):
 
 
 class ScoreJob(Settings):
-    """The task that predictions are of, and how they are scored."""
+    """The task of predictions, and how they are scored."""
 
     task: str
     scores: Scores
-    language: str | None = Field(description="of translations that are Moses' tokens; null: they are plain text")
+    language: str | None = Field(description="language of translations in Moses' tokens (null: plain text)")
 
 
 class StudyVariant(Settings):
-    """The facts of a variant that its rows in the study's table hold."""
+    """The facts of a variant in its rows of the study's table."""
 
     name: str
     methods: tuple[str, ...] = ()  # of its techniques, in their order
-    bits: int | None = None  # the fewest that one of them stores weights in
+    bits: int | None = None  # the fewest bits in which a technique stores weights
     granularity: str | None = None  # of quantization
-    pruned: str | None = None  # the variant in which it has lost filters or units, itself or one it is made of
+    pruned: str | None = None  # the pruned variant: itself or one of its parents
 
 
 class StudyModel(Settings):
-    """The facts of a model that its rows in the study's table hold."""
+    """The facts of a model in its rows of the study's table."""
 
     name: str
     network: str
@@ -106,7 +106,7 @@ class StudyModel(Settings):
 
 
 class StudyDevice(Settings):
-    """The facts of a device that its rows in the study's table hold."""
+    """The facts of a device in its rows of the study's table."""
 
     name: str
     processor: str
@@ -147,4 +147,4 @@ class ReportJob(Settings):
     report: Report
     plot: Plot
     devices: tuple[str, ...]
-    config: dict[str, Any] = Field(description="what the study selects and how that is defined, to be shown")
+    config: dict[str, Any] = Field(description="the study's selection and its definitions, to be shown")

@@ -16,10 +16,10 @@ else:
 
 
 class Checkpoint(Download):
-    """Where a TensorFlow checkpoint is: a single file, the prefix of several, a folder, or an archive of one."""
+    """A TensorFlow checkpoint: a single file, the prefix of several files, a folder, or an archive."""
 
     file: str | None = Field(
-        None, min_length=1, description="checkpoint inside the archive or folder; null where there is just one"
+        None, min_length=1, description="checkpoint inside the archive or folder (null if there is only one)"
     )
 
 
@@ -28,13 +28,13 @@ def _of_path(checkpoint: object) -> object:
 
 
 class _Model(Settings):
-    build: Literal["zoo", "published", "initial", "own"] = Field(description="where the weights come from")
-    width: float = Field(1.0, gt=0, le=4, description="depth multiplier; for gnmt the share of 1,024 units")
-    data: Name = Field(description="entry of `data` it is evaluated on and takes its benchmark inputs from")
+    build: Literal["zoo", "published", "initial", "own"] = Field(description="source of the weights")
+    width: float = Field(1.0, gt=0, le=4, description="depth multiplier, or for gnmt the fraction of 1,024 units")
+    data: Name = Field(description="entry of `data` for its evaluation and its benchmark inputs")
     checkpoint: Annotated[
         Checkpoint | None, BeforeValidator(_of_path, json_schema_input_type=Checkpoint | str | None)
-    ] = Field(None, description="required unless `build` is `initial`; a text is its `url`")
-    seed: int = Field(1, ge=0, description="of the initial weights")
+    ] = Field(None, description="required unless `build` is `initial` (a text is its `url`)")
+    seed: int = Field(1, ge=0, description="seed of the initial weights")
 
     @model_validator(mode="after")
     def _weights_have_one_source(self) -> _Model:
@@ -44,7 +44,7 @@ class _Model(Settings):
 
     @property
     def trained(self) -> bool:
-        """Whether accuracy means anything."""
+        """Return whether the weights are trained. Without training, accuracy means nothing."""
         return self.build != "initial"
 
 
@@ -53,8 +53,8 @@ class ImageModel(_Model):
 
     task: ClassVar = "classification"
 
-    network: _ImageNetwork = Field(description="one of the ten of TF-Slim")
-    input_size: int = Field(ge=32, le=1024, description="height and width of the input, pixels")
+    network: _ImageNetwork = Field(description="network, by its name in TF-Slim")
+    input_size: int = Field(ge=32, le=1024, description="height and width of the input in pixels")
     classes: int = Field(ge=2, description="number of outputs")
 
 
@@ -65,10 +65,10 @@ class TranslationModel(_Model):
 
     network: Literal["gnmt"]
     source_vocabulary: int | None = Field(
-        None, ge=4, description="number of source subwords; null, of a checkpoint: as many as its data's vocabulary has"
+        None, ge=4, description="number of source subwords (null: the size of the data's vocabulary, for a checkpoint)"
     )
-    target_vocabulary: int | None = Field(None, ge=4, description="number of target subwords, likewise")
-    beam_width: Count = Field(1, description="1 is greedy decoding")
+    target_vocabulary: int | None = Field(None, ge=4, description="number of target subwords (null: likewise)")
+    beam_width: Count = Field(1, description="width of the beam (1: greedy decoding)")
 
 
 ModelSettings = Annotated[

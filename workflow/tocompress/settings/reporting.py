@@ -1,4 +1,4 @@
-"""The config's `plot` and `report`: what people look at."""
+"""The config's `plot` and `report`: the figures and the page of a study."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ class Plot(Settings):
 
     dpi: int = Field(200, ge=50, le=1200, description="dots per inch of the PNG files")
     arithmetic: Arithmetic = Field(
-        "float, dequantized at every inference", description="the one that figures show where they show just one"
+        "float, dequantized at every inference", description="arithmetic of figures that show only one"
     )
 
 
 class Report(Settings):
     """The HTML report."""
 
-    title: str = Field("To compress, or not to compress", description="over the page")
+    title: str = Field("To compress, or not to compress", description="title of the page")

@@ -1,4 +1,4 @@
-"""The whole config, validated: sections, and that what is selected is defined."""
+"""Validate the whole config: its sections, and that every selected name is defined."""
 
 from __future__ import annotations
 
@@ -24,24 +24,22 @@ from tocompress.vocabulary.variants import BASELINE, PRUNE, Variant
 
 
 class Selection(Settings):
-    """What of all that is defined this study runs."""
+    """The definitions that this study runs."""
 
     name: Name = Field(description="results go to results/{name}/")
-    models: Annotated[tuple[Name, ...], ONCE] = Field(min_length=1, description="models that are compressed and judged")
+    models: Annotated[tuple[Name, ...], ONCE] = Field(min_length=1, description="models to compress and to judge")
     variants: dict[str, tuple[str, ...]] = Field(
-        description="variants of each model; those of `default` for a model that is not named"
+        description="variants of each model (`default` is for every model that is not named)"
     )
     devices: Annotated[tuple[Name, ...], ONCE] = Field(
-        description="where models are benchmarked; none for a study of accuracy alone"
+        description="devices to benchmark models on (none for a study of accuracy alone)"
     )
-    benchmarked: Annotated[tuple[Name, ...], ONCE] | None = Field(
-        None, description="models that are benchmarked; null: all"
-    )
-    figures: Annotated[tuple[str, ...], ONCE] = Field(description="figures that are drawn")
+    benchmarked: Annotated[tuple[Name, ...], ONCE] | None = Field(None, description="models to benchmark (null: all)")
+    figures: Annotated[tuple[str, ...], ONCE] = Field(description="figures to draw")
 
 
 class Study(Settings):
-    """The config."""
+    """The whole config."""
 
     study: Selection
     models: dict[Name, ModelSettings]
@@ -143,12 +141,12 @@ class Study(Settings):
             raise ValueError(f"{what}, but 'data.{name}.training' names no training set; name it, or {instead}")
 
     def variants(self, model: str) -> tuple[str, ...]:
-        """The variants of `model` in this study, the uncompressed baseline first."""
+        """Return the variants of `model` in this study, with the uncompressed baseline first."""
         chosen = self.study.variants.get(model, self.study.variants.get("default", ()))
         return (BASELINE, *dict.fromkeys(variant for variant in chosen if variant != BASELINE))
 
     def techniques_of(self, method: str) -> tuple[str, ...]:
-        """The techniques of a method."""
+        """Return the names of the techniques with this method."""
         return tuple(name for name, technique in self.techniques.items() if technique.method == method)
 
     def techniques_in(self, variant: str) -> tuple[Technique, ...]:
@@ -162,7 +160,7 @@ class Study(Settings):
 
     @property
     def benchmarked(self) -> tuple[str, ...]:
-        """The selected models whose cost is measured, in the order of the selection."""
+        """Return the selected models whose cost is measured, in the order of the selection."""
         if not self.study.devices:
             return ()
         chosen = self.study.models if self.study.benchmarked is None else self.study.benchmarked
@@ -170,17 +168,17 @@ class Study(Settings):
 
     @cached_property
     def trained(self) -> tuple[str, ...]:
-        """The selected models whose accuracy means anything."""
+        """Return the selected models with trained weights, for accuracy means nothing without training."""
         return tuple(name for name in self.study.models if self.models[name].trained)
 
 
 def load(config: Mapping[str, Any]) -> Study:
-    """The validated study; a `StudyError` of one line otherwise."""
+    """Return the validated study. Raise a `StudyError` of one line for a wrong config."""
     try:
         return Study.model_validate(dict(config))
     except ValidationError as error:
         raise StudyError(f"config: {_first_problem(error)}") from None
-    except UnicodeEncodeError as error:  # JSON can hold half a character
+    except UnicodeEncodeError as error:  # JSON can hold half a surrogate pair
         raise StudyError(f"config: {error.object}: not a text that can be written") from None
 
 
@@ -196,7 +194,7 @@ def _hint(name: str, known: Iterable[str]) -> str:
     return f"; did you mean '{near[0]}'?" if near else f"; there is {', '.join(map(repr, known)) or 'none'}"
 
 
-#: Problems that pydantic tells in Python's words, in those of the file.
+#: Kind of problem -> message in the file's words, for kinds that pydantic tells in Python's words.
 _PLAIN = {
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "Input should be a mapping"),
     "tuple_type": "Input should be a list",
@@ -230,13 +228,13 @@ def _nested(steps: list[str]) -> str:
 
 
 def _in_the_file(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]:
-    """Pydantic's path as one in the user's file, without the tags of unions, and the keys known at its last step."""
+    """Return pydantic's path as a path in the user's file, without tags of unions, and the keys known at its end."""
     schema = Study.model_json_schema()
     node: dict[str, Any] = schema
     path: list[str] = []
     keys: list[str] = []
     for step in map(str, location):
-        if step == "[key]":  # pydantic's word for: the key itself is wrong
+        if step == "[key]":  # pydantic's word for a wrong key
             break
         node = _resolve(schema, node)
         if "oneOf" in node:
@@ -252,7 +250,7 @@ def _in_the_file(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]
 
 
 def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    """Follow references; what may be null is looked at as what else it may be."""
+    """Return the node that references lead to. A node that may be null counts as its other choice."""
     while "$ref" in node or "anyOf" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[-1]] if "$ref" in node else node["anyOf"][0]
     return node

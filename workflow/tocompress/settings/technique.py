@@ -21,15 +21,15 @@ class Quantize(Settings):
     changes_shapes: ClassVar = False
 
     method: Literal["quantize"]
-    bits: int = Field(ge=2, le=16, description="bits a weight is stored in")
+    bits: int = Field(ge=2, le=16, description="bits per stored weight")
     granularity: Literal["tensor", "channel"] = Field(
-        "tensor", description="one grid a tensor, as in the paper, or one an output channel"
+        "tensor", description="one grid per tensor, as in the paper, or per output channel"
     )
-    minimum_values: int = Field(1024, ge=1, description="kernels of fewer values stay float")
+    minimum_values: int = Field(1024, ge=1, description="kernels with fewer values stay float")
 
 
 class Prune(Settings):
-    """Structured pruning: filters and units are removed, what is left is retrained (paper, II-B)."""
+    """Structured pruning: filters and units are removed, and the rest is retrained (paper, II-B)."""
 
     module: ClassVar = None
     changes_shapes: ClassVar = True
@@ -38,19 +38,19 @@ class Prune(Settings):
     share: float = Field(
         ge=0,
         lt=1,
-        description="of all filters and units that can be removed, those that are; 0 only retrains, as a control",
+        description="fraction of the removable filters and units to remove (0 only retrains, as a control)",
     )
     criterion: Literal["l1", "l2", "taylor", "random"] = Field(
-        "l1", description="what ranks them: the norm of their weights, the loss without them, or chance"
+        "l1", description="filters and units are ranked by the norm of their weights, the loss without them, or chance"
     )
     ranking: Literal["global", "layerwise"] = Field(
-        "global", description="the least important of all layers go, or the same share of each"
+        "global", description="removes the least important of all layers, or the same share of each layer"
     )
-    floor: Count = Field(2, description="filters or units that a layer keeps at least")
-    round_to: Count = Field(1, description="a layer that loses any keeps a multiple of this")
-    rounds: Count = Field(1, description="cuts, each followed by retraining, that the share is reached in")
-    retrain: bool = Field(True, description="whether a trained model is retrained; one with initial weights never is")
-    seed: int = Field(1, ge=0, description="of the criterion 'random'")
+    floor: Count = Field(2, description="minimum of filters or units that a layer keeps")
+    round_to: Count = Field(1, description="a layer that loses filters or units keeps a multiple of this number")
+    rounds: Count = Field(1, description="number of cuts to reach the share, each followed by retraining")
+    retrain: bool = Field(True, description="whether a trained model is retrained (initial weights never are)")
+    seed: int = Field(1, ge=0, description="seed of the criterion 'random'")
 
     @model_validator(mode="after")
     def _does_something(self) -> Prune:
