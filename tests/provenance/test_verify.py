@@ -223,5 +223,5 @@ def test_snakemake_verifies_what_it_has_made(tmp_path: Path) -> None:
     assert tampered.returncode != 0
     lines = tampered.stderr.splitlines()
     assert f"{folder}/fp32.safetensors: gone; its recorded digest stands in for it" in lines
-    assert any(line.startswith(f"{folder}/q8.safetensors: is not what 'quantize' made (") for line in lines)
+    assert any(line.startswith(f"{folder}/q8.safetensors: is not what 'compress' made (") for line in lines)
     assert any(line.startswith("Error: 1 of 3 results no longer match their records") for line in lines)

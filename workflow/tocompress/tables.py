@@ -38,7 +38,8 @@ def write_table(path: str | Path, schema: pa.Schema, table: pd.DataFrame) -> Non
 def read_table(path: str | Path, schema: pa.Schema) -> pd.DataFrame:
     """Read the table at `path`, checked against its schema."""
     try:
-        arrow = pq.read_table(path)
+        with pq.ParquetFile(path) as file:  # unlike `read_table`, it takes no folder
+            arrow = file.read()
     except _DAMAGE as error:
         raise _unreadable(path, error) from error
     _check_columns(path, schema, arrow.column_names)

@@ -183,7 +183,7 @@ def of_device(rows: pd.DataFrame, device: str | None = None) -> pd.DataFrame:
 def select(study: pd.DataFrame, *metrics: str, arithmetic: str) -> pd.DataFrame:
     """Return the rows of `metrics` that stand for a whole variant, on the table's first device, with one arithmetic.
 
-    Rows without device or arithmetic (sizes, accuracies) are kept, those of the device's runtime.
+    Rows without device or arithmetic (sizes, accuracies) are kept where they have the device's runtime.
     """
     rows = of_device(whole(study, *metrics), *devices(study)[:1])
     return rows[rows["arithmetic"].isna() | (rows["arithmetic"] == arithmetic)]
