@@ -30,6 +30,20 @@ STEP = re.compile(
 )
 
 
+#: The files of the library that a page adds and changes. A config of its own does not count.
+FILES = {
+    "network.md": (1, 1), "technique.md": (1, 1), "metric.md": (0, 2), "dataset.md": (1, 1), "figure.md": (1, 1),
+    "runtime.md": (4, 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("page", FILES)
+def test_an_extension_takes_few_files(page: str) -> None:
+    steps = re.findall(r"(New: |In )\*\*(\S+)\*\*", (EXAMPLES / page).read_text(encoding="utf-8"))
+    files = {(kind, file) for kind, file in steps if not file.startswith("config/")}
+    assert tuple(sum(kind == of for of, _ in files) for kind in ("New: ", "In ")) == FILES[page]
+
+
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
     """What a clone holds that a study needs."""
@@ -52,6 +66,7 @@ def written(page: str, folder: Path) -> list[str]:
             change(file, step["code"].splitlines(keepends=True))
         else:
             assert not file.exists(), f"{file} is not new"
+            file.parent.mkdir(exist_ok=True)
             file.write_text(step["code"], encoding="utf-8")
     return commands
 
@@ -108,6 +123,15 @@ def test_a_metric(copy: Path) -> None:
     assert q6["value"] == cohen_kappa_score(best["label"], best["predicted"])
     assert q6["low"] < q6["value"] < q6["high"]
     assert q6["ratio_low"] <= q6["ratio"] <= q6["ratio_high"]
+
+
+def test_a_runtime(copy: Path) -> None:
+    follow("runtime.md", copy)
+    study = pd.read_parquet(copy / "results/xla/study.parquet")
+    values = study[study["metric"].isin(["size", "top1", "latency"])]
+    assert set(values["runtime"]) == {"xla"} and values["value"].notna().all()
+    compiled = pd.read_parquet(copy / "results/xla/benchmarks/compiled/mobilenet_v1/operations.parquet")
+    assert compiled["type"].str.startswith("_Xla").any()
 
 
 def test_a_figure(copy: Path) -> None:
