@@ -36,7 +36,7 @@ def test_the_study_has_an_entry_of_every_class_of_settings(everything: Everythin
 def test_a_test_set_that_is_one_job_is_predicted_from_what_one_shared_out_is() -> None:
     with reference._workflow() as workflow:
         whole, share = (workflow.get_rule(name) for name in ("predict", "predict_shard"))
-        assert (whole.params, whole.script) == (share.params, share.script)
+        assert (whole.params.settings, whole.script) == (share.params.settings, share.script)
         assert [getattr(file, "callable", file) for file in whole.input] == [
             getattr(file, "callable", file) for file in share.input
         ]
