@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import matplotlib
 import numpy as np
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
-Split = Literal["train", "calibration", "test"]
+from tocompress.settings.data import Split
 
 # Every glyph is scaled to the same extent, so height cannot tell twins apart. One of each pair is therefore left out:
 # O beside 0, l and I beside 1, and the small c, o, p, s, v, w, x, z beside their capitals.

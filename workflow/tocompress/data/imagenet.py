@@ -29,11 +29,10 @@ from tocompress.data.imagenet_labels import (
     read_labels,
     synset_labels,
 )
-from tocompress.data.sets import Split
 from tocompress.errors import StudyError, about
 from tocompress.protobuf_wire import fields, varint
 from tocompress.schemas.study import PHOTOGRAPHS
-from tocompress.settings.data import ImageNet
+from tocompress.settings.data import ImageNet, Split
 
 _SYNSET = re.compile(r"n\d{8}")
 _SHARD = re.compile(r"(train|validation)-(\d{5})-of-(\d{5})")

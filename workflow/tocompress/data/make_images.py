@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from tocompress.data import glyphs
-from tocompress.data.sets import Split
 from tocompress.files import replace_on_success
-from tocompress.settings.data import Glyphs
+from tocompress.settings.data import Glyphs, Split
 
 
 def write_split(path: str | Path, settings: Glyphs, split: Split) -> None:

@@ -7,9 +7,8 @@ from pathlib import Path
 import pandas as pd
 
 from tocompress.data import number_phrases
-from tocompress.data.sets import Split
 from tocompress.schemas.study import SENTENCES
-from tocompress.settings.data import NumberPhrases
+from tocompress.settings.data import NumberPhrases, Split
 from tocompress.tables import write_table
 
 

@@ -20,8 +20,8 @@ import numpy as np
 from tocompress.data.number_expressions import EXPRESSIONS
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.files import replace_on_success
+from tocompress.settings.data import Split
 
-Split = Literal["train", "calibration", "test"]
 Order = Literal["main", "inverted", "subordinate"]
 Option = TypeVar("Option")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import struct
 import zlib
 from pathlib import Path
-from typing import Literal
 from zipfile import BadZipFile
 
 import numpy as np
@@ -21,7 +20,6 @@ _DAMAGE = (
     RuntimeError, OverflowError, MemoryError,
 )  # fmt: skip
 
-Split = Literal["train", "calibration", "test"]
 #: Images uint8 [N, H, W, 3] and their labels int32 [N].
 Images = tuple[np.ndarray, np.ndarray]
 

@@ -17,11 +17,10 @@ import numpy as np
 import pandas as pd
 
 from tocompress.data.moses import tokenize
-from tocompress.data.sets import Split
 from tocompress.data.subwords import joined, words
 from tocompress.errors import StudyError
 from tocompress.files import check_digest
-from tocompress.settings.data import Wmt, is_markup
+from tocompress.settings.data import Split, Wmt, is_markup
 
 # The limits of Moses' clean-corpus-n.perl for WMT: tokens of a sentence, and the ratio between a pair's two lengths.
 MOST_TOKENS, MOST_TIMES = 80, 9

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,6 +19,7 @@ from tocompress.devices.clocks import unlocked
 from tocompress.errors import StudyError
 from tocompress.files import digest
 from tocompress.measurement import power
+from tocompress.measurement.facts import flat, text_of
 from tocompress.measurement.records import CONTROL, Block, Kind, Recorder
 from tocompress.measurement.stopping import Condition, Rule, diagnose, unfinished
 from tocompress.measurement.verification import values, verify
@@ -367,45 +368,20 @@ class _Session:
     def _session_table(self, begin: Record, end: Record, samples: pd.DataFrame) -> pd.DataFrame:
         """Return the facts that the numbers rest on."""
         entries: dict[str, Any] = {
-            **_flat("device", {key: value for key, value in self._agent.hello.items() if key != "record"}),
+            **flat("device", {key: value for key, value in self._agent.hello.items() if key != "record"}),
             "host/python": platform.python_version(),
-            **_flat("settings", self._settings.model_dump(mode="json", exclude={"inputs"})),
-            **_flat("settings/device", self._device.model_dump(mode="json")),
+            **flat("settings", self._settings.model_dump(mode="json", exclude={"inputs"})),
+            **flat("settings/device", self._device.model_dump(mode="json")),
             **{f"sha256/{name}": digest for name, digest in self._subject.digests.items()},
-            **_flat("begin", begin),
-            **_flat("end", end),
+            **flat("begin", begin),
+            **flat("end", end),
             **self._facts,
-            **_flat("sampling", power.quality(samples)),
-            **_flat("sampling/failed", self._recorder.failed_readings),
+            **flat("sampling", power.quality(samples)),
+            **flat("sampling/failed", self._recorder.failed_readings),
             "sampling/realtime": self._recorder.realtime if len(samples) else None,
             "reconnections": self._reconnections,
             "load/highest": max(self._recorder.loads, default=None),
             "outputs_agree": self._recorder.outputs_agree,
             **self._recorder.outputs,
         }
-        return pd.DataFrame({"key": list(entries), "value": [_text(value) for value in entries.values()]})
-
-
-def _flat(prefix: str, entries: Mapping[str, Any]) -> dict[str, Any]:
-    """Return nested mappings as one mapping, with keys joined by slashes."""
-
-    def walk(path: str, value: Any) -> Iterator[tuple[str, Any]]:
-        if isinstance(value, Mapping):
-            for key, inner in value.items():
-                yield from walk(f"{path}/{key}", inner)
-        elif not path.endswith("/record"):
-            yield path, value
-
-    return dict(walk(prefix, entries))
-
-
-def _text(value: Any) -> str | None:
-    match value:
-        case None:
-            return None
-        case bool():
-            return str(value).lower()
-        case tuple() | list():
-            return "; ".join(map(str, value))
-        case _:
-            return str(value)
+        return pd.DataFrame({"key": list(entries), "value": [text_of(value) for value in entries.values()]})

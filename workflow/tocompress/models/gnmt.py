@@ -19,8 +19,7 @@ from keras import ops
 from tocompress.models.beams import END, Beams, each, extend, first_beams, write_token
 from tocompress.models.lstm import CellState, Tensor, Weights, at, backwards, gate, lstm, run_cell, split_kernel
 
-UNKNOWN, START = 0, 1
-
+START = 1  # the token that begins a translation
 GUIDE_WIDTH = 0.2  # of the band around equal pace that guided attention allows, as a share of the sentence
 UNITS = 1024  # LSTM units of a layer of the published network
 SOURCE_EMBEDDING = "embeddings/encoder/embedding_encoder"
@@ -39,7 +38,6 @@ ATTENTION_G = f"{_ATTENTION}/bahdanau_attention/attention_g"
 ATTENTION_B = f"{_ATTENTION}/bahdanau_attention/attention_b"
 DECODER_CELLS = tuple(f"{_DECODER}/multi_rnn_cell/cell_{index}/basic_lstm_cell" for index in range(1, 4))
 PROJECTION_KERNEL = f"{_DECODER}/output_projection/kernel"
-
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -219,11 +217,6 @@ def off_diagonal(
     strayed = ops.sum(alignment * (1 - ops.exp(-0.5 * ops.square(distance / GUIDE_WIDTH))), axis=-1)
     real = ops.cast(pace_of_target < 1, "float32")
     return ops.sum(strayed * real) / ops.sum(real)
-
-
-def longest_translation(source_length: Tensor) -> Tensor:
-    """Return tensorflow/nmt's limit on decoded tokens: twice the longest source of the batch."""
-    return 2 * ops.max(source_length)
 
 
 def greedy(

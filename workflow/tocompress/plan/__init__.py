@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from tocompress.errors import StudyError
 from tocompress.paths import Paths
 from tocompress.plan.acquire import Acquire, check_files
 from tocompress.plan.aggregate import Aggregate
+from tocompress.plan.base import stop
 from tocompress.plan.benchmark import Benchmark
 from tocompress.plan.compress import Compress
 from tocompress.plan.devices import Devices
@@ -55,6 +55,5 @@ def plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Plan:
         study = load(config)
         check_files(study)
     except StudyError as error:
-        print(f"Error: {error}", file=sys.stderr)
-        sys.exit(1)
+        stop(error)
     return Plan(study, Paths(f"results/{study.study.name}"))

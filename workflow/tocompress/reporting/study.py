@@ -17,15 +17,10 @@ from tocompress.vocabulary.metrics import BASES, METRICS
 from tocompress.vocabulary.variants import BASELINE, BETWEEN, PRUNE, Variant, rank
 
 _FULL_SIZE = 0.9  # of the published parameters
-
 _COLUMNS: list[str] = STUDY.names
-
 _SHARED = ("model", "network", "build", "variant", "device", "processor", "runtime", "arithmetic", "dataset")
-
 _FACTS = ["variant", "methods", "bits"]
-
 _KEY = ["model", "variant", "device", "runtime", "arithmetic", "dataset", "metric", "label"]
-
 _DTYPES = {pa.string(): "str", pa.float64(): "float64", pa.int64(): "Int64", pa.bool_(): "boolean"}
 
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Literal
 
 BASES = ("measured", "estimated", "unavailable")
-
 Task = Literal["classification", "translation"]
 
 
@@ -69,11 +68,8 @@ _ALL = (
 
 #: Every metric by its name, in the order of the study's table.
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
-
 COUNTED = frozenset(metric.name for metric in _ALL if metric.kind == "count")
-
 COSTS = frozenset(metric.name for metric in _ALL if metric.kind == "cost")
-
 ACCURACY = frozenset(metric.name for metric in _ALL if metric.kind == "accuracy")
 
 #: The accuracies that judge a model, one for each task.

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 CONVOLUTION = "convolution"
-
 DEPTHWISE_CONVOLUTION = "depthwise convolution"
-
 MATRIX_MULTIPLICATION = "matrix multiplication"
-
 ADDITION = "bias and addition"
-
 ACTIVATION = "activation"
-
 POOLING = "pooling"
-
 DATA_MOVEMENT = "data movement"
-
 DEQUANTIZATION = "dequantization"
-
 OTHER = "other"
 
 #: All classes, in the order of figure 6.
