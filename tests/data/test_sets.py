@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from tocompress.data.glyphs import render
-from tocompress.data.make_images import write_split as write_images
-from tocompress.data.make_sentences import write_split as write_sentences
+from tocompress.data.glyphs import write_split as write_images
 from tocompress.data.number_phrases import phrases
+from tocompress.data.number_phrases import write_split as write_sentences
 from tocompress.data.sets import read_images, read_sentences
 from tocompress.errors import StudyError
 from tocompress.settings.data import Glyphs, NumberPhrases

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tocompress.data.make_images import write_split as write_images
+from tocompress.data.glyphs import write_split as write_images
 from tocompress.data.sets import read_images
 from tocompress.data.subwords import END_ID, Segmentation, Vocabulary, learn
 from tocompress.errors import StudyError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tocompress.checkpoints.acquire import imported
-from tocompress.data.make_sentences import write_split as write_sentences
+from tocompress.data.number_phrases import write_split as write_sentences
 from tocompress.settings.data import NumberPhrases
 from tocompress.settings.jobs import TrainJob
 from tocompress.settings.model import Checkpoint, TranslationModel

@@ -1,16 +1,12 @@
 """Write a model's uncompressed weights."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
 from tocompress.checkpoints.acquire import acquire
 from tocompress.job import job
 from tocompress.settings.model import ModelSettings
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     model = TypeAdapter(ModelSettings).validate_json(snakemake.params.settings)

@@ -1,15 +1,11 @@
 """Measure all variants of a model on a device in one session."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tocompress.job import job
 from tocompress.measurement.benchmark import benchmark, write_session
 from tocompress.measurement.session import Subject
 from tocompress.settings.jobs import BenchmarkJob
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     session = BenchmarkJob.model_validate_json(snakemake.params.settings)

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
@@ -10,9 +9,6 @@ from tocompress.errors import StudyError
 from tocompress.job import job
 from tocompress.measurement.check import check, table
 from tocompress.settings.device import Device
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 terminal = os.dup(2)
 with job(snakemake):

@@ -1,16 +1,11 @@
 """Put the paper's numbers beside the study's."""
 
-from typing import TYPE_CHECKING
-
 from tocompress.job import job
 from tocompress.reporting.claims import claims_table
 from tocompress.schemas.study import CLAIMS, STUDY
 from tocompress.settings.claims import load
 from tocompress.settings.jobs import ClaimsJob
 from tocompress.tables import read_table, write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     settings = ClaimsJob.model_validate_json(snakemake.params.settings)

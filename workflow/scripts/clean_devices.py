@@ -1,15 +1,10 @@
 """Remove all files of earlier studies from the devices that are reached by ssh."""
 
-from typing import TYPE_CHECKING
-
 from pydantic import TypeAdapter
 
 from tocompress.devices.ssh import SshAgent
 from tocompress.job import job
 from tocompress.settings.device import SshDevice
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     devices = TypeAdapter(dict[str, SshDevice]).validate_json(snakemake.params.settings)

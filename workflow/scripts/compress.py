@@ -1,7 +1,6 @@
 """Apply the last technique of a variant to the weights of its parent."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter
 
@@ -12,9 +11,6 @@ from tocompress.schemas.study import COMPRESSION
 from tocompress.settings.technique import Technique
 from tocompress.tables import write_table
 from tocompress.weights import read_weights, write_weights
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     technique = TypeAdapter(Technique).validate_json(snakemake.params.settings)

@@ -1,14 +1,10 @@
 """Fetch a file."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tocompress.download import download
 from tocompress.job import job, terminal
 from tocompress.plan import plan
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 tell = terminal()
 with job(snakemake):

@@ -1,15 +1,11 @@
 """Write the artifact of a variant and the table of its facts."""
 
 import json
-from typing import TYPE_CHECKING
 
 from tocompress import runtimes
 from tocompress.job import job
 from tocompress.schemas.study import ARTIFACT, STRUCTURE
 from tocompress.tables import read_table, write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     runtime = json.loads(snakemake.params.settings)["runtime"]

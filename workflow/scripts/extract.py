@@ -2,14 +2,10 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tocompress.archives import extract
 from tocompress.files import check_digest
 from tocompress.job import job
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     known = json.loads(snakemake.params.settings)

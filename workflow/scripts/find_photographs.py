@@ -1,15 +1,10 @@
 """Find the photographs of a split."""
 
-from typing import TYPE_CHECKING
-
 from tocompress.data.imagenet import photographs
 from tocompress.job import job
 from tocompress.schemas.study import PHOTOGRAPHS
 from tocompress.settings.data import ImageNet
 from tocompress.tables import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     settings = ImageNet.model_validate_json(snakemake.params.settings)

@@ -1,15 +1,10 @@
 """Make one split of a dataset."""
 
-from typing import TYPE_CHECKING
-
 from pydantic import TypeAdapter
 
 from tocompress.data.make import write_split
 from tocompress.job import job
 from tocompress.settings.data import DataSettings
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     data = TypeAdapter(DataSettings).validate_json(snakemake.params.settings)

@@ -1,15 +1,10 @@
 """Draw a figure, and write the table behind it."""
 
-from typing import TYPE_CHECKING
-
 from tocompress.job import job
 from tocompress.reporting.figures import draw, save
 from tocompress.schemas.study import STUDY
 from tocompress.settings.reporting import Plot
 from tocompress.tables import read_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     plot = Plot.model_validate_json(snakemake.params.settings)

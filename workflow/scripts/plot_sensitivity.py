@@ -1,16 +1,11 @@
 """Draw the scan of a model's layers, and write the table behind it."""
 
-from typing import TYPE_CHECKING
-
 from tocompress.job import job
 from tocompress.reporting.figures import save
 from tocompress.reporting.figures.sensitivity import drawing
 from tocompress.schemas.study import SENSITIVITY
 from tocompress.settings.jobs import SensitivityFigureJob
 from tocompress.tables import read_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     settings = SensitivityFigureJob.model_validate_json(snakemake.params.settings)

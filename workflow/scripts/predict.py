@@ -1,13 +1,8 @@
 """Run an artifact over its test set."""
 
-from typing import TYPE_CHECKING
-
 from tocompress.evaluation.predict import predict
 from tocompress.job import job
 from tocompress.settings.jobs import PredictJob
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     settings = PredictJob.model_validate_json(snakemake.params.settings)

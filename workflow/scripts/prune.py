@@ -4,7 +4,6 @@ import hashlib
 import shutil
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tocompress.compression.pruning.prune import prune
 from tocompress.errors import about
@@ -15,9 +14,6 @@ from tocompress.tables import read_table, write_table
 from tocompress.tasks.examples import read_examples
 from tocompress.threads import use_threads
 from tocompress.weights import read_weights, write_weights
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     use_threads(snakemake.threads)

@@ -1,7 +1,5 @@
 """Score the filters and units of a variant by their effect on the loss."""
 
-from typing import TYPE_CHECKING
-
 from tocompress.compression.pruning.ranking import channels_of, float_weights, ranked, scores_on_data
 from tocompress.errors import about
 from tocompress.job import job
@@ -11,9 +9,6 @@ from tocompress.tables import write_table
 from tocompress.tasks.examples import read_examples
 from tocompress.threads import use_threads
 from tocompress.weights import read_weights
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     use_threads(snakemake.threads)

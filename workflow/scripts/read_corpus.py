@@ -1,16 +1,12 @@
 """Read one split of a corpus of sentence pairs."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tocompress.data.wmt import corpus
 from tocompress.job import job
 from tocompress.schemas.study import SENTENCES
 from tocompress.settings.data import Wmt
 from tocompress.tables import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     settings = Wmt.model_validate_json(snakemake.params.settings)

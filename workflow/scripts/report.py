@@ -1,13 +1,8 @@
 """Write the study's report."""
 
-from typing import TYPE_CHECKING
-
 from tocompress.job import job
 from tocompress.reporting.report import write_report
 from tocompress.settings.jobs import ReportJob
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     write_report(

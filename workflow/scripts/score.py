@@ -1,15 +1,10 @@
 """Score the predictions of a variant against the truth and against the uncompressed model's predictions."""
 
-from typing import TYPE_CHECKING
-
 from tocompress.evaluation.score import score
 from tocompress.job import job
 from tocompress.schemas.study import METRICS
 from tocompress.settings.jobs import ScoreJob
 from tocompress.tables import write_table
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     inputs = ScoreJob.model_validate_json(snakemake.params.settings)

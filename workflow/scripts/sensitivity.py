@@ -1,7 +1,5 @@
 """Scan the accuracy that a model keeps when one layer alone loses filters or units."""
 
-from typing import TYPE_CHECKING
-
 from tocompress.compression.pruning.sensitivity import scan
 from tocompress.job import job
 from tocompress.schemas.study import SENSITIVITY
@@ -10,9 +8,6 @@ from tocompress.tables import write_table
 from tocompress.tasks.examples import read_examples
 from tocompress.threads import use_threads
 from tocompress.weights import read_weights
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     use_threads(snakemake.threads)

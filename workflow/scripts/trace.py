@@ -2,7 +2,6 @@
 
 import json
 import os
-from typing import TYPE_CHECKING
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # the graph is TensorFlow's, whatever trained the network
 
@@ -13,9 +12,6 @@ from tocompress.runtimes.tensorflow.graph import write_graph
 from tocompress.schemas.study import STRUCTURE
 from tocompress.tables import write_table
 from tocompress.weights import read_metadata, read_shapes
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     metadata, shapes = read_metadata(snakemake.input.weights), read_shapes(snakemake.input.weights)

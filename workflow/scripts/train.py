@@ -2,7 +2,6 @@
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tocompress.job import job
 from tocompress.schemas.study import HISTORY
@@ -10,9 +9,6 @@ from tocompress.settings.jobs import TrainJob
 from tocompress.tables import write_table
 from tocompress.training.train import train
 from tocompress.vocabulary.variants import BASELINE
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 with job(snakemake):
     # Only a run with the same settings and code may resume a stopped run.

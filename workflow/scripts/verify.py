@@ -1,13 +1,8 @@
 """Verify that a study's results agree with their records."""
 
-from typing import TYPE_CHECKING
-
 from tocompress.errors import StudyError
 from tocompress.job import job, terminal
 from tocompress.provenance.verify import verify
-
-if TYPE_CHECKING:
-    from snakemake.iocontainers import snakemake
 
 tell = terminal()
 with job(snakemake):

@@ -14,7 +14,8 @@ import numpy as np
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
-from tocompress.settings.data import Split
+from tocompress.files import replace_on_success
+from tocompress.settings.data import Glyphs, Split
 
 # Every glyph is scaled to the same extent, so height cannot tell twins apart. One of each pair is therefore left out:
 # O beside 0, l and I beside 1, and the small c, o, p, s, v, w, x, z beside their capitals.
@@ -160,3 +161,11 @@ def _mask(font: ImageFont.FreeTypeFont, character: str, size: int) -> Image.Imag
     mask = Image.new("L", (size, size))
     mask.paste(fitted, ((size - fitted.width) // 2, (size - fitted.height) // 2))
     return mask
+
+
+def write_split(path: str | Path, settings: Glyphs, split: Split) -> None:
+    """Render a split and write it to the .npz `path`, whole or not at all."""
+    number: int = getattr(settings, split)
+    images, labels = render(split, number, size=settings.size, seed=settings.seed)
+    with replace_on_success(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, images=images, labels=labels)

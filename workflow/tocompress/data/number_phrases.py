@@ -16,11 +16,14 @@ from typing import Literal, TypeVar
 from zlib import crc32
 
 import numpy as np
+import pandas as pd
 
 from tocompress.data.number_expressions import EXPRESSIONS
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.files import replace_on_success
-from tocompress.settings.data import Split
+from tocompress.schemas.study import SENTENCES
+from tocompress.settings.data import NumberPhrases, Split
+from tocompress.tables import write_table
 
 Order = Literal["main", "inverted", "subordinate"]
 Option = TypeVar("Option")
@@ -533,3 +536,10 @@ def write_subwords(folder: Path, *, seed: int, number: int, merges: int) -> None
         temporary.write_text(codes, encoding="utf-8")
     for language, sentences in languages.items():
         Vocabulary.of(sentences, Segmentation(codes)).write(folder / f"vocabulary.{language}")
+
+
+def write_split(path: str | Path, settings: NumberPhrases, split: Split) -> None:
+    """Make a split and write it to the Parquet file `path`, whole or not at all."""
+    made = phrases(split, getattr(settings, split), seed=settings.seed)
+    rows = [(index, phrase.source, phrase.reference, phrase.template, None) for index, phrase in enumerate(made)]
+    write_table(path, SENTENCES, pd.DataFrame(rows, columns=SENTENCES.names))

@@ -43,7 +43,7 @@ class _Made(Settings):
 class Glyphs(_Made):
     """Characters rendered from fonts under random distortion, made here."""
 
-    module: ClassVar = "tocompress.data.make_images"
+    module: ClassVar = "tocompress.data.glyphs"
     task: ClassVar = "classification"
     splits: ClassVar = "images"
     classes: ClassVar = 100
@@ -59,7 +59,7 @@ class Glyphs(_Made):
 class NumberPhrases(_Made):
     """English number, date, price and time phrases with their German translations, made here."""
 
-    module: ClassVar = "tocompress.data.make_sentences"
+    module: ClassVar = "tocompress.data.number_phrases"
     task: ClassVar = "translation"
     splits: ClassVar = "sentences"
 
