@@ -171,7 +171,7 @@ def test_what_other_than_this_runtime_computes_is_compared_with_it(
         return expected
 
     monkeypatch.setattr(module, "reach", lambda name, device, log: nullcontext("agent"))
-    monkeypatch.setattr(module, "LocalAgent", lambda log, name: nullcontext("host"))
+    monkeypatch.setattr(module, "LocalAgent", lambda log, **_: nullcontext("host"))
     monkeypatch.setattr(module, "measure", measured)
     monkeypatch.setattr(module, "outputs_of", computed)
     session = BenchmarkJob(name="device", device=device, benchmark=Benchmark(), variants=("fp32",))
