@@ -106,7 +106,7 @@ def test_a_board_is_measured_through_a_connection_that_breaks(
         tables = benchmark(subject, BenchmarkJob(name="board", device=device, benchmark=settings, variants=("fp32",)))
     cutter.join()
 
-    facts = dict(tables["session"].itertuples(index=False, name=None))
+    facts = tables["session"].set_index("key")["value"].to_dict()
     assert facts["reconnections"] == "1"
     assert float(facts["difference/fp32"]) < 1e-6
     assert float(facts["sampling/0-0041/VDD_IN/rate_hz"]) > 300
