@@ -34,8 +34,6 @@ def unpack(archive: Path, folder: Path) -> None:
     Raise StudyError if the archive is damaged, has a link, a special file or a path upwards, or needs more room than is
     free. Then there is no folder.
     """
-    if not hasattr(tarfile, "data_filter"):
-        raise StudyError(f"{archive}: unpacking it needs Python 3.11.4 or later, whose tarfile keeps to the folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
         with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
@@ -93,10 +91,21 @@ def _unpack_tar(archive: Path, folder: Path) -> None:
         members = tar.getmembers()
         _check_end(tar)
         _check_room(sum(member.size for member in members), folder)
-        if links := [member.name for member in members if member.issym() or member.islnk()]:
-            # A chain of links leads out of the folder, past the filter of Python before 3.11.13, 3.12.11 and 3.13.4.
-            raise tarfile.TarError(f"'{links[0]}' is a link")
-        tar.extractall(folder, filter="data")
+        for member in members:
+            _extract_member(tar, member, folder)
+
+
+def _extract_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> None:
+    """Write a file or folder of an archive. `extractall` keeps to the folder only from Python 3.11.4 on."""
+    path = PurePosixPath(member.name.lstrip("/"))
+    if ".." in path.parts or not (member.isreg() or member.isdir()):
+        raise tarfile.TarError(f"'{member.name}' is a link, a special file or a path upwards")
+    if member.isdir():
+        (folder / path).mkdir(parents=True, exist_ok=True)
+        return
+    (folder / path).parent.mkdir(parents=True, exist_ok=True)
+    with cast(IO[bytes], tar.extractfile(member)) as packed, (folder / path).open("wb") as file:
+        shutil.copyfileobj(packed, file)
 
 
 def _check_end(tar: tarfile.TarFile) -> None:
