@@ -2,7 +2,7 @@
 
 
 rule download:
-    """Fetch a file. A known digest lets it continue after a break. An existing file, also by hand, is only checked."""
+    """Fetch the file of `address`, or check an existing one. With a known digest, a stopped download continues."""
 
     # The digest alone makes a file the right one, whatever fetched it from any mirror, so there are no parameters.
     output:
@@ -20,7 +20,7 @@ rule download:
 
 
 rule extract:
-    """Take a file of a dataset out of its archive."""
+    """Take the file `member` of `dataset` out of its archive."""
     input:
         archive=ancient(STUDY.archive),
         digest=ancient(STUDY.archive_digest),
@@ -41,7 +41,7 @@ rule extract:
 
 
 rule images:
-    """Render one split of a set of images."""
+    """Render the images of one `split` of `dataset`."""
     output:
         PATHS.images,
     log:
@@ -59,7 +59,7 @@ rule images:
 
 
 rule sentences:
-    """Make one split of a set of sentence pairs."""
+    """Make the sentence pairs of one `split` of `dataset`."""
     output:
         PATHS.sentences,
     log:
@@ -77,7 +77,7 @@ rule sentences:
 
 
 rule photographs:
-    """Find the photographs of a split, and their labels."""
+    """Find the photographs of one `split` of `dataset`, and their labels."""
     input:
         photographs=ancient(STUDY.photograph_files),
         labels=STUDY.label_files,
@@ -98,7 +98,7 @@ rule photographs:
 
 
 rule corpus:
-    """Read one split of a corpus of sentence pairs."""
+    """Read one `split` of `dataset`, a corpus of sentence pairs."""
     input:
         test=STUDY.test_texts,
         training=ancient(STUDY.training_texts),
@@ -119,7 +119,7 @@ rule corpus:
 
 
 rule acquire:
-    """Read a model's checkpoint, or draw its initial weights."""
+    """Read the checkpoint of `model`, or draw its initial weights."""
     input:
         checked=ancient(STUDY.checked_checkpoint),
         unchecked=STUDY.unchecked_checkpoint,

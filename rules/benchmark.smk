@@ -2,7 +2,7 @@
 
 
 rule inputs:
-    """Choose and preprocess the fixed inputs that a model is timed on."""
+    """Choose and preprocess the fixed inputs that `model` is timed on."""
     input:
         test=STUDY.test_set,
         subwords=STUDY.subwords,
@@ -21,7 +21,7 @@ rule inputs:
 
 
 rule benchmark:
-    """Measure time, memory, operations and power. Nothing else runs on this machine meanwhile."""
+    """Measure all variants of `model` on `device`. On this machine nothing else runs meanwhile."""
     input:
         artifacts=STUDY.artifacts,
         inputs=PATHS.inputs,

@@ -2,7 +2,7 @@
 
 
 rule compress:
-    """Apply a technique that needs nothing but weights, such as quantization, to `model`; it makes `variant`."""
+    """Make `variant` of `model` by a technique that needs nothing but the parent's weights, such as quantization."""
     input:
         parent=STUDY.parent,
     output:
@@ -23,7 +23,7 @@ rule compress:
 
 
 rule rank:
-    """Score each filter and unit of a variant by its effect on the loss."""
+    """Score each filter and unit of `variant` of `model` by its effect on the loss."""
     input:
         weights=PATHS.weights,
         calibration=STUDY.calibration_set,
@@ -43,7 +43,7 @@ rule rank:
 
 
 rule prune:
-    """Remove the least important filters and units, and retrain the rest."""
+    """Make `variant` of `model`: remove the least important filters and units of its parent, and retrain the rest."""
     input:
         parent=STUDY.parent,
         importance=STUDY.importance,

@@ -3,7 +3,7 @@ import time
 
 
 rule check_device:
-    """Check whether a device is fit to be measured. Every request checks again."""
+    """Check whether `device` is fit to be measured. Each request looks again."""
     output:
         PATHS.check,
     log:

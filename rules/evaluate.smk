@@ -2,7 +2,7 @@
 
 
 rule predict:
-    """Run an artifact over its test set."""
+    """Run the artifact of `variant` of `model` for `runtime` over its test set."""
     input:
         artifact=STUDY.artifact,
         test=STUDY.test_set,
@@ -24,7 +24,7 @@ rule predict:
 
 
 rule predict_shard:
-    """Run an artifact over its share of a large test set."""
+    """Run the artifact of `variant` of `model` for `runtime` over the shard `scatteritem` of a large test set."""
     input:
         artifact=STUDY.artifact,
         test=STUDY.test_set,
@@ -40,13 +40,13 @@ rule predict_shard:
     params:
         **STUDY.predict,
     message:
-        "Running {wildcards.model} {wildcards.variant} on its test set, share {wildcards.scatteritem}"
+        "Running {wildcards.model} {wildcards.variant} on its test set, shard {wildcards.scatteritem}"
     script:
         "../workflow/scripts/predict.py"
 
 
 rule gather:
-    """Put the shares of a variant's predictions together."""
+    """Put the shards of the predictions of `variant` of `model` with `runtime` together."""
     input:
         gather.shards(PATHS.shard, runtime="{runtime}", model="{model}", variant="{variant}"),
     output:
@@ -66,7 +66,7 @@ rule gather:
 
 
 rule score:
-    """Score predictions, alone and against the uncompressed model's predictions."""
+    """Score the predictions of `variant` of `model` with `runtime`, alone and against the uncompressed model's."""
     input:
         predictions=PATHS.predictions,
         baseline=PATHS.predictions.replace("{variant}", BASELINE),

@@ -2,7 +2,7 @@
 
 
 rule trace:
-    """Build a network once and trace its graph, without weights."""
+    """Build the network of `model` once, with the shapes of `structure`, and trace its graph with open weights."""
     input:
         weights=PATHS.weights.replace("{variant}", "{structure}"),
     output:
@@ -21,7 +21,7 @@ rule trace:
 
 
 rule export:
-    """Fill a traced graph with the weights of a variant and their dequantization."""
+    """Fill a traced graph with the weights of `variant` of `model`, and with their dequantization."""
     input:
         STUDY.body,
         weights=PATHS.weights,

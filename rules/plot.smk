@@ -2,7 +2,7 @@
 
 
 rule figure:
-    """Draw a figure, and write the table behind it."""
+    """Draw `figure`, and write the table behind it."""
     input:
         PATHS.study,
     output:

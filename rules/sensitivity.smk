@@ -2,7 +2,7 @@
 
 
 rule sensitivity:
-    """Measure the accuracy that is left after each layer alone loses filters or units."""
+    """Scan the accuracy of `model` when each layer alone loses filters or units."""
     input:
         weights=STUDY.trained_weights,
         calibration=STUDY.calibration_set,
@@ -22,7 +22,7 @@ rule sensitivity:
 
 
 rule sensitivity_figure:
-    """Draw a scan, and write the table behind it."""
+    """Draw the scan of `model`, and write the table behind it."""
     input:
         PATHS.sensitivity,
     output:

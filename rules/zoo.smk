@@ -2,7 +2,7 @@
 
 
 rule train:
-    """Train a model and save its checkpoint in the format of TF-Slim or tensorflow/nmt."""
+    """Train `model` and keep it as TF-Slim and tensorflow/nmt keep theirs."""
     input:
         train=STUDY.train_set,
         calibration=STUDY.calibration_set,
