@@ -44,8 +44,8 @@ test-all: $(test_environment)
 
 # Tests are collected twice: where two workers disagree on their names, none runs.
 lint: $(test_environment)
-	@ruff check docs envs workflow tests
-	@ruff format --check docs envs workflow tests
+	@ruff check benchmarks docs envs workflow tests
+	@ruff format --check benchmarks docs envs workflow tests
 	@snakefmt --check Snakefile rules
 	@mypy docs/reference.py workflow/tocompress workflow/snakemake_logger_plugin_progress
 	@PYTHONPATH=workflow lint-imports --no-cache > .venv/imports || { cat .venv/imports; exit 1; }

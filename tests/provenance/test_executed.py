@@ -15,8 +15,11 @@ from PIL import Image
 from small_study import REPOSITORY, SmallStudy
 
 from tocompress.data.imagenet_labels import synset_labels
+from tocompress.devices.program import MODULES
 from tocompress.provenance import digests
 from tocompress.provenance.source import STATEMENTS
+from tocompress.runtimes import module
+from tocompress.vocabulary.runtimes import SUFFIXES
 
 STUDY = Path(__file__).with_name("study.yaml")
 FIGURES = yaml.safe_load(STUDY.read_text())["study"]["figures"]
@@ -88,9 +91,15 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 def reached(script: str, code: str | None) -> frozenset[digests.Place]:
     """Return what is inside the digest that a job was given, with the modules that its rule names."""
-    networks = [f"tocompress.models.{file.stem}" for file in (digests.LIBRARY / "models").glob("*.py")]
+    rooms = ("models", "data", "compression/quantization", "runtimes/tensorflow")
+    alone = [
+        f"tocompress.{room.replace('/', '.')}.{file.stem}"
+        for room in rooms
+        for file in (digests.LIBRARY / room).glob("*.py")
+    ]
     figures = [f"tocompress.reporting.figures.{figure}" for figure in FIGURES]
-    for modules in [(), *((module,) for module in networks + figures), tuple(figures)]:
+    on_device = [(*MODULES, module(runtime, "operations")) for runtime in SUFFIXES]
+    for modules in [(), *((name,) for name in alone + figures), tuple(figures), tuple(MODULES), *on_device]:
         if code in (None, digests.code_digest(script, *modules)):
             return digests.reached(script, *modules)
     raise AssertionError(f"{script}: was given a digest of other code")

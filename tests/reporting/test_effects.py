@@ -91,7 +91,6 @@ def test_a_change_is_shown_by_the_interval_over_models_or_by_every_model():
     assert spread.below(1) and not spread.above(1)
     assert not effect((0.9, 0.85, 0.95), (0.5, 0.4, 1.1)).below(1)
     assert not Effect({"a": Interval(0.5, None, None)}, Interval(0.5, None, None), 0.95, 0).below(1)
-    assert effect((0.96, 0.955, 0.97)).at_least(0.95)
 
 
 def test_an_effect_is_that_of_the_table_under_each_dequantization(study):

@@ -9,7 +9,17 @@ import pandas as pd
 import pytest
 
 from tocompress.errors import StudyError
-from tocompress.reporting.study import Part, aggregate, artifact_rows, chains, controls, made_by, select, variants
+from tocompress.reporting.study import (
+    Part,
+    aggregate,
+    artifact_rows,
+    chains,
+    controls,
+    made_by,
+    select,
+    variants,
+    whole,
+)
 from tocompress.schemas.study import STUDY
 from tocompress.settings.jobs import StudyVariant
 from tocompress.tables import read_table, write_table
@@ -121,3 +131,13 @@ def test_a_selection_holds_one_value_of_a_variant(study):
     assert not rows.duplicated(["model", "variant", "metric"]).any()
     assert {"bleu", "size", "latency"} <= set(rows["metric"])
     assert set(rows["arithmetic"].dropna()) == {ONCE}
+
+
+def test_sizes_are_those_of_the_runtime_of_the_first_device():
+    compiled = artifact_rows(ARTIFACT.assign(size=[500, 95]))
+    parts = [replace(SIZES, runtime="tensorflow"), replace(SIZES, rows=compiled, runtime="a"), LATENCY]
+    parts.append(replace(LATENCY, device="phone", runtime="a"))
+    table = aggregate(parts, VARIANTS)
+    for rows in (select(table, "size", "latency", arithmetic=ONCE), select(table, "size", arithmetic=ONCE)):
+        assert set(rows["runtime"]) == {"tensorflow"}
+    assert whole(table, "size").set_index("variant")["value"].to_dict() == {"fp32": 1000, "q6": 190}

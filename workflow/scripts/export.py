@@ -2,14 +2,14 @@
 
 import json
 
-from tocompress import runtimes
 from tocompress.job import job
+from tocompress.runtimes import load
 from tocompress.schemas.study import ARTIFACT, STRUCTURE
 from tocompress.tables import read_table, write_table
 
 with job(snakemake):
     runtime = json.loads(snakemake.params.settings)["runtime"]
     body, structure = snakemake.input[:2]
-    write_artifact = runtimes.load(runtime, "export").write_artifact
+    write_artifact = load(runtime, "export").write_artifact
     facts = write_artifact(body, snakemake.input.weights, snakemake.output.artifact, read_table(structure, STRUCTURE))
     write_table(snakemake.output.facts, ARTIFACT, facts.assign(runtime=runtime))

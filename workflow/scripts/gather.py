@@ -1,4 +1,4 @@
-"""Put the shares of a variant's predictions together."""
+"""Put the shards of a variant's predictions together."""
 
 from tocompress.evaluation.shards import gather
 from tocompress.job import job

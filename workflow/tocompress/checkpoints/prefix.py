@@ -9,8 +9,6 @@ import re
 from glob import escape
 from pathlib import Path
 
-from google.protobuf.text_encoding import CUnescape
-
 from tocompress.errors import StudyError
 
 #: A file of a checkpoint. `.meta` holds the training graph, and question marks stand for all files of V1.
@@ -64,6 +62,8 @@ def _last_named_in(state: Path) -> Path:
         named = _LAST.search(file.read(_LONGEST_PATH).decode(errors="replace"))
     if named is None:
         return state
+    from google.protobuf.text_encoding import CUnescape  # the plan imports this module, also without protobuf
+
     path = _without_ending(Path(CUnescape(named[2]).decode(errors="replace")))
     for prefix in (state.parent / path.name, state.parent / path):  # the folder may have moved
         if _files(prefix):

@@ -136,7 +136,9 @@ class SshAgent:
         """Remove all sent files from the machine."""
         self._answer({"command": "clean"})
         folder = shlex.quote(self._folder)
-        self._shell.run(f"rm -f -- {folder}/agent-*.zip; rmdir -- {folder}/files {folder} 2>/dev/null || true")
+        self._shell.run(
+            f"rm -f -- {folder}/agent-*.zip {folder}/agent-*.py; rmdir -- {folder}/files {folder} 2>/dev/null || true"
+        )
 
     def _connect(self) -> None:
         self._check_python()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tocompress import runtimes
+from tocompress.runtimes import load
 from tocompress.settings.jobs import PredictJob
 from tocompress.tables import write_table
 from tocompress.tasks.classification import predictions as classification
@@ -24,6 +24,6 @@ def predict(
 ) -> None:
     """Run the artifact over a shard of the test set in the file `test`, and write the table of its predictions."""
     task = _PREDICTIONS[job.model.task]
-    with runtimes.load(job.runtime, "session").loaded(artifact, threads) as run:
+    with load(job.runtime, "session").loaded(artifact, threads) as run:
         table = task.predict(run, artifact, test, job, threads, shard)
     write_table(predictions, task.SCHEMA, table)

@@ -10,8 +10,8 @@ from typing import Literal
 import pandas as pd
 import pyarrow as pa
 
-from tocompress import runtimes
 from tocompress.devices import Record
+from tocompress.runtimes import load
 from tocompress.schemas.benchmark import RECORDED
 
 #: The variant of a worker without a model.
@@ -70,7 +70,7 @@ class Recorder:
                 case "memory":
                     self._add("memory", block, {key: [value] for key, value in content.items()})
                 case "operations":
-                    classify = runtimes.load(self.runtime, "operations").classify
+                    classify = load(self.runtime, "operations").classify
                     classes = list(map(classify, content["type"], content["operation"]))
                     self._add("operations", block, content | {"operation_class": classes})
                 case "windows":

@@ -28,7 +28,7 @@ class File(Settings):
     size: int | None
 
 
-class Record(Settings):
+class Record(Settings, extra="ignore"):
     """The record of one job. Times are in UTC."""
 
     rule: str

@@ -41,10 +41,6 @@ class Effect:
         """Return whether the interval over models, or each model's own, lies below `bound`."""
         return self._shown(lambda interval: interval.high is not None and interval.high < bound)
 
-    def at_least(self, bound: float) -> bool:
-        """Return whether the interval over models, or each model's own, lies at or above `bound`."""
-        return self._shown(lambda interval: interval.low is not None and interval.low >= bound)
-
     def above(self, bound: float) -> bool:
         """Return whether the interval over models, or each model's own, lies above `bound`."""
         return self._shown(lambda interval: interval.low is not None and interval.low > bound)

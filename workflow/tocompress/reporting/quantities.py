@@ -68,7 +68,7 @@ class Quantities:
         self._models = {
             network: [model for model in models(study) if networks[model] == network] for network in NETWORKS
         }
-        self._cuts = {model: cut.by_value for model, cut in largest_cuts(study).items()}
+        self._cuts = {model: cut.by_value for model, cut in largest_cuts(of_device(study, self._device)).items()}
 
     def measure(self, claim: Claim) -> tuple[list[Measured], dict[str, str]]:
         """Return a claim's quantity for one model of each network, and the reason for each network without one.

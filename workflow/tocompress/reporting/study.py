@@ -156,9 +156,25 @@ def devices(study: pd.DataFrame) -> list[str]:
 
 
 def whole(study: pd.DataFrame, *metrics: str) -> pd.DataFrame:
-    """Return the rows of `metrics` that stand for a whole variant, not for one input, class or kind of channel."""
+    """Return the rows of `metrics` that stand for a whole variant, not for one input, class or kind of channel.
+
+    Sizes and accuracies belong to no device. They are those of one runtime, the one of the table's first device.
+    """
     signed = [metric.name for metric in METRICS.values() if metric.signed]
-    return study[study["metric"].isin(metrics) & (study["label"].isna() | study["metric"].isin(signed))]
+    rows = study[study["metric"].isin(metrics) & (study["label"].isna() | study["metric"].isin(signed))]
+    return rows[rows["device"].notna() | rows["runtime"].isna() | (rows["runtime"] == _runtime(study))]
+
+
+def _runtime(study: pd.DataFrame) -> str | None:
+    """Return the runtime of the table's first device. Without devices, return the first runtime."""
+    known = study.dropna(subset="runtime")
+    here = known[known["device"].isin(devices(study)[:1])]
+    return next(iter((known if here.empty else here)["runtime"]), None)
+
+
+def of_device(study: pd.DataFrame, device: str | None = None) -> pd.DataFrame:
+    """Return the rows of a device, and of no device."""
+    return study[study["device"].isna() | (study["device"] == device)]
 
 
 def full_size(study: pd.DataFrame) -> set[str]:
@@ -168,17 +184,10 @@ def full_size(study: pd.DataFrame) -> set[str]:
     return set(counts.loc[counts["value"] >= _FULL_SIZE * published, "model"])
 
 
-def of_device(rows: pd.DataFrame, device: str | None = None) -> pd.DataFrame:
-    """Return the rows of a device, and of its runtime on no device. None: the rows of no device and one runtime."""
-    here = rows["device"] == device
-    used = [*rows.loc[here, "runtime"].dropna(), *rows["runtime"].dropna()][:1]
-    return rows[here | (rows["device"].isna() & (rows["runtime"].isna() | rows["runtime"].isin(used)))]
-
-
 def select(study: pd.DataFrame, *metrics: str, arithmetic: str) -> pd.DataFrame:
     """Return the rows of `metrics` that stand for a whole variant, on the table's first device, with one arithmetic.
 
-    Rows without device or arithmetic (sizes, accuracies) are kept where they have the device's runtime.
+    Rows without device or arithmetic (sizes, accuracies) are kept.
     """
     rows = of_device(whole(study, *metrics), *devices(study)[:1])
     return rows[rows["arithmetic"].isna() | (rows["arithmetic"] == arithmetic)]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from tocompress.settings.base import ONCE, Count, Settings
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE
+from tocompress.vocabulary.arithmetic import ONCE as DEQUANTIZED_ONCE
 
-Arithmetic = Literal["float, dequantized at every inference", "float, dequantized once"]
+if TYPE_CHECKING:
+    Arithmetic = str
+else:
+    Arithmetic = Literal[EVERY_INFERENCE, DEQUANTIZED_ONCE]
 
 
 class Inputs(Settings):
@@ -32,7 +37,7 @@ class Benchmark(Settings):
     """How a measurement runs (see `measurement.session`)."""
 
     arithmetic: Annotated[tuple[Arithmetic, ...], ONCE] = Field(
-        ("float, dequantized at every inference", "float, dequantized once"),
+        (EVERY_INFERENCE, DEQUANTIZED_ONCE),
         min_length=1,
         description="ways in which a quantized operation computes, each of which is measured",
     )

@@ -14,6 +14,7 @@ from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS, Network
 from tocompress.settings.base import Name, Settings, Share, check_keys
 from tocompress.settings.benchmark import Arithmetic
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE
 from tocompress.vocabulary.metrics import ACCURACY, METRICS
 from tocompress.vocabulary.operations import OPERATION_CLASSES
 from tocompress.vocabulary.variants import BASELINE, Variant
@@ -69,7 +70,7 @@ class Claim(Settings):
         description="how networks are combined. `each` asks that the claim holds for every network. `spread` is the"
         " largest minus the smallest value. `difference` is the first minus the second network",
     )
-    arithmetic: Arithmetic = "float, dequantized at every inference"
+    arithmetic: Arithmetic = EVERY_INFERENCE
     inconsistent_with: tuple[str, ...] = Field((), description="claims that cannot be true together with this one")
 
     @model_validator(mode="after")

@@ -108,13 +108,13 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
     values = table(study)
     return captions.compose(
         "Where the time of a quantized model goes: dequantization (coloured) and all other operations (grey), as shares"
-        " of the profiled operation time, in both modes of dequantization. Where the runtime reorders dequantized"
+        " of the profiled operation time, with either arithmetic. Where the runtime reorders dequantized"
         " weights inside the operation that uses them, that time counts as inference: the share is a lower bound."
         " The times of operations that run side by side add up: a share of them is not a share of the wall clock,"
         " least of all in small networks."
         " Beside the bars, their share, and the inference time relative to fp32 with its interval.",
         "Tensors above a limit of the runtime's (TensorFlow's is about 10 MB) are not dequantized while loading, but at"
-        " every inference in either mode. Without any dequantization left, an inference can still take longer than"
+        " every inference in both cases. Without any dequantization left, an inference can still take longer than"
         " fp32's: TensorFlow's oneDNN puts kernels that the graph stores as floats into its own layout once, and others"
         " at every inference or not at all."
         if ONCE in set(values["arithmetic"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from tocompress.vocabulary.operations import (
     ACTIVATION,
@@ -71,8 +70,3 @@ def classify(kind: str, operation: str = "") -> str:
     if SCOPE in operation.split("/")[:-1]:
         return DEQUANTIZATION
     return _CLASSES.get(base_type(kind), OTHER)
-
-
-def unclassified(kinds: Iterable[str]) -> set[str]:
-    """Return the types that no class knows."""
-    return {kind for kind in kinds if classify(kind) == OTHER}
