@@ -108,6 +108,7 @@ USES = {
     "augmented": "from tocompress.far import VALUE\nX = {}\nX |= VALUE\ndef near(): return X",
     "statement": "from tocompress.far import VALUE\nprint(VALUE)\ndef near(): ...",
     "registration": "from tocompress.far import VALUE\nimport os\nos.x = VALUE\ndef near(): ...",
+    "not for type checkers": "from tocompress.far import VALUE\nif TYPE_CHECKING:\n    X = int\nelse:\n    X = VALUE\ndef near(): return X",
     "re-export": "from tocompress.between import VALUE\ndef near(): return VALUE",
 }
 UNUSED = {
@@ -115,6 +116,7 @@ UNUSED = {
     "another definition": "from tocompress.far import VALUE\ndef near(): ...\ndef other(): return VALUE",
     "another attribute": "from tocompress import far\ndef near(): return far.WORDS",
     "type checkers": "if TYPE_CHECKING:\n    from tocompress.far import VALUE\ndef near(x: VALUE): ...",
+    "not for type checkers": "from tocompress.far import VALUE\nif TYPE_CHECKING:\n    X = int\nelse:\n    X = VALUE\ndef near(): ...",
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -39,7 +39,7 @@ def parse(file: Path) -> Module:
     """Return the definitions and the imports of a module."""
     statements: dict[str, list[ast.stmt]] = defaultdict(list)
     imports = []
-    for statement in ast.parse(file.read_bytes(), str(file)).body:
+    for statement in _run(ast.parse(file.read_bytes(), str(file)).body):
         if isinstance(statement, ast.Import | ast.ImportFrom):
             imports.append(statement)
         elif not _is_left_out(statement):
@@ -49,6 +49,15 @@ def parse(file: Path) -> Module:
     imported = _read([*imports, *statements[STATEMENTS]]).imports
     names = {root(name) for source in definitions.values() for name in source.names}
     return Module(definitions, imported, imported.keys() - names)
+
+
+def _run(statements: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """Yield the statements that run: of a branch on TYPE_CHECKING, the other branch."""
+    for statement in statements:
+        if isinstance(statement, ast.If) and _dotted(statement.test) == "TYPE_CHECKING":
+            yield from _run(statement.orelse)
+        else:
+            yield statement
 
 
 def _read(statements: list[ast.stmt]) -> Source:
