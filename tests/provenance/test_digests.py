@@ -89,6 +89,7 @@ def test_what_only_type_checkers_import_does_not_count(library):
 
 
 #: What near.py may hold to use the constant of far.py, and what is in reach of a script that calls `near`.
+BRANCH = "from tocompress.far import VALUE\nif TYPE_CHECKING:\n    X = int\nelse:\n    X = VALUE\n"
 USES = {
     "name": "from tocompress.far import VALUE\ndef near(): return VALUE",
     "alias": "from tocompress.far import VALUE as V\ndef near(): return V",
@@ -108,7 +109,7 @@ USES = {
     "augmented": "from tocompress.far import VALUE\nX = {}\nX |= VALUE\ndef near(): return X",
     "statement": "from tocompress.far import VALUE\nprint(VALUE)\ndef near(): ...",
     "registration": "from tocompress.far import VALUE\nimport os\nos.x = VALUE\ndef near(): ...",
-    "not for type checkers": "from tocompress.far import VALUE\nif TYPE_CHECKING:\n    X = int\nelse:\n    X = VALUE\ndef near(): return X",
+    "not for type checkers": BRANCH + "def near(): return X",
     "re-export": "from tocompress.between import VALUE\ndef near(): return VALUE",
 }
 UNUSED = {
@@ -116,7 +117,7 @@ UNUSED = {
     "another definition": "from tocompress.far import VALUE\ndef near(): ...\ndef other(): return VALUE",
     "another attribute": "from tocompress import far\ndef near(): return far.WORDS",
     "type checkers": "if TYPE_CHECKING:\n    from tocompress.far import VALUE\ndef near(x: VALUE): ...",
-    "not for type checkers": "from tocompress.far import VALUE\nif TYPE_CHECKING:\n    X = int\nelse:\n    X = VALUE\ndef near(): ...",
+    "not for type checkers": BRANCH + "def near(): ...",
 }
 
 
