@@ -33,10 +33,10 @@ def retrain(
 ) -> tuple[Arrays, pd.DataFrame]:
     """Return the weights of the lowest loss on the validation set, and the history of all candidates.
 
-    The candidates are `weights` and the best epoch at each learning rate, so retraining cannot raise this loss. The
-    history has the columns learning_rate, epoch, metric and value. Kernels that `grids` names are read from their
-    grids. The weights returned are float, to be put on the same grids. The same call gives the same bits on one
-    machine. Raise StudyError where the weights do not fit the network.
+    The candidates are `weights` and the best epoch at each learning rate. So retraining does no harm by this measure.
+    The history has the columns learning_rate, epoch, metric and value. Kernels that `grids` names are read from their
+    grids, and returned as floats to be put on them. The same call gives the same bits on one machine. Raise StudyError
+    where the weights are not the network's.
     """
     with reproducible(retraining.seed):
         learner, variables = _learner(model, weights, grids, retraining)
