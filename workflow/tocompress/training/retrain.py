@@ -48,8 +48,7 @@ def retrain(
         best, lowest = weights, _lowest_loss(history[0])
         for rate in retraining.learning_rates:
             report(f"learning rate {rate:g}")
-            keras.utils.set_random_seed(retraining.seed)
-            _assign(learner.variables, start)
+            _begin_again(learner, start, retraining.seed)
             course: Any = {"resume_folder": resume_folder / f"{rate:g}", "patience": retraining.patience}
             try:
                 epochs = fit(learner, retraining, rate, *data(), report=report, **course)
@@ -72,8 +71,9 @@ def _learner(
     return (FakeQuantized(network, variables, grids) if grids else network), variables
 
 
-def _assign(variables: Sequence[keras.Variable], values: Sequence[np.ndarray]) -> None:
-    for variable, value in zip(variables, values, strict=True):
+def _begin_again(learner: keras.Model, start: Sequence[np.ndarray], seed: int) -> None:
+    keras.utils.set_random_seed(seed)
+    for variable, value in zip(learner.variables, start, strict=True):
         variable.assign(value)
 
 
