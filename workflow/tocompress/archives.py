@@ -7,9 +7,10 @@ import struct
 import tarfile
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 from typing import IO, cast
 
 from tocompress.errors import StudyError
@@ -36,9 +37,7 @@ def unpack(archive: Path, folder: Path) -> None:
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as scratch:
-            content = Path(scratch, "content")
-            content.mkdir()
+        with _scratch(folder) as content:
             if _start(archive).startswith(_ZIP):
                 _unpack_zip(archive, content)
             else:
@@ -66,13 +65,25 @@ def extract(archive: Path, name: str, destination: Path, *, md5: str | None = No
     be unpacked. `destination` then stays as it was.
     """
     destination.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=destination.parent, prefix=f".{destination.name}.") as scratch:
-        folder = Path(scratch, "files")
+    with _scratch(destination) as scratch:
+        folder = scratch / "files"
         unpack(archive, folder)
         file = _only(folder, name, archive)
         if md5 is not None and (found := digest(file, "md5")) != md5:
             raise StudyError(f"{archive}: expected the md5 {md5} of '{name}', found {found}; get the archive again")
         file.replace(destination)
+
+
+@contextmanager
+def _scratch(path: Path) -> Iterator[Path]:
+    """Provide an empty folder beside a path. Its name never changes, so a run removes the rest of a killed one."""
+    folder = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _start(path: Path) -> bytes:
@@ -120,7 +131,7 @@ def _check_end(tar: tarfile.TarFile) -> None:
 
 def _check_room(size: int, folder: Path) -> None:
     if size > (free := shutil.disk_usage(folder).free):
-        raise tarfile.TarError(f"it takes {size / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free in {folder.parents[1]}")
+        raise tarfile.TarError(f"it takes {size / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free in {folder.parent}")
 
 
 def _only(folder: Path, name: str, archive: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -44,16 +43,19 @@ def acquire(name: str, model: ModelSettings, path: Path, *, checkpoint: Files = 
     try:
         _convert_alone(name, model, path, checkpoint)
     finally:
-        for folder in path.parent.glob(f"{_scratch(path).name}*"):
+        for folder in path.parent.glob(f"*{_scratch(path).name}*"):
             shutil.rmtree(folder)
 
 
 def _convert_alone(name: str, model: ModelSettings, path: Path, files: Files) -> None:
     """Run `convert` in its own process, because TensorFlow aborts the process on some damage to a checkpoint."""
-    program = f"from {convert.__module__} import {convert.__name__}; {convert.__name__}()"
+    # PYTHONPATH would cut the path of a folder that holds a colon.
+    program = (
+        f"import sys; sys.path.insert(0, {str(_LIBRARY)!r});"
+        f" from {convert.__module__} import {convert.__name__}; {convert.__name__}()"
+    )
     command = [sys.executable, "-P", "-c", program, name, model.model_dump_json(), path, *files]
-    environment = os.environ | {"PYTHONPATH": str(_LIBRARY)}
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.stdout:
         raise StudyError(done.stdout)
     if done.returncode < 0:
