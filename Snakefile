@@ -46,6 +46,7 @@ include: "rules/plot.smk"
 include: "rules/sensitivity.smk"
 include: "rules/zoo.smk"
 include: "rules/devices.smk"
+include: "rules/check_model.smk"
 include: "rules/verify.smk"
 
 

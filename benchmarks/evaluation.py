@@ -73,7 +73,10 @@ def main(artifact: str, network: str, images: str, labels: str, rounds: str = "7
     batches = [found[start : start + BATCH] for start in range(0, len(found), BATCH)]
     for threads in THREADS:
         make = partial(
-            Photographs.network_input, input_size=facts.input_size, kind=facts.preprocessing, threads=threads
+            Photographs.network_input,
+            shape=(facts.input_size, facts.input_size, 3),
+            kind=facts.preprocessing,
+            threads=threads,
         )
         make(batches[0])  # so that each session below has the threads it asks for
         with loaded(artifact, threads) as run:

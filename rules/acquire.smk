@@ -97,6 +97,29 @@ rule photographs:
         "../workflow/scripts/find_photographs.py"
 
 
+rule pictures:
+    """Find the pictures of one `split` of `dataset`, decode each once, and number their classes."""
+    input:
+        pictures=ancient(STUDY.picture_files),
+        classes=STUDY.class_file,
+    output:
+        PATHS.photographs,
+    log:
+        PATHS.log("pictures", "dataset", "split"),
+    wildcard_constraints:
+        dataset=STUDY.datasets("folders"),
+    conda:
+        "../envs/environment.yaml"
+    threads: 4
+    params:
+        **STUDY.pictures,
+        files=STUDY.listing,
+    message:
+        "Finding {wildcards.dataset}, {wildcards.split} pictures"
+    script:
+        "../workflow/scripts/find_pictures.py"
+
+
 rule corpus:
     """Read one `split` of `dataset`, a corpus of sentence pairs."""
     input:
@@ -129,6 +152,8 @@ rule acquire:
         PATHS.weights.replace("{variant}", BASELINE),
     log:
         PATHS.log("acquire", "model"),
+    wildcard_constraints:
+        model=STUDY.networks,
     conda:
         "../envs/environment.yaml"
     params:
@@ -137,3 +162,26 @@ rule acquire:
         "Acquiring {wildcards.model}"
     script:
         "../workflow/scripts/acquire.py"
+
+
+rule import_model:
+    """Read the file that a user brings as `model`, and turn its graph into one that every stage can follow."""
+
+    # The parameter `files` tells of any change, also to an older file.
+    input:
+        ancient(STUDY.model_files),
+    output:
+        PATHS.weights.replace("{variant}", BASELINE),
+    log:
+        PATHS.log("import_model", "model"),
+    wildcard_constraints:
+        model=STUDY.own,
+    conda:
+        "../envs/environment.yaml"
+    params:
+        **STUDY.import_model,
+        files=STUDY.model_listing,
+    message:
+        "Importing {wildcards.model}"
+    script:
+        "../workflow/scripts/import_model.py"

@@ -6,7 +6,7 @@ rule aggregate:
     input:
         **{
             table: STUDY.benchmarks(table)
-            for table in ("latency", "memory", "power", "windows", "operations", "session")
+            for table in ("latency", "loading", "memory", "power", "windows", "operations", "session")
         },
         artifacts=STUDY.artifact_facts,
         metrics=STUDY.metrics,

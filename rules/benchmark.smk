@@ -6,6 +6,7 @@ rule inputs:
     input:
         test=STUDY.test_set,
         subwords=STUDY.subwords,
+        facts=STUDY.facts_of_own,
     output:
         PATHS.inputs,
     log:

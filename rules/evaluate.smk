@@ -7,6 +7,7 @@ rule predict:
         artifact=STUDY.artifact,
         test=STUDY.test_set,
         subwords=STUDY.subwords,
+        facts=STUDY.facts_of_own,
     output:
         PATHS.predictions,
     log:
@@ -18,7 +19,7 @@ rule predict:
     params:
         **STUDY.predict,
     message:
-        "Running {wildcards.model} {wildcards.variant} on its test set"
+        "Running {wildcards.model} {wildcards.variant} on its test set in {wildcards.runtime}"
     script:
         "../workflow/scripts/predict.py"
 
@@ -29,6 +30,7 @@ rule predict_shard:
         artifact=STUDY.artifact,
         test=STUDY.test_set,
         subwords=STUDY.subwords,
+        facts=STUDY.facts_of_own,
     output:
         PATHS.shard,
     log:
@@ -40,7 +42,7 @@ rule predict_shard:
     params:
         **STUDY.predict,
     message:
-        "Running {wildcards.model} {wildcards.variant} on its test set, shard {wildcards.scatteritem}"
+        "Running {wildcards.model} {wildcards.variant} on its test set in {wildcards.runtime}, shard {wildcards.scatteritem}"
     script:
         "../workflow/scripts/predict.py"
 
@@ -60,7 +62,7 @@ rule gather:
     params:
         **STUDY.gather,
     message:
-        "Gathering the predictions of {wildcards.model} {wildcards.variant}"
+        "Gathering the predictions of {wildcards.model} {wildcards.variant} in {wildcards.runtime}"
     script:
         "../workflow/scripts/gather.py"
 
@@ -70,6 +72,7 @@ rule score:
     input:
         predictions=PATHS.predictions,
         baseline=PATHS.predictions.replace("{variant}", BASELINE),
+        classes=STUDY.classes,
     output:
         PATHS.metrics,
     log:
@@ -79,6 +82,6 @@ rule score:
     params:
         **STUDY.score,
     message:
-        "Scoring {wildcards.model} {wildcards.variant}"
+        "Scoring {wildcards.model} {wildcards.variant} in {wildcards.runtime}"
     script:
         "../workflow/scripts/score.py"

@@ -38,3 +38,66 @@ rule export:
         "Exporting {wildcards.model} {wildcards.variant}"
     script:
         "../workflow/scripts/export.py"
+
+
+rule trace_litert:
+    """Convert the network of `model`, with the shapes of `structure`, to a flatbuffer, and find its weights in it."""
+    input:
+        weights=PATHS.weights.replace("{variant}", "{structure}"),
+        body=PATHS.body,
+    output:
+        body=PATHS.litert_body,
+        places=PATHS.places,
+    log:
+        PATHS.log("trace_litert", "model", "structure"),
+    conda:
+        "../envs/environment.yaml"
+    params:
+        **STUDY.trace_litert,
+    message:
+        "Converting {wildcards.model} {wildcards.structure}"
+    script:
+        "../workflow/scripts/trace_litert.py"
+
+
+rule calibrate:
+    """Run `variant` of `model` in floats on calibration images, and record the extremes of its activations."""
+    input:
+        STUDY.litert_body,
+        weights=PATHS.weights,
+        calibration=STUDY.calibration_set,
+    output:
+        PATHS.extremes,
+    log:
+        PATHS.log("calibrate", "model", "variant"),
+    wildcard_constraints:
+        variant=STUDY.in_integers,
+    conda:
+        "../envs/environment.yaml"
+    params:
+        **STUDY.calibrate,
+    message:
+        "Calibrating {wildcards.model} {wildcards.variant}"
+    script:
+        "../workflow/scripts/calibrate.py"
+
+
+rule export_litert:
+    """Fill a flatbuffer with the weights of `variant` of `model`, as floats or as integers."""
+    input:
+        STUDY.litert_body,
+        weights=PATHS.weights,
+        extremes=STUDY.extremes,
+    output:
+        artifact=PATHS.artifact("litert"),
+        facts=PATHS.artifact_facts("litert"),
+    log:
+        PATHS.log("export_litert", "model", "variant"),
+    conda:
+        "../envs/environment.yaml"
+    params:
+        **STUDY.export_litert,
+    message:
+        "Exporting {wildcards.model} {wildcards.variant} for LiteRT"
+    script:
+        "../workflow/scripts/export_litert.py"

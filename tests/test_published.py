@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import os
 import shutil
 import subprocess
@@ -72,8 +73,8 @@ def test_mobilenet_of_another_width_and_size_scores_as_published(shared: Path, t
     done = run(tmp_path, overlay)
     assert done.returncode == 0, done.stdout + done.stderr
     study = pd.read_parquet(tmp_path / "results/own/study.parquet")
-    for variant in ("fp32", "q8"):
-        scores = study[study["variant"] == variant].set_index("metric")
+    for runtime, variant in itertools.product(("tensorflow", "litert"), ("fp32", "q8")):
+        scores = study[(study["runtime"] == runtime) & (study["variant"] == variant)].set_index("metric")
         assert scores.loc["top1", "n"] == 200
         assert scores.loc["top1", "value"] == pytest.approx(TOP1, abs=TOLERANCE)
         assert scores.loc["top5", "value"] == pytest.approx(TOP5, abs=TOLERANCE)

@@ -11,19 +11,21 @@ from tocompress.compression.quantization.grid import quantize
 from tocompress.errors import StudyError
 from tocompress.weights import ModelMetadata, QuantizedTensor, read_metadata, read_shapes, read_weights, write_weights
 
-METADATA = ModelMetadata("m", "vgg_16", "q8", True, 0.5, 32, 100)
+METADATA = ModelMetadata("m", "vgg_16", "q8", True, 0.5, (32, 32, 3), 100)
 
 
 def test_weights_survive_a_round_trip(tmp_path):
     quantized = QuantizedTensor(
         np.arange(12, dtype=np.uint8), 6, (4, 4), np.float32([0.5] * 4), np.int32([1, 2, 3, 4]), 1
     )
-    weights = {"b/kernel": quantized, "a/bias": np.float32([1, -2])}
+    weights = {"b/kernel": quantized, "a/bias": np.float32([1, -2]), "c/kernel": np.float16([[0.1, 3]])}
     write_weights(tmp_path / "w.safetensors", weights, METADATA)
     read, metadata = read_weights(tmp_path / "w.safetensors")
     assert metadata == read_metadata(tmp_path / "w.safetensors") == METADATA
     assert list(read) == list(weights)
-    np.testing.assert_array_equal(read["a/bias"], weights["a/bias"])
+    for name in ("a/bias", "c/kernel"):
+        np.testing.assert_array_equal(read[name], weights[name])
+        assert read[name].dtype == weights[name].dtype
     for field in ("integers", "scale", "zero_point"):
         np.testing.assert_array_equal(getattr(read["b/kernel"], field), getattr(quantized, field))
     assert (read["b/kernel"].bits, read["b/kernel"].shape, read["b/kernel"].axis) == (6, (4, 4), 1)

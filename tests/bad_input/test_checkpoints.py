@@ -174,7 +174,7 @@ ACQUIRED: dict[str, tuple[str, bytes, dict[str, str], str]] = {
     "a page": ("a.tar.gz", PAGE, {}, "a.tar.gz: "),
     "another digest": ("a.tar.gz", GOOD_TAR, {"sha256": 64 * "0"}, f"a.tar.gz: expected the sha256 {64 * '0'}, found"),
     "another network": ("a.tar.gz", GOOD_TAR, {}, "a.tar.gz/model.ckpt: lacks 32 of 32 expected variables, "),
-    "what aborts TensorFlow": ("a.tar.gz", tar(*ABORTING.items()), {}, "a.tar.gz: reading it ended TensorFlow"),
+    "what aborts TensorFlow": ("a.tar.gz", tar(*ABORTING.items()), {}, "a.tar.gz: reading it ended the process"),
 }  # fmt: skip
 
 

@@ -27,6 +27,8 @@ MAPPING, LIST = "Input should be a mapping", "Input should be a list"
 CHAIN = "a variant is 'fp32', or techniques with '-' between them, as in 'q8-p05'"
 HOST = "devices.tx2.host: an alias of ~/.ssh/config, or user@address, is needed"
 PATH = "a path from the home folder or from / is needed, without '..'"
+FOLDERS = {"kind": "folders", "train": "a", "test": "b"}
+OWN = {"network": "keras", "file": "model.keras", "data": "glyphs"}
 PATTERN = "String should match pattern '^[a-z][a-z0-9_]*$'"
 
 CASES: list[tuple[str, Any, str]] = [
@@ -77,7 +79,8 @@ CASES: list[tuple[str, Any, str]] = [
     ("benchmark.level", 95, "benchmark.level: Input should be less than 1 (it is 95)"),
     ("benchmark.target", NAN, "benchmark.target: Input should be a finite number (it is nan)"),
     ("benchmark.maximum_seconds", INFINITY, "benchmark.maximum_seconds: Input should be a finite number (it is inf)"),
-    ("benchmark.maximum_processes", 3, "benchmark: maximum_processes is 3, but processes 5"),
+    ("benchmark.maximum_generations", 3, "benchmark: maximum_generations is 3, but generations 4"),
+    ("benchmark.batches", [8], "benchmark.batches: 1 is missing; latency is the time of one input"),
     (
         "benchmark.arithmetic",
         [ONCE, ONCE],
@@ -88,10 +91,47 @@ CASES: list[tuple[str, Any, str]] = [
     ("retraining.vgg_16.weight_decay", INFINITY, "retraining.vgg_16.weight_decay: Input should be a finite number"),
     # Models and their data
     ("models.default", CONFIG["models"]["vgg_16"], "models: 'default' stands for all others in `study.variants`"),
+    ("models.mine", OWN, "models.mine.data: 'glyphs' does not say how pictures become the input of a model of one's"),
+    ("models.mine", OWN | {"data": "number_phrases"}, "models.mine.data: keras takes no examples of the kind"),
+    ("models.mine", OWN | {"file": ""}, "models.mine.file: is empty; name a .keras or .h5 file, or the folder of a"),
+    ("models.mine", OWN | {"classes": 5}, "models.mine.classes: unknown key"),
+    ("models.mine", OWN | {"build": "zoo"}, "models.mine.build: Input should be 'own' (it is 'zoo')"),
     ("models.vgg_16.classes", 10, "models.vgg_16.classes: 10, but 'data.glyphs' has 100"),
     ("data.glyphs.kind", "glyph", "data.glyphs.kind: Input should be one of 'glyphs', 'number_phrases', 'imagenet'"),
     ("data.number_phrases.codes", "", "data.number_phrases.codes: is empty; name a file"),
     ("data.number_phrases.codes", "no/such", "data.number_phrases.codes: there is no file 'no/such'; name an existing"),
+    ("data.mine", FOLDERS | {"test": None}, "data.mine.test: is missing; name a folder or a CSV of test pictures, or"),
+    ("data.mine", FOLDERS | {"train": ""}, "data.mine.train: is empty; name a file"),
+    (
+        "data.mine",
+        FOLDERS | {"test": 1.5},
+        "data.mine.test: a folder, a CSV, or a share between 0 and 1 is needed",
+    ),
+    (
+        "data.mine",
+        FOLDERS | {"test": 0.2, "train": None},
+        "data.mine.test: a share of 'data.mine.train', which",
+    ),
+    ("data.mine", FOLDERS | {"classes": ["a"]}, "data.mine.classes: names 1 of them; at least two are needed"),
+    ("data.mine", FOLDERS | {"classes": ["a", "a"]}, "data.mine.classes: 'a' is given twice; name each class once"),
+    ("data.mine", FOLDERS | {"classes": [0, 1]}, "data.mine.classes: a list of names, with numbers in quotes, or a te"),
+    ("data.mine", FOLDERS | {"calibration": 100}, "data.mine.calibration: Input should be less than 1 (it is 100)"),
+    ("data.mine", FOLDERS | {"preprocessing": {}}, "data.mine.preprocessing.scale: Field required"),
+    (
+        "data.mine",
+        FOLDERS | {"preprocessing": {"scale": [1, 1]}},
+        "data.mine.preprocessing: scale: makes every pic",
+    ),
+    (
+        "data.mine",
+        FOLDERS | {"preprocessing": {"scale": [0, 1], "mean": [1, 2]}},
+        "data.mine.preprocessing: mean: 2 numbers, but pictures have 1 channel or 3; give one for each",
+    ),
+    (
+        "data.mine",
+        FOLDERS | {"preprocessing": {"scale": [0, 1], "resize": "fit"}},
+        "data.mine.preprocessing.resize: Input should be 'crop', 'stretch' or 'pad' (it is 'fit')",
+    ),
     # Files from elsewhere
     ("models.vgg_16.checkpoint", "", "models.vgg_16.checkpoint: is empty; name a file"),
     ("models.vgg_16.checkpoint", "file:///nowhere", "models.vgg_16.checkpoint: there is no file, folder or checkpoint"),
@@ -114,6 +154,11 @@ CASES: list[tuple[str, Any, str]] = [
     ("devices.tx2.folder", "/", f"devices.tx2.folder: {PATH}"),
     ("devices.tx2.folder", "a\nb", f"devices.tx2.folder: {PATH} (it is 'a\\nb')"),
     ("devices.tx2.interpreter", "-c", f"devices.tx2.interpreter: {PATH}"),
+    ("devices.host.runtimes", [], "devices.host.runtimes: Input should have at least 1 entry"),
+    ("devices.host.runtimes", "litert", f"devices.host.runtimes: {LIST} (it is 'litert')"),
+    ("devices.host.runtimes", ["litert", "litert"], "devices.host.runtimes: 'litert' is given twice; name each once"),
+    ("devices.host.interpreters", ["python"], f"devices.host.interpreters: {MAPPING}"),
+    ("devices.tx2.interpreters", {"litert": "-c"}, f"devices.tx2.interpreters.litert: {PATH} (it is '-c')"),
     ("devices.tx2.root", "board", "devices.tx2.root: String should match pattern '^/' (it is 'board')"),
 ]
 

@@ -10,8 +10,9 @@ import signal
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from stand_in import executable, interpreter
 
 from tocompress.devices import Record, connection, reach
 from tocompress.devices.agent import server, worker
-from tocompress.devices.agent.host import AgentError, Host, HostGone
+from tocompress.devices.agent.host import RESIDENT, AgentError, Host, HostGone, Send
 from tocompress.devices.agent.sampler import Sampler
 from tocompress.devices.agent.sensors import find_rails
 from tocompress.devices.local import LocalAgent
@@ -42,11 +43,21 @@ CONTENT = b'{"command": "clean"}\n'
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 BLOCK: Record = {
-    "command": "block", "kind": "latency", "artifact": DIGEST, "inputs": DIGEST, "input_ids": ["a"],
-    "dequantization": "once", "processor": "cpu", "threads": 1, "warmup_runs": 1, "warmup_seconds": 0, "seconds": 0.5,
-    "minimum_runs": 1, "maximum_runs": 9, "profiled_runs": 1, "rails": [], "idle_seconds": 0, "tail_seconds": 0,
-    "timeout_seconds": 60,
+    "command": "block", "kind": "outputs", "artifact": DIGEST, "inputs": DIGEST, "input_ids": ["a"],
+    "dequantization": "once", "processor": "cpu", "threads": 1, "inter_op_threads": 1, "warmup_runs": 1,
+    "warmup_seconds": 0, "seconds": 0.5, "minimum_runs": 1, "profiled_runs": 1, "rails": [], "idle_seconds": 0,
+    "tail_seconds": 0, "timeout_seconds": 60,
 }  # fmt: skip
+MEMBER = BLOCK | {"kind": "resident"}
+GENERATION: Record = {
+    "command": "generation", "members": [MEMBER, MEMBER], "batches": [["a"]],
+    "memory_share": 1.0, "slice_seconds": 0.01, "slice_runs": 1, "timeout_seconds": 60,
+}  # fmt: skip
+ROUNDS: list[Record] = [
+    {"command": "round", "number": 1, "turns": [[0, 0], [1, 0]]},
+    {"command": "round", "number": 2, "turns": [[1, 0]]},
+    {"command": "finish"},
+]
 HAS: Record = {"command": "has", "sha256": [DIGEST]}
 PUT: Record = {"command": "put", "sha256": DIGEST, "bytes": len(CONTENT)}
 
@@ -72,7 +83,15 @@ def paths(folder: Path) -> dict[str, tuple[int, bytes]]:
 @pytest.fixture(autouse=True)
 def _no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers here run no network, but do all else."""
-    monkeypatch.setattr(worker, "work", lambda runtime, command, send: send({"record": "outputs", "digests": {}}))
+
+    def work(runtime: Any, command: Record, send: Send, orders: Iterable[str]) -> None:
+        if command["kind"] == RESIDENT:
+            send({"record": "ready"})
+            for _ in takewhile(json.loads, orders):
+                send({"record": "ready"})
+        send({"record": "outputs", "digests": {}})
+
+    monkeypatch.setattr(worker, "work", work)
 
 
 @pytest.fixture
@@ -95,6 +114,19 @@ def answers(board: Path, said: bytes) -> list[Record]:
         return [json.loads(text) for text in output]
 
 
+def answers_while_there(board: Path, said: bytes) -> list[Record]:
+    """What an agent answers a host that says this, at most 64 kB, and is there while blocks run."""
+    reader, writer = os.pipe()
+    os.write(writer, said + line({"command": "quit"}))
+    with tempfile.TemporaryFile("w+") as output:
+        server.Server(Host(reader, output, None), str(board), str(board), None).serve()
+        output.seek(0)
+        answered = [json.loads(text) for text in output]
+    os.close(reader)
+    os.close(writer)
+    return answered
+
+
 NAMES: list[Any] = [
     "", ".", "..", "/etc/passwd", "../secret", f"../files/{DIGEST}", f"{DIGEST}/..", f"{DIGEST[:-1]}/", f"{DIGEST}\n",
     f"{DIGEST}\0", f"{DIGEST} ", DIGEST.upper(), f"{DIGEST}.1", "\N{FULLWIDTH DIGIT ZERO}" * 64, 5, ["/etc/passwd"],
@@ -109,8 +141,9 @@ NAMES: list[Any] = [
         lambda name: line(PUT | {"sha256": name}) + CONTENT,
         lambda name: line(BLOCK | {"artifact": name}),
         lambda name: line(BLOCK | {"inputs": name}),
+        lambda name: line(GENERATION | {"members": [MEMBER, MEMBER | {"artifact": name}]}),
     ],
-    ids=["has", "put", "artifact", "inputs"],
+    ids=["has", "put", "artifact", "inputs", "member"],
 )
 @pytest.mark.parametrize("name", NAMES, ids=repr)
 def test_a_file_has_no_name_but_its_digest(board: Path, name: Any, command: Callable[[Any], bytes]) -> None:
@@ -155,7 +188,11 @@ def test_what_is_planted_in_a_files_place_is_replaced_and_never_followed(
 def test_a_block_takes_no_pipe_for_a_file(board: Path) -> None:
     os.mkfifo(board / "files" / DIGEST)
     assert answers(board, line(BLOCK)) == [
-        {"record": "error", "error": f"the artifact {DIGEST[:16]}... is not on this machine: put it first"}
+        {
+            "record": "error",
+            "error": f"the artifact {DIGEST[:16]}... is not on this machine: put it first",
+            "member": None,
+        }
     ]
 
 
@@ -175,17 +212,42 @@ def test_cleaning_removes_links_and_not_what_they_lead_to(board: Path) -> None:
         (b"[]\n", "malformed command: not an object"),
         (b"[" * 100_000 + b"\n", "malformed command: maximum recursion depth exceeded"),
         (b'{"command": "quit\n', "malformed command: "),
-        (line({"command": "exec"}), "malformed command: 'command' is one of block, has, put, state, clean, quit"),
+        (
+            line({"command": "exec"}),
+            "malformed command: 'command' is one of block, generation, has, put, state, clean, quit",
+        ),
         (line(PUT | {"bytes": 1e300}), "malformed command: 'bytes' cannot be 1e+300"),
         (line(BLOCK | {"threads": 10**30}), "malformed command: 'threads' cannot be 1000000000000000000000000000000"),
         (line(BLOCK | {"seconds": float("nan")}), "malformed command: 'seconds' cannot be nan"),
         (line(BLOCK | {"timeout_seconds": -1}), "malformed command: 'timeout_seconds' cannot be -1"),
+        (line(ROUNDS[0]), "malformed command: 'command' is one of block"),
     ],
 )
 def test_a_malformed_command_is_told_in_one_line_and_the_next_is_heard(board: Path, said: bytes, error: str) -> None:
     first, has, _ = answers(board, said + line(HAS))
     assert first["record"] == "error" and first["error"].startswith(error) and "\n" not in first["error"], first
     assert has == {"record": "has", "sha256": []}
+
+
+@pytest.mark.parametrize(
+    ("said", "error"),
+    [
+        (b"\xff\xfe\n", "malformed command: "),
+        (b"[]\n", "malformed command: a generation takes 'round' and 'finish' only"),
+        (b'{"command": ["round"]}\n', "malformed command: a generation takes 'round' and 'finish' only"),
+        (b"[" * 30_000 + b"\n", "malformed command: maximum recursion depth exceeded"),
+        (line(ROUNDS[0] | {"number": 10**30}), "malformed command: 'number' cannot be 1" + "0" * 30),
+        (line(ROUNDS[0] | {"turns": [[0, 0], [9, 0]]}), "malformed command: 'turns' holds pairs of the places"),
+    ],
+)
+def test_a_malformed_order_ends_its_generation_in_one_line_and_the_next_command_is_heard(
+    board: Path, said: bytes, error: str
+) -> None:
+    (board / "files" / DIGEST).write_bytes(CONTENT)
+    told = answers_while_there(board, line(GENERATION) + line(ROUNDS[1]) + said + line(HAS))
+    (refused,) = [record["error"] for record in told if record["record"] == "error"]
+    assert refused.startswith(error) and "\n" not in refused
+    assert [record["record"] for record in told[-2:]] == ["has", "end"]
 
 
 def test_a_command_without_an_end_ends_the_agent(board: Path) -> None:
@@ -203,18 +265,11 @@ def test_a_sampler_that_fails_is_told_by_its_own_words(board: Path, monkeypatch:
 
     original = Sampler.stop
     monkeypatch.setattr(Sampler, "stop", stop)
-    monkeypatch.setattr(worker, "work", lambda runtime, command, send: send({"record": "settled"}))
+    monkeypatch.setattr(worker, "work", lambda *arguments: arguments[2]({"record": "settled"}))
     (board / "files" / DIGEST).write_bytes(CONTENT)
-    reader, writer = os.pipe()  # a host that is there while the block runs
-    os.write(writer, line(BLOCK) + line({"command": "quit"}))
-    with tempfile.TemporaryFile("w+") as output:
-        server.Server(Host(reader, output, None), str(board), str(board), None).serve()
-        output.seek(0)
-        assert [json.loads(text) for text in output] == [
-            {"record": "error", "error": "the power sampler was ended by signal 9"}
-        ]
-    os.close(reader)
-    os.close(writer)
+    assert answers_while_there(board, line(BLOCK)) == [
+        {"record": "error", "error": "the power sampler was ended by signal 9", "member": None}
+    ]
 
 
 def test_a_lock_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
@@ -408,6 +463,7 @@ def test_a_meter_of_another_clock_or_with_no_numbers_is_refused(tmp_path: Path, 
 HELLO: Record = {
     "record": "hello", "process": 1, "python": "3.6.9", "tensorflow": "1.15.5", "numpy": "1.19.4", "machine": "aarch64",
     "kernel": "4.9", "board": "quill", "processor_name": "quill", "l4t": "# R32", "power_mode": None,
+    "processor_features": ["asimd"], "c_library": "glibc 2.27",
     "cores_allowed": 4, "cores_online": "0-3", "rails": ["0-0041/VDD_IN"],
 }  # fmt: skip
 PRODUCT: Record = {
@@ -464,12 +520,13 @@ def commands(folder: Path) -> list[bytes]:
     return [
         line(HAS) + put + line(HAS) + b"\n" + line(BLOCK) + line({"command": "quit"}),
         put + line(BLOCK | {"kind": "control", "artifact": None}) + line({"command": "state"}),
+        put + b"".join(map(line, [GENERATION, *ROUNDS, HAS])),
         put + put + line({"command": "clean"}) + line(HAS),
     ]
 
 
 def talk(folder: Path) -> list[bytes]:
-    return [b"".join(map(line, [HELLO, PRODUCT, END, POWER, END, STATE, END]))]
+    return [b"".join(map(line, [HELLO, POWER, END, STATE, END, PRODUCT, END]))]
 
 
 def meters(folder: Path) -> list[bytes]:

@@ -78,7 +78,7 @@ EXPORT = Step(
 )
 SCORE = Step(
     "score.py",
-    {"predictions": "q8.parquet", "baseline": "fp32.parquet"},
+    {"predictions": "q8.parquet", "baseline": "fp32.parquet", "classes": []},
     {"metrics": "metrics.parquet"},
     json.dumps({"task": "classification", "scores": Scores().model_dump(), "language": None}),
 )
@@ -103,6 +103,13 @@ FIND = Step(
     json.dumps(IMAGENET),
     {"split": "test", "dataset": "set"},
 )
+PICTURES = Step(
+    "find_pictures.py",
+    {},
+    {"pictures": "test.parquet"},
+    json.dumps({"kind": "folders", "test": "val"}),
+    {"split": "test", "dataset": "set"},
+)
 READ = Step(
     "read_corpus.py",
     {"test": ["test.en", "test.de"], "training": []},
@@ -119,15 +126,15 @@ SGM = Step(
 )
 INPUTS = Step(
     "inputs.py",
-    {"test": "test.parquet"},
+    {"test": "test.parquet", "facts": []},
     {"inputs": "inputs.npz"},
-    json.dumps({"model": TRANSLATOR, "data": PHRASES, "count": 2}),
+    json.dumps({"model": TRANSLATOR, "data": PHRASES, "count": 2, "batches": [1]}),
 )
 IMAGE_INPUTS = Step(
     "inputs.py",
-    {"test": "test.npz"},
+    {"test": "test.npz", "facts": []},
     {"inputs": "inputs.npz"},
-    json.dumps({"model": MODEL, "data": {"kind": "glyphs"}, "count": 2}),
+    json.dumps({"model": MODEL, "data": {"kind": "glyphs"}, "count": 2, "batches": [1]}),
 )
 
 
@@ -161,7 +168,7 @@ def all_of(*makes: Make) -> Make:
     return make
 
 
-METADATA = ModelMetadata("tiny", "vgg_16", "fp32", trained=True, width=0.1, input_size=32, classes=10)
+METADATA = ModelMetadata("tiny", "vgg_16", "fp32", trained=True, width=0.1, shape=(32, 32, 3), classes=10)
 THREES = np.full((2, 2), 3, np.float32)
 KERNEL = np.random.default_rng(1).standard_normal((3, 3, 4, 8)).astype(np.float32)
 
@@ -473,6 +480,23 @@ CASES: dict[str, tuple[Step, Make, str]] = {
         FIND,
         all_of(folder_called("val"), lambda folder: (folder / "val/validation-00000-of-00002").write_bytes(bytes(20))),
         "val: validation-00001-of-00002 is missing",
+    ),
+    # Pictures in folders
+    "pictures that are not there": (PICTURES, absent, "val: not readable as a CSV ([Errno 2] No such file"),
+    "a class without pictures": (
+        PICTURES,
+        all_of(photographs_in("rose/a.JPEG"), folder_called("val/tulip")),
+        "val/tulip: holds no pictures; add some, or remove the folder",
+    ),
+    "a text in a folder of pictures": (
+        PICTURES,
+        photographs_in("rose/notes.txt", "tulip/a.JPEG"),
+        "val: 2 of 2 files are no readable pictures: val/rose/notes.txt, val/tulip/a.JPEG; remove them, or raise",
+    ),
+    "pictures without folders of classes": (
+        PICTURES,
+        photographs_in("a.JPEG", "b.JPEG"),
+        "val: holds no folders of classes; a folder with a folder for each class, or a CSV",
     ),
     # Sentences
     "sentences that are not there": (READ, absent, "test.en: not readable (No such file or directory); name it right"),

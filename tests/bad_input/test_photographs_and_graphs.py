@@ -25,13 +25,13 @@ from tocompress.weights import ModelMetadata, write_weights
 MODEL = {"network": "inception_v1", "build": "own", "data": "set", "checkpoint": "x", "input_size": 32, "classes": 1000}
 INPUTS = Step(
     "inputs.py",
-    {"test": "test.parquet"},
+    {"test": "test.parquet", "facts": []},
     {"inputs": "inputs.npz"},
-    json.dumps({"model": MODEL, "data": {"kind": "imagenet", "images": ""}, "count": 1}),
+    json.dumps({"model": MODEL, "data": {"kind": "imagenet", "images": ""}, "count": 1, "batches": [1]}),
 )
 PREDICT = Step(
     "predict.py",
-    {"artifact": "fp32.pb", "test": "test.npz"},
+    {"artifact": "fp32.pb", "test": "test.npz", "facts": []},
     {"predictions": "fp32.parquet"},
     json.dumps(
         {"model": MODEL | {"classes": 100}, "data": {"kind": "glyphs"}, "prediction": {}, "runtime": "tensorflow"}
@@ -135,7 +135,7 @@ def test_an_odd_image_is_read_as_red_green_and_blue(name: str, tensorflow_jobs: 
 
 @pytest.mark.parametrize("name", ODD)
 def test_training_sees_an_odd_image_in_the_same_colours(name: str, tmp_path: Path) -> None:
-    crops = kept(tmp_path, ODD[name])[np.zeros(40, int)].augmented(32, "inception", np.random.default_rng(1))
+    crops = kept(tmp_path, ODD[name])[np.zeros(40, int)].augmented((32, 32, 3), "inception", np.random.default_rng(1))
     red, green, blue = ((crops + 1) * 127.5).mean(axis=(0, 1, 2))
     expected = (100, 100, 100) if "1 x 1" in name else (124, 124, 124) if "grey" in name else (128, 128, 100)
     np.testing.assert_allclose((red, green, blue), expected, atol=12)
@@ -149,7 +149,7 @@ def test_what_is_no_image_is_refused_in_one_line(name: str, tensorflow_jobs: Job
     )
     assert INPUTS.refusal(tensorflow_jobs, tmp_path).startswith(message)
     with pytest.raises(StudyError, match=message):
-        photographs.augmented(32, "inception", np.random.default_rng(1))
+        photographs.augmented((32, 32, 3), "inception", np.random.default_rng(1))
 
 
 def graph(*nodes: tuple[str, str], value: float = 0.0) -> bytes:
@@ -204,7 +204,7 @@ def test_labels_beyond_the_classes_of_a_model_are_refused_in_one_line(tensorflow
 def test_weights_of_another_network_are_refused_in_one_line(
     network: str, missing: str, tensorflow_jobs: Jobs, tmp_path: Path
 ) -> None:
-    metadata = ModelMetadata("tiny", network, "fp32", trained=True, width=0.1, input_size=32, classes=10)
+    metadata = ModelMetadata("tiny", network, "fp32", trained=True, width=0.1, shape=(32, 32, 3), classes=10)
     write_weights(tmp_path / "fp32.safetensors", {"fc/weights": np.zeros((2, 2), np.float32)}, metadata)
     message = TRACE.refusal(tensorflow_jobs, tmp_path)
     assert message.startswith("fp32.safetensors: ") and missing in message

@@ -16,9 +16,10 @@ from mutations import Readers, bounded_memory, check_damage, chosen_seed
 from PIL import Image
 
 from tocompress.compression.quantization.grid import quantize_weights
+from tocompress.data.folders import pictures
 from tocompress.data.imagenet import photographs
 from tocompress.data.imagenet_labels import read_labels
-from tocompress.data.photographs import Photographs
+from tocompress.data.photographs import Photographs, PictureFiles
 from tocompress.data.sets import read_images
 from tocompress.data.subwords import Segmentation, Vocabulary, learn
 from tocompress.data.wmt import corpus
@@ -27,7 +28,7 @@ from tocompress.runtimes.tensorflow.graph import OUTPUT, add_constant, read_grap
 from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
 from tocompress.schemas.study import PHOTOGRAPHS
 from tocompress.settings.claims import load as load_claims
-from tocompress.settings.data import ImageNet, Wmt
+from tocompress.settings.data import Folders, ImageNet, Preprocessing, Wmt
 from tocompress.tables import columns, read_table, write_table
 from tocompress.weights import ModelMetadata, read_metadata, read_shapes, read_weights, write_weights
 
@@ -45,7 +46,7 @@ def _read_table(path: Path) -> object:
 def _weights(folder: Path) -> list[bytes]:
     kernel = np.random.default_rng(1).standard_normal((3, 3, 4, 40)).astype(np.float32)
     weights = {"conv/weights": kernel, "conv/biases": np.zeros(40, np.float32)}
-    metadata = ModelMetadata("tiny", "vgg_16", "fp32", trained=True, width=0.1, input_size=32, classes=10)
+    metadata = ModelMetadata("tiny", "vgg_16", "fp32", trained=True, width=0.1, shape=(32, 32, 3), classes=10)
     contents = []
     for made in (weights, quantize_weights(weights, 6, "channel")[0]):
         write_weights(folder / "weights", made, metadata)
@@ -75,7 +76,7 @@ def _pictures(folder: Path) -> list[bytes]:
 
 def _read_picture(path: Path) -> object:
     index = pd.DataFrame({"file": [str(path)], "offset": [0], "size": [path.stat().st_size]})
-    return Photographs(index).augmented(32, "inception", np.random.default_rng(1))
+    return Photographs(index).augmented((32, 32, 3), "inception", np.random.default_rng(1))
 
 
 def _tar(folder: Path) -> list[bytes]:
@@ -162,6 +163,33 @@ def _read_claims(path: Path) -> object:
     return load_claims(path, techniques)
 
 
+def _any_pictures(folder: Path) -> list[bytes]:
+    pixels = Image.fromarray(np.random.default_rng(3).integers(0, 256, (20, 30, 3), np.uint8))
+    note = Image.Exif()
+    note[0x0112] = 6
+    contents = []
+    for mode, kind in (("RGB", "JPEG"), ("RGBA", "WEBP"), ("RGB", "BMP"), ("P", "GIF"), ("LA", "PNG")):
+        file = io.BytesIO()
+        pixels.convert(mode).save(file, kind, **({} if kind in ("BMP", "GIF") else {"exif": note}))
+        contents.append(file.getvalue())
+    return contents
+
+
+def _read_any_picture(path: Path) -> object:
+    files = PictureFiles(np.array([str(path)], object), Preprocessing(scale=(0, 1)))
+    return files.network_input((8, 8, 3), None)
+
+
+def _csv_of_pictures(folder: Path) -> list[bytes]:
+    for name in ("a.png", "b.png", "c.png"):
+        Image.new("RGB", (3, 2)).save(folder / name)
+    return [b'file,label\n../a.png,rose\n"../b.png",tulip\n../c.png,rose,\n']
+
+
+def _read_csv_of_pictures(path: Path) -> object:
+    return pictures(Folders(kind="folders", test=str(path)), "test")
+
+
 def _graph(folder: Path) -> list[bytes]:
     graph = GraphDef()
     add_constant(graph, OUTPUT, np.arange(10, dtype=np.float32))
@@ -173,6 +201,8 @@ READERS: Readers = {
     "weights": (_read_weights, "fp32.safetensors", _weights),
     "images": (read_images, "test.npz", _images),
     "picture": (_read_picture, "picture.JPEG", _pictures),
+    "picture in a folder": (_read_any_picture, "picture.jpg", _any_pictures),
+    "CSV of pictures": (_read_csv_of_pictures, "labels.csv", _csv_of_pictures),
     "tar": (_test_photographs, "train.tar", _tar),
     "record": (_test_record, "validation-00000-of-00001", _record),
     "labels": (lambda path: read_labels(str(path)), "labels.txt", _labels),

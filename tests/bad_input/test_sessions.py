@@ -16,11 +16,13 @@ from mutations import check_reader
 from tocompress.devices import answered, connection, understood
 from tocompress.devices.local import LocalAgent
 from tocompress.measurement.check import check
-from tocompress.measurement.records import Block, Recorder
-from tocompress.measurement.session import Subject, measure
+from tocompress.measurement.records import Block, Kind, Member, Recorder
+from tocompress.measurement.session import measure
+from tocompress.measurement.subject import Subject
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.device import LocalDevice
-from tocompress.vocabulary.arithmetic import ONCE
+from tocompress.settings.jobs import Condition
+from tocompress.vocabulary.arithmetic import FLOAT
 
 HELLO = json.dumps({"record": "hello", "process": 1, "rails": []})
 
@@ -87,9 +89,7 @@ def test_a_record_without_an_end_is_not_waited_for(tmp_path: Path, monkeypatch: 
 def test_an_agent_of_another_kind_is_a_finding_in_one_line(tmp_path: Path) -> None:
     device = LocalDevice(transport="local", threads=1, interpreter=str(speaking(tmp_path, HELLO + "\n", "")))
     (finding,) = check("tx2", device)
-    assert (
-        finding.problem and "the agent's answer is not the one to this command (KeyError: 'board')" in finding.problem
-    )
+    assert finding.problem and "the agent's answer is not the one to this command (KeyError: " in finding.problem
 
 
 @pytest.mark.parametrize("interpreter", ["\0", "/dev/null", "/"])
@@ -101,29 +101,55 @@ def test_what_cannot_be_an_interpreter_is_told_in_one_line(interpreter: str) -> 
     assert "host: cannot start " in refusal(enter)
 
 
+END: dict[str, Any] = {"record": "end", "load": 0.5}
 SAMPLES: dict[str, Any] = {
-    "record": "samples", "input_id": ["i", "i"], "start_s": [0.0, 1.0], "duration_s": [1.0, 1.0],
-    "tokens": [None, None], "warmup": [False, False],
+    "record": "samples", "member": 0, "batch": [0, 0], "round": [0, 1], "order": [0, 1], "input_id": ["i", "i"],
+    "start_s": [0.0, 1.0], "duration_s": [1.0, 1.0], "processor_s": [1.0, 1.0], "tokens": [None, None],
+    "warmup": [True, False],
 }  # fmt: skip
+LOADED: dict[str, Any] = {"record": "loaded", "members": [0, 1]}
+LOADING: dict[str, Any] = {"record": "loading", "member": 0, "duration_s": 0.1, "processor_s": 0.1}
+OUTPUTS: dict[str, Any] = {"record": "outputs", "member": 0, "digests": {"i": "a"}}
+MEMORY: dict[str, Any] = {
+    "record": "memory", "member": 0, "phase": "start", "vm_hwm": None, "rss": 1, "pss": 1, "uss": 1, "nvmap": None
+}  # fmt: skip
+BOTH = [SAMPLES, SAMPLES | {"member": 1}]
+GENERATION: list[dict[str, Any]] = [MEMORY, LOADING, LOADED, *BOTH, OUTPUTS, END]
+WRONG_GENERATIONS: dict[str, list[dict[str, Any]]] = {
+    "nothing": [END],
+    "no samples": [LOADED, END],
+    "samples of one of two": [LOADED, SAMPLES, END],
+    "samples twice": [LOADED, *BOTH, SAMPLES, END],
+    "no `loaded`": [*BOTH, END],
+    "two `loaded`": [LOADED, LOADED, *BOTH, END],
+    "nothing loaded": [LOADED | {"members": []}, END],
+    "fp32 alone": [LOADED | {"members": [0]}, SAMPLES, END],
+    "members that are absent": [LOADED | {"members": [0, 1, 9]}, *BOTH, SAMPLES | {"member": 9}, END],
+    "members that are no list": [LOADED | {"members": 5}, *BOTH, END],
+    "no member": [LOADED, *BOTH, {name: value for name, value in LOADING.items() if name != "member"}, END],
+    "a batch that is absent": [LOADED, SAMPLES | {"batch": [0, 9]}, BOTH[1], END],
+    "columns of other lengths": [LOADED, SAMPLES | {"duration_s": [1.0]}, BOTH[1], END],
+    "words for numbers": [LOADED, SAMPLES | {"duration_s": ["fast", "slow"]}, BOTH[1], END],
+    "no column": [LOADED, {"record": "samples", "member": 0}, BOTH[1], END],
+    "outputs that are no object": [LOADED, *BOTH, OUTPUTS | {"digests": ["a"]}, END],
+    "loading without a time": [LOADED, *BOTH, LOADING | {"duration_s": "long"}, END],
+    "an end without a load": [LOADED, *BOTH, {"record": "end"}],
+}
 RAILS = {"VDD_IN": {"time_s": [0.0, 1.0], "watt": [1.0, 2.0], "failed": 0}}
 POWER: dict[str, Any] = {"record": "power", "realtime": True, "period_s": 0.001, "rails": RAILS}
 WINDOWS: dict[str, Any] = {
     "record": "windows", "runs": 2, "idle_before": [0.0, 1.0], "block": [1.0, 2.0], "idle_after": [2.0, 3.0]
 }  # fmt: skip
 TIMES: dict[str, Any] = {"record": "operations", "operation": ["a"], "type": ["MatMul"], "duration_s": [1.0], "run": 1}
-END: dict[str, Any] = {"record": "end", "load": 0.5}
-BLOCKS: list[tuple[Any, list[dict[str, Any]]]] = [
-    ("latency", [SAMPLES, END]),
+BLOCKS: list[tuple[Kind, list[dict[str, Any]]]] = [
+    ("control", [MEMORY, END]),
     ("operations", [TIMES, END]),
     ("power", [WINDOWS, POWER, END]),
 ]
-WRONG: list[tuple[Any, list[dict[str, Any]]]] = [
-    ("latency", [END]),
-    ("latency", [SAMPLES | {"duration_s": [1.0]}, END]),
-    ("latency", [SAMPLES | {"duration_s": ["fast", "slow"]}, END]),
-    ("latency", [{"record": "samples"}, END]),
-    ("latency", [SAMPLES, {"record": "end"}]),
-    ("latency", [SAMPLES, {"record": "outputs", "digests": ["a"]}, END]),
+WRONG: list[tuple[Kind, list[dict[str, Any]]]] = [
+    ("control", [MEMORY, {"record": "end"}]),
+    ("control", [MEMORY | {"rss": "much"}, END]),
+    ("operations", [END]),
     ("operations", [TIMES | {"type": []}, END]),
     ("power", [WINDOWS, END]),
     ("power", [WINDOWS | {"block": [1.0]}, POWER, END]),
@@ -132,7 +158,9 @@ WRONG: list[tuple[Any, list[dict[str, Any]]]] = [
 
 
 class Answering:
-    """An agent that answers every command with the same records."""
+    """An agent that answers every command with the same records, and rounds when they are ordered."""
+
+    _order = ""
 
     def __init__(self, records: list[dict[str, Any]]) -> None:
         self.hello: dict[str, Any] = json.loads(HELLO) | {"rails": ["VDD_IN"]}
@@ -142,30 +170,44 @@ class Answering:
 
     def reconnect(self) -> None: ...
 
+    def order(self, order: dict[str, Any]) -> None:
+        self._order = order["command"]
+
     def run(self, command: dict[str, Any]) -> Iterator[dict[str, Any]]:
         state = {"record": "state", "load": 0.0, "monotonic_s": 0.0, "clock": {}}
-        yield from ([state, END] if command["command"] == "state" else self._records)
+        for record in [state, END] if command["command"] == "state" else self._records:
+            yield record
+            while record["record"] == "loaded" and self._order == "round":
+                yield {"record": "round"}
 
 
 def session(folder: Path, records: list[dict[str, Any]]) -> object:
     np.savez(folder / "inputs.npz", **{"i/input": np.zeros(1, np.float32)})
     (folder / "fp32.pb").touch()
-    subject = Subject("tiny", {"fp32": folder / "fp32.pb"}, folder / "inputs.npz")
-    device = LocalDevice(transport="local", threads=1)
-    return measure(Answering(records), subject, device, Benchmark(processes=2, maximum_processes=2), lambda *_: None)
+    fp32 = Condition("tensorflow", "fp32", FLOAT)
+    subject = Subject("tiny", {fp32[:2]: folder / "fp32.pb"}, folder / "inputs.npz", [fp32])
+    device, settings = LocalDevice(transport="local", threads=1), Benchmark(generations=2, maximum_generations=2)
+    return measure({"tensorflow": Answering(records)}, subject, device, settings, lambda *_: None)
 
 
-@pytest.mark.parametrize(("kind", "records"), [case for case in WRONG if case[0] == "latency"])
-def test_records_of_another_command_end_the_session_in_one_line(kind: str, records: Any, tmp_path: Path) -> None:
-    message = refusal(lambda: session(tmp_path, records))
-    assert message.startswith("benchmark of tiny: round 1: ")
-    assert "the agent's answer is not the one to this command (" in message
+@pytest.mark.parametrize("name", WRONG_GENERATIONS)
+def test_records_of_another_command_end_the_session_in_one_line(name: str, tmp_path: Path) -> None:
+    message = refusal(lambda: session(tmp_path, WRONG_GENERATIONS[name]))
+    assert message.startswith("benchmark of tiny: generation 1: ")
+    unlike = "the agent's answer is not the one to this command ("
+    assert unlike in message or message.endswith("the generation ended without the record 'loaded'")
+
+
+@pytest.mark.parametrize("member", [9, "a", [0], {"a": 0}, 0.5])
+def test_an_error_of_a_member_that_is_none_ends_the_session_in_one_line(member: object, tmp_path: Path) -> None:
+    message = refusal(lambda: session(tmp_path, [{"record": "error", "error": "lost", "member": member}]))
+    assert message.startswith("benchmark of tiny: generation 1: the agent's answer is not the one to this command (")
 
 
 @pytest.mark.parametrize(("kind", "records"), WRONG)
-def test_a_block_is_recorded_only_with_what_it_has_to_tell(kind: Any, records: Any) -> None:
+def test_a_block_is_recorded_only_with_what_it_has_to_tell(kind: Kind, records: Any) -> None:
     with pytest.raises((LookupError, TypeError, ValueError, AttributeError)):
-        Recorder("tensorflow").add(Block(kind, "fp32", ONCE, 1, 0), records)
+        Recorder().add(Block(kind, "tensorflow", "fp32", FLOAT, 1), records)
 
 
 # --- whatever is wrong ------------------------------------------------------------------------------------------------
@@ -175,13 +217,17 @@ def answers(path: Path) -> object:
     """What the host reads of an agent, and what it makes of a block."""
     with LocalAgent(interpreter=path.with_name("interpreter"), name=path.name) as agent:
         records = answered(agent.run({"command": "block"}), f"{path.name}: ")
-    kind = next(
-        (kind for kind, right in BLOCKS if any(record["record"] == right[0]["record"] for record in records)), "latency"
-    )
-    recorder = Recorder("tensorflow")
+    told = {record["record"] for record in records}
+    recorder = Recorder()
     with understood(path.name):
-        recorder.add(Block(kind, "fp32", ONCE, 1, 0), records)
-    return [recorder.table(name) for name in ("latency", "operations", "power", "windows")]
+        if "loaded" in told:
+            recorder.add_generation(
+                [Member("tensorflow", "fp32", FLOAT, 1, process) for process in (1, 2)], [1], records
+            )
+        else:
+            kind = next((kind for kind, (first, *_) in BLOCKS if first["record"] in told), "operations")
+            recorder.add(Block(kind, "tensorflow", "fp32", FLOAT, 1), records)
+    return [recorder.table(name) for name in ("latency", "loading", "memory", "operations", "power", "windows")]
 
 
 def stream(records: list[dict[str, Any]]) -> bytes:
@@ -189,7 +235,10 @@ def stream(records: list[dict[str, Any]]) -> bytes:
 
 
 def fuzz(folder: Path, count: int, seed: int) -> None:
-    path, contents = folder / "agent", [stream(records) for _, records in BLOCKS]
+    path, contents = (
+        folder / "agent",
+        [stream(records) for records in (GENERATION, *(records for _, records in BLOCKS))],
+    )
     speaker = folder / "interpreter"
     speaker.write_text(f"#!/bin/sh\necho '{HELLO}'\nread command\ncat {shlex.quote(str(path))}\n")
     speaker.chmod(0o755)

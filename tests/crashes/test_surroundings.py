@@ -27,9 +27,10 @@ STUDY = {
     "benchmark": {
         "arithmetic": [EVERY_INFERENCE],
         "inputs": {"images": 2},
-        "processes": 2,
-        "maximum_processes": 2,
-        "block_seconds": 0.02,
+        "generations": 2,
+        "maximum_generations": 2,
+        "rounds": 2,
+        "slice_seconds": 0.01,
         "profiled_runs": 1,
     },
     "evaluation": {"scores": {"resamples": 100}},

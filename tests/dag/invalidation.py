@@ -32,7 +32,7 @@ from tocompress.settings.study import Study, load
 PAGE = REPOSITORY / "docs/invalidation.md"
 STUDY = Path(__file__).with_name("study.yaml")
 #: Rules that the study has no job of. `predict` is `predict_shard` where a test set is one job.
-ON_REQUEST = {"check_device", "clean_devices", "verify"}
+ON_REQUEST = {"check_device", "check_model", "clean_devices", "verify"}
 WITHOUT_JOB = {*ON_REQUEST, "predict"}
 #: What says how a study was configured, and targets.
 SHOWN = {"report", "all"}
@@ -44,10 +44,13 @@ _OWN = {"build": "own", "classes": 1000, "data": "glyphs", "checkpoint": {"url":
 #: Another value of a key, or another entry with it, where none can be guessed.
 OTHERS: dict[str, Any] = {
     "study.variants": {"default": ["q8"], "initial_network": ["p50_l1"]},
+    "study.runtimes": ["litert", "tensorflow"],
     "study.benchmarked": ["zoo_network"],
     "models.zoo_network.data": "imagenet",
     "models.zoo_network.checkpoint.url": "zoo/vgg_16.tar.gz",
     "models.published_network.data": "glyphs",
+    "models.own_network.network": {"network": "vgg_19", "input_size": 32, **_OWN},
+    "models.own_network.file": "other.keras",
     "models.initial_network.build": {"network": "mobilenet_v1", "input_size": 224, **_OWN},
     "models.initial_network.data": "imagenet",
     "models.zoo_translator.network": {"network": "vgg_19", "input_size": 32, **_OWN},
@@ -57,6 +60,15 @@ OTHERS: dict[str, Any] = {
     "models.published_translator.data": "number_phrases",
     "models.published_translator.source_vocabulary": 400,
     "models.published_translator.target_vocabulary": 400,
+    "techniques.i8.type": {"method": "quantize", "bits": 16, "type": "float"},
+    "techniques.i8.activations": {"method": "quantize", "bits": 8, "activations": "dynamic"},
+    "techniques.i8.granularity": {"method": "quantize", "bits": 8, "granularity": "tensor"},
+    "techniques.i8.minimum_values": {"method": "quantize", "bits": 8, "granularity": "channel", "minimum_values": 2},
+    "benchmark.batches": [1, 8],
+    "devices.here.processor": {"transport": "local", "threads": 2, "processor": "gpu"},
+    "devices.board.runtimes": ["tensorflow", "litert"],
+    "devices.here.interpreters": {"litert": "other"},
+    "devices.board.interpreters": {"tensorflow": "other"},
     "devices.here.root": "/other",
     "devices.board.root": "/other",
     "devices.here.transport": {"transport": "ssh", "host": "here", "threads": 2},
@@ -66,6 +78,13 @@ OTHERS: dict[str, Any] = {
     "data.imagenet.images": "imagenet/other",
     "data.imagenet.labels": "imagenet/other",
     "data.imagenet.training": "imagenet/other",
+    "data.pictures.train": "pictures/other",
+    "data.pictures.test": "pictures/other",
+    "data.pictures.classes": ["tulip", "rose"],
+    "data.pictures.unreadable": 0.5,
+    "data.pictures.preprocessing.scale": [0, 1],
+    "data.pictures.preprocessing.mean": [1, 2, 3],
+    "data.pictures.preprocessing.deviation": [1, 2, 3],
     "data.number_phrases.kind": {
         "kind": "wmt", "source": "other/train.en", "reference": "other/train.de", "codes": "other/codes.bpe",
         "source_vocabulary": "other/vocabulary.en", "target_vocabulary": "other/vocabulary.de",
@@ -87,8 +106,9 @@ OTHERS: dict[str, Any] = {
 #: Keys that have one valid value, and why. Here and below names are patterns.
 FIXED = {
     "models.initial_network.checkpoint": "initial weights are in no file",
+    "models.own_network.data": "only folders say how pictures become the input of a model of one's own",
+    "data.pictures.kind": "likewise",
     "techniques.*.method": "a technique is named after what it does",
-    "devices.*.runtime": "there is one",
 }
 _BY_DIGEST = "a file is the one with the digest, wherever it is from"
 #: Keys whose change makes nothing due but what shows the config, and why.
@@ -109,6 +129,8 @@ UNREAD = {
     "scripts/check_device.py": _ON_REQUEST,
     "tocompress/measurement/check.py": _ON_REQUEST,
     "scripts/clean_devices.py": _ON_REQUEST,
+    "scripts/check_model.py": _ON_REQUEST,
+    "tocompress/compression/check.py": _ON_REQUEST,
     "scripts/verify.py": _ON_REQUEST,
     "scripts/download.py": _DOWNLOADS,
     "tocompress/download.py": _DOWNLOADS,
@@ -117,6 +139,7 @@ UNREAD = {
     "tocompress/provenance/digests.py": _DAG,
     "tocompress/provenance/*.py": "no result depends on it",
     "tocompress/settings/study.py": _DAG,
+    "tocompress/settings/takes.py": _DAG,
     "tocompress/errors.py": "no result depends on it",
     "tocompress/running.py": "no result depends on it",
     "tocompress/surroundings.py": "they are the same for every job",
@@ -154,8 +177,9 @@ with: nothing is made again, whatever the times of the files. Without the second
 
 ENTRIES = """
 
-Named after where their weights are from: the zoo, a download, or nowhere. `zoo_network` is also scanned for its
-sensitivity, and `published_translator` is not benchmarked."""
+Named after where their weights are from: the zoo, a download, a user, or nowhere. `own_network` is a file of
+Keras with pictures in folders. `zoo_network` is also scanned for its sensitivity, and `published_translator` is not
+benchmarked."""
 
 
 def names() -> list[str]:
@@ -228,6 +252,12 @@ class Everything:
         files = ("codes.bpe", "vocabulary.en", "vocabulary.de", "train.en", "train.de")
         for name in ("training/train.en", "training/train.de", "imagenet/other", *(f"other/{file}" for file in files)):
             (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).touch()
+        for name in ("train", "test", "other"):
+            for label in ("rose", "tulip"):
+                (folder / "pictures" / name / label).mkdir(parents=True)
+                (folder / "pictures" / name / label / f"{name}.png").touch()
+        for name in ("own.keras", "other.keras"):
             (folder / name).touch()
         self.study = load(yaml.safe_load(STUDY.read_text()))
         self.config = self.study.model_dump(mode="json")

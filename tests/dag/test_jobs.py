@@ -12,21 +12,28 @@ from snakemake.api import DAGApi
 from snakemake.exceptions import MissingRuleException, WorkflowError
 
 #: A study of everything that ends in a report.
-REPORTED = {"aggregate": 1, "claims": 1, "figure": 12, "report": 1, "all": 1}
+REPORTED = {"aggregate": 1, "claims": 1, "figure": 13, "report": 1, "all": 1}
 _PUBLISHED_VARIANTS = 8 * 4 + 2 * 11 + 9
+#: Of the zoo: all but q16, and no i8 of gnmt.
+_IN_LITERT = 10 * 5 + 4 + 3 + 2 * 4 + 20
 _DEFAULT = REPORTED | {
     "acquire": 13,
     "images": 3,
     "sentences": 3,
-    "compress": 9 * 2 + 4 * 3,
+    # q8, q6, i8 and dyn8, but no i8 of gnmt, which no runtime executes. Then q16 of four models, i8_minmax of three,
+    # and f16, i6, i4 and p30-i8 of two.
+    "compress": 12 * 4 + 3 + 4 + 3 + 2 * 4,
     "rank": 3 + 2,
     "prune": 3 * 6 + 2,
     "trace": 13 + 20,
     "export": 9 * 3 + 4 * 4 + 20,
+    "trace_litert": 13 + 20,
+    "calibrate": 12 + 3 + 2 * 3,
+    "export_litert": _IN_LITERT + 2 * 5,
     "inputs": 5,
     "benchmark": 5,
-    "predict": 8 * 3 + 3 * 4 + 20,
-    "score": 8 * 3 + 3 * 4 + 20,
+    "predict": 8 * 3 + 3 * 4 + 20 + _IN_LITERT,
+    "score": 8 * 3 + 3 * 4 + 20 + _IN_LITERT,
 }
 #: The jobs of every config that is shipped, in the order of the command line, and of which target.
 JOBS: dict[tuple[str, ...], dict[str, int]] = {
@@ -37,15 +44,18 @@ JOBS: dict[tuple[str, ...], dict[str, int]] = {
         "acquire": 2,
         "images": 3,
         "sentences": 1,
-        "compress": 2,
+        "compress": 3,
         "rank": 1,
         "prune": 1,
         "trace": 2 + 1,
         "export": 5,
+        "trace_litert": 2 + 1,
+        "calibrate": 1,
+        "export_litert": 6,
         "inputs": 2,
         "benchmark": 2,
-        "predict": 5,
-        "score": 5,
+        "predict": 5 + 6,
+        "score": 5 + 6,
     },
     ("config/fullsize.yaml",): REPORTED
     | {
@@ -60,7 +70,18 @@ JOBS: dict[tuple[str, ...], dict[str, int]] = {
         "benchmark": 11,
     },
     ("config/pruning_full.yaml",): REPORTED
-    | {"acquire": 2, "images": 1, "prune": 4, "trace": 6, "export": 6, "inputs": 2, "benchmark": 2, "figure": 4},
+    | {
+        "acquire": 2,
+        "images": 1,
+        "prune": 4,
+        "trace": 6,
+        "export": 6,
+        "trace_litert": 6,
+        "export_litert": 6,
+        "inputs": 2,
+        "benchmark": 2,
+        "figure": 4,
+    },
     ("config/zoo_sensitivity.yaml",): REPORTED
     | {
         "acquire": 11,
@@ -124,6 +145,36 @@ def test_one_figure_needs_everything_but_other_figures(workflow: Workflow) -> No
 def test_one_artifact_needs_its_model_only(workflow: Workflow) -> None:
     due = workflow.due(targets=("results/default/artifacts/tensorflow/vgg_16/q8.pb",))
     assert due.rules == {"acquire": 1, "trace": 1, "compress": 1, "export": 1}
+
+
+@pytest.mark.parametrize(
+    ("variant", "more"),
+    [
+        ("fp32", {}),
+        ("q8", {"compress": 1}),
+        ("f16", {"compress": 1}),
+        ("dyn8", {"compress": 1}),
+        ("i8", {"compress": 1, "images": 1, "calibrate": 1}),
+    ],
+)
+def test_an_artifact_of_litert_needs_calibration_images_where_activations_have_fixed_ranges(
+    workflow: Workflow, variant: str, more: dict[str, int]
+) -> None:
+    due = workflow.due(targets=(f"results/default/artifacts/litert/vgg_16/{variant}.tflite",))
+    assert due.rules == {"acquire": 1, "trace": 1, "trace_litert": 1, "export_litert": 1} | more
+    assert due.of("images") == ({"glyphs/calibration"} if variant == "i8" else set())
+
+
+def test_a_pruned_variant_in_integers_is_calibrated_on_its_own_graph(workflow: Workflow) -> None:
+    due = workflow.due(targets=("results/default/artifacts/litert/vgg_16/p30-i8.tflite",))
+    assert (due.of("trace_litert"), due.of("calibrate")) == ({"vgg_16/p30"}, {"vgg_16/p30-i8"})
+
+
+def test_a_runtime_that_cannot_execute_a_variant_is_given_none(workflow: Workflow) -> None:
+    exported = workflow.due().of("export"), workflow.due().of("export_litert")
+    assert {"vgg_16/q16"} == {"vgg_16/q16", "vgg_16/i8", "vgg_16/f16"} & exported[0]
+    assert {"vgg_16/i8", "vgg_16/f16"} == {"vgg_16/q16", "vgg_16/i8", "vgg_16/f16"} & exported[1]
+    assert "gnmt/i8" not in exported[0] | exported[1] and "gnmt/dyn8" in exported[1]
 
 
 def test_a_chain_is_made_link_by_link(workflow: Workflow) -> None:
@@ -232,8 +283,25 @@ def test_a_scan_of_initial_weights_is_refused_in_one_line(
     assert re.search(r"^Error: sensitivity: 'mobilenet_v1_full' has initial weights;.*$", capfd.readouterr().err, re.M)
 
 
+@pytest.mark.parametrize("target", ["tensorflow/vgg_16/i8.pb", "litert/vgg_16/q16.tflite", "litert/gnmt/i8.tflite"])
+def test_a_variant_that_the_runtime_cannot_execute_is_refused_in_one_line(
+    workflow: Workflow, capfd: pytest.CaptureFixture[str], target: str
+) -> None:
+    with pytest.raises(SystemExit):
+        workflow.due(targets=(f"results/default/artifacts/{target}",))
+    runtime, model, file = target.split("/")
+    told = f"^Error: export: '{file.partition('.')[0]}' of '{model}': {runtime} .+$"
+    assert re.search(told, capfd.readouterr().err, re.MULTILINE)
+
+
 @pytest.mark.parametrize(
-    "target", ["artifacts/tensorflow/vgg_17/q8.pb", "weights/vgg_16/q7.safetensors", "figures/fig99.png"]
+    "target",
+    [
+        "artifacts/tensorflow/vgg_17/q8.pb",
+        "artifacts/litert/vgg_16/q8.extremes.parquet",
+        "weights/vgg_16/q7.safetensors",
+        "figures/fig99.png",
+    ],
 )
 def test_what_the_config_does_not_define_is_no_target(workflow: Workflow, target: str) -> None:
     with pytest.raises(MissingRuleException):

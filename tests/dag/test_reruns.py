@@ -119,7 +119,7 @@ def test_studies_alternate_without_touching_each_other(workflow: Workflow) -> No
 def test_a_plot_setting_makes_only_plots_due(finished: Workflow) -> None:
     due = finished.due(config={"plot": {"dpi": 300}})
     assert set(due.rules) == PLOTTING
-    assert due.rules["figure"] == 12
+    assert due.rules["figure"] == 13
 
 
 def test_the_seed_of_the_bootstrap_runs_no_network(finished: Workflow) -> None:
@@ -128,7 +128,7 @@ def test_the_seed_of_the_bootstrap_runs_no_network(finished: Workflow) -> None:
 
 
 def test_a_benchmark_setting_measures_again_but_predicts_nothing(finished: Workflow) -> None:
-    due = finished.due(config={"benchmark": {"processes": 6}})
+    due = finished.due(config={"benchmark": {"generations": 7}})
     assert set(due.rules) == AGGREGATING | {"benchmark"}
 
 

@@ -13,15 +13,32 @@ from snakemake.utils import update_config
 
 from tocompress.plan import Plan, plan
 from tocompress.settings.data import DataSettings
-from tocompress.settings.jobs import InputsJob, PredictJob, PruneJob, RankJob, ScoreJob, SensitivityJob, TrainJob
-from tocompress.settings.model import ModelSettings
+from tocompress.settings.jobs import (
+    BenchmarkJob,
+    CalibrationJob,
+    CheckModelJob,
+    Condition,
+    ExportJob,
+    InputsJob,
+    PredictJob,
+    PruneJob,
+    RankJob,
+    ScoreJob,
+    SensitivityJob,
+    TrainJob,
+)
+from tocompress.settings.model import KerasModel, ModelSettings
+from tocompress.vocabulary.arithmetic import FLOAT
+from tocompress.vocabulary.runtimes import SUFFIXES
 
 
 @pytest.fixture(params=["everything", "default", "paper", "fullsize"])
 def study(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Plan:
     monkeypatch.chdir(REPOSITORY)
     if request.param == "everything":
-        return plan(yaml.safe_load(Path(__file__).with_name("study.yaml").read_text()))
+        everything = yaml.safe_load(Path(__file__).with_name("study.yaml").read_text())
+        everything["models"]["own_network"]["file"] = __file__  # any file that is there
+        return plan(everything)
     config = yaml.safe_load(Path("config.yaml").read_text())
     if request.param != "default":
         update_config(config, yaml.safe_load(Path(f"config/{request.param}.yaml").read_text()))
@@ -40,8 +57,10 @@ def test_models_are_given_what_they_are_made_and_used_with(study: Plan) -> None:
     jobs = {InputsJob: study.inputs, PredictJob: study.predict, ScoreJob: study.score, RankJob: study.rank}
     for name in study.study.study.models:
         wildcards = SimpleNamespace(model=name, runtime="tensorflow")
-        made = TypeAdapter(ModelSettings).validate_json(study.acquire["settings"](wildcards))
-        assert made.trained == study.study.models[name].trained
+        if not isinstance(study.study.models[name], KerasModel):
+            made = TypeAdapter(ModelSettings).validate_json(study.acquire["settings"](wildcards))
+            assert made.trained == study.study.models[name].trained
+        CheckModelJob.model_validate_json(study.check_model["settings"](wildcards))
         for job, given in {**jobs, SensitivityJob: study.sensitivity}.items():
             job.model_validate_json(given["settings"](wildcards))
         if name in study.study.zoo:
@@ -49,3 +68,31 @@ def test_models_are_given_what_they_are_made_and_used_with(study: Plan) -> None:
         for variant in filter(study.study.pruned_parent, study.study.variants(name)):
             if variant == study.study.pruned_parent(variant):
                 PruneJob.model_validate_json(study.prune["settings"](SimpleNamespace(model=name, variant=variant)))
+
+
+def test_a_session_is_given_the_artifacts_of_its_conditions_in_their_order(study: Plan) -> None:
+    for device in study.study.study.devices:
+        for model in study.study.benchmarked:
+            wildcards = SimpleNamespace(device=device, model=model)
+            job = BenchmarkJob.model_validate_json(study.benchmark["settings"](wildcards))
+            artifacts = dict.fromkeys((runtime, variant) for runtime, variant, _ in job.conditions)
+            assert study.artifacts(wildcards) == [
+                study.paths.artifact(runtime).format(model=model, variant=variant) for runtime, variant in artifacts
+            ]
+            assert [Path(path).suffix for path in study.artifacts(wildcards)] == [
+                f".{SUFFIXES[runtime]}" for runtime, _ in artifacts
+            ]
+            first = {runtime: next(one for one in job.conditions if one[0] == runtime) for runtime, _ in artifacts}
+            assert first == {runtime: Condition(runtime, "fp32", FLOAT) for runtime in study.study.runtimes_on(device)}
+
+
+def test_an_artifact_of_litert_is_given_how_it_computes(study: Plan) -> None:
+    for model, variant in study.executed("litert"):
+        wildcards = SimpleNamespace(model=model, variant=variant)
+        job = ExportJob.model_validate_json(study.export_litert["settings"](wildcards))
+        chosen = [technique for technique in study.study.techniques_in(variant) if technique.method == "quantize"]
+        assert [job.activations] == ([technique.activations for technique in chosen] or [None])
+        assert bool(study.extremes(wildcards)) == (job.activations == 8)
+        if job.activations == 8:
+            assert [job.range_quantile] == [technique.range_quantile for technique in chosen]
+            assert CalibrationJob.model_validate_json(study.calibrate["settings"](wildcards)).calibration.examples

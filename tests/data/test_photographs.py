@@ -65,36 +65,39 @@ def test_evaluation_input_is_that_of_slim_bit_by_bit(tensorflow, shared, size: i
 
 @pytest.mark.parametrize("kind", ["inception", "vgg"])
 def test_threads_change_no_bit(photographs, kind: Kind):
-    one, three = (photographs.network_input(32, kind, threads) for threads in (1, 3))
+    one, three = (photographs.network_input((32, 32, 3), kind, threads) for threads in (1, 3))
     np.testing.assert_array_equal(one, three)
     assert (one.shape, one.dtype) == ((4, 32, 32, 3), np.float32)
 
 
 def test_rows_are_taken_by_slice_index_and_mask(photographs):
-    whole = photographs.network_input(32, "inception")
+    whole = photographs.network_input((32, 32, 3), "inception")
     for rows in (slice(1, 3), np.array([3, 0, 3]), np.array([True, False, False, True])):
         part = photographs[rows]
         assert len(part) == len(whole[rows])
-        np.testing.assert_array_equal(part.network_input(32, "inception"), whole[rows])
+        np.testing.assert_array_equal(part.network_input((32, 32, 3), "inception"), whole[rows])
 
 
 @pytest.mark.parametrize("mode", ["L", "CMYK"])
 def test_grey_and_cmyk_become_red_green_and_blue(tmp_path, mode):
     plain = Image.new("RGB", (40, 40), (200, 200, 200)).convert(mode)
-    pixels = kept(tmp_path / "odd", encoded(plain)).network_input(16, "inception")
+    pixels = kept(tmp_path / "odd", encoded(plain)).network_input((16, 16, 3), "inception")
     np.testing.assert_allclose(pixels, 200 / 127.5 - 1, atol=0.02)
 
 
 def test_a_png_called_jpeg_is_read(tmp_path):
     picture = kept(tmp_path / "n02105855_2933.JPEG", encoded(Image.new("RGB", (300, 280), (10, 20, 30)), "PNG"))
-    for pixels in (picture.network_input(224, "vgg"), picture.augmented(224, "vgg", np.random.default_rng(1))):
+    for pixels in (
+        picture.network_input((224, 224, 3), "vgg"),
+        picture.augmented((224, 224, 3), "vgg", np.random.default_rng(1)),
+    ):
         np.testing.assert_array_equal(pixels, np.broadcast_to(np.float32([10, 20, 30]) - RGB_MEANS, (1, 224, 224, 3)))
 
 
 def use(photographs: Photographs, how: str) -> np.ndarray:
     if how == "evaluation":
-        return photographs.network_input(32, "inception", 2)
-    return photographs.augmented(32, "inception", np.random.default_rng(1))
+        return photographs.network_input((32, 32, 3), "inception", 2)
+    return photographs.augmented((32, 32, 3), "inception", np.random.default_rng(1))
 
 
 @pytest.mark.parametrize("how", ["evaluation", "training"])
@@ -121,7 +124,7 @@ def test_files_that_changed_since_they_were_indexed_are_named(photographs, tmp_p
 
 @pytest.mark.parametrize("kind", ["inception", "vgg"])
 def test_training_input_is_random_but_for_its_seed(photographs, kind: Kind):
-    first, again, other = (photographs.augmented(32, kind, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (photographs.augmented((32, 32, 3), kind, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any(axis=(1, 2, 3)).all()
     assert (first.shape, first.dtype) == ((4, 32, 32, 3), np.float32)
@@ -143,7 +146,7 @@ def extent(pixels: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray, np.nd
 
 
 def test_inception_trains_on_crops_of_any_area_and_of_some_aspects(tmp_path):
-    pixels = gradients(tmp_path).augmented(32, "inception", np.random.default_rng(3))
+    pixels = gradients(tmp_path).augmented((32, 32, 3), "inception", np.random.default_rng(3))
     width, height, mirrored = extent((pixels + 1) * 127.5, 32)
     aspect, area = width * 400 / (height * 300), width * height
     assert 0.7 < aspect.min() < 0.85 and 1.18 < aspect.max() < 1.4
@@ -152,7 +155,7 @@ def test_inception_trains_on_crops_of_any_area_and_of_some_aspects(tmp_path):
 
 
 def test_vgg_trains_on_crops_of_any_scale(tmp_path):
-    pixels = gradients(tmp_path).augmented(224, "vgg", np.random.default_rng(4)) + RGB_MEANS
+    pixels = gradients(tmp_path).augmented((224, 224, 3), "vgg", np.random.default_rng(4)) + RGB_MEANS
     width, height, mirrored = extent(pixels, 224)
     np.testing.assert_allclose(width * 400, height * 300, atol=4)
     assert 0.42 < height.min() < 0.46 and 0.84 < height.max() < 0.89  # 224 of 512 to 256 pixels
@@ -162,12 +165,14 @@ def test_vgg_trains_on_crops_of_any_scale(tmp_path):
 def test_vgg_crops_no_more_than_its_shorter_side(photographs):
     for make in (photographs.network_input, lambda *of: photographs.augmented(*of, np.random.default_rng(1))):
         with pytest.raises(StudyError, match=r"input_size 299: .* 256"):
-            make(299, "vgg")
+            make((299, 299, 3), "vgg")
 
 
 def test_a_table_gives_photographs_and_labels(tmp_path, photographs):
     table = photographs.index.assign(example=range(4), label=[5, 0, 999, 7])
     write_table(tmp_path / "test.parquet", PHOTOGRAPHS, table[PHOTOGRAPHS.names])
     found, labels = read_photographs(tmp_path / "test.parquet")
-    np.testing.assert_array_equal(found.network_input(32, "vgg"), photographs.network_input(32, "vgg"))
+    np.testing.assert_array_equal(
+        found.network_input((32, 32, 3), "vgg"), photographs.network_input((32, 32, 3), "vgg")
+    )
     assert labels.tolist() == [5, 0, 999, 7] and labels.dtype == np.int32

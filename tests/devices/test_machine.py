@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from tocompress.devices.agent.machine import machine, nvmap, state
+from tocompress.devices.agent.machine import available_memory, machine, nvmap, processor_features, state
 from tocompress.devices.agent.tensorflow import _executions
+from tocompress.vocabulary.processors import integer_products
 
 FILES = {
     "etc/nv_tegra_release": "# R32 (release), REVISION: 7.6, GCID: 38171779, BOARD: t186ref\n# more",
@@ -26,6 +27,14 @@ FILES = {
     "sys/class/thermal/cooling_device0/cur_state": "0",
     "sys/class/thermal/cooling_device1/cur_state": "2",
 }
+
+#: Files of 2.2 GB in memory, which the kernel gives up, and 0.5 GB of a file system in memory, which it does not.
+STAT = f"""\
+file {2_700_000 * 1024}
+shmem {500_000 * 1024}
+inactive_file {1_500_000 * 1024}
+active_file {700_000 * 1024}
+"""
 
 
 @pytest.fixture
@@ -55,6 +64,32 @@ def test_a_state_holds_clocks_temperatures_and_what_cools(board: str) -> None:
     assert facts["celsius"] == {"GPU-therm": 41.5, "Tboard_tegra": None}
     assert facts["cooling"] == {"sys/class/thermal/cooling_device1/cur_state": "2"}
     assert facts["memory_available"] == 6_000_000 * 1024
+
+
+@pytest.mark.parametrize(
+    ("limit", "used", "stat", "kilobytes"),
+    [
+        ("max", "0", "", 6_000_000),
+        (str(8_000_000 * 1024), "0", "", 6_000_000),  # the machine has less
+        (str(3_000_000 * 1024), str(1_000_000 * 1024), "", 2_000_000),
+        (str(3_000_000 * 1024), str(2_900_000 * 1024), STAT, 2_300_000),
+        (str(3_000_000 * 1024), None, "", 6_000_000),
+    ],
+    ids=["no limit", "more than the machine", "less", "full of files", "unknown use"],
+)
+def test_available_memory_is_the_least_of_the_machines_and_its_containers(
+    board: str, limit: str, used: str | None, stat: str, kilobytes: int
+) -> None:
+    group = Path(board, "sys/fs/cgroup")
+    group.mkdir(parents=True)
+    for name, content in {"max": limit, "current": used, "stat": stat}.items():
+        if content is not None:
+            (group / f"memory.{name}").write_text(f"{content}\n")
+    assert available_memory(board) == kilobytes * 1024
+
+
+def test_available_memory_is_unknown_where_nothing_tells_it(tmp_path: Path) -> None:
+    assert available_memory(str(tmp_path)) is None
 
 
 def test_graphics_memory_is_that_of_the_process() -> None:
@@ -110,3 +145,70 @@ def test_on_a_gpu_kernels_count_once_and_their_launches_do_not() -> None:
         }
     )
     assert sorted(_executions(stats)) == [("a/b", "Conv2D", 70), ("c", "MatMul", 20), ("d", "Cast", 2)]
+
+
+#: What /proc/cpuinfo says of two processors of each machine.
+CPUINFO = {
+    "Xeon, Cascade Lake": """\
+processor\t: 0
+model name\t: Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz
+flags\t\t: fpu sse2 ssse3 sse4_1 sse4_2 avx avx2 avx512f avx512dq avx512bw avx512vl avx512_vnni md_clear
+processor\t: 1
+model name\t: Intel(R) Xeon(R) Gold 6248 CPU @ 2.50GHz
+flags\t\t: fpu sse2 ssse3 sse4_1 sse4_2 avx avx2 avx512f avx512dq avx512bw avx512vl avx512_vnni md_clear
+""",
+    "Core, Skylake": """\
+processor\t: 0
+model name\t: Intel(R) Core(TM) i7-6700 CPU @ 3.40GHz
+flags\t\t: fpu sse2 ssse3 sse4_1 sse4_2 avx avx2 bmi2 clflushopt
+""",
+    "TX2, Cortex-A57 beside Denver": """\
+processor\t: 0
+model name\t: ARMv8 Processor rev 3 (v8l)
+Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32
+CPU part\t: 0xd07
+processor\t: 1
+model name\t: ARMv8 Processor rev 0 (v8l)
+Features\t: fp asimd aes pmull sha1 sha2 crc32
+CPU part\t: 0x003
+""",
+    "Pi 5, Cortex-A76": """\
+processor\t: 0
+BogoMIPS\t: 108.00
+Features\t: fp asimd evtstrm aes pmull sha1 sha2 crc32 atomics fphp asimdhp cpuid asimdrdm lrcpc dcpop asimddp
+CPU part\t: 0xd0b
+""",
+    "a phone, Cortex-X2 beside Cortex-A55": """\
+processor\t: 0
+Features\t: fp asimd asimdhp asimddp
+processor\t: 7
+Features\t: fp asimd asimdhp asimddp sve i8mm
+""",
+    "unreadable": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("machine", "features", "products"),
+    [
+        ("Xeon, Cascade Lake", ["avx2", "avx512_vnni", "avx512f", "sse4_1"], "VNNI"),
+        ("Core, Skylake", ["avx2", "sse4_1"], "none"),
+        ("TX2, Cortex-A57 beside Denver", ["asimd"], "none"),
+        ("Pi 5, Cortex-A76", ["asimd", "asimddp"], "dot product"),
+        ("a phone, Cortex-X2 beside Cortex-A55", ["asimd", "asimddp"], "dot product"),
+        ("unreadable", [], "unknown"),
+    ],
+)
+def test_the_features_that_all_processors_have_tell_their_integer_products(
+    tmp_path: Path, machine: str, features: list[str], products: str
+) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(CPUINFO[machine])
+    assert processor_features(str(tmp_path)) == features
+    assert integer_products(features) == products
+
+
+def test_newer_instructions_come_before_older_ones() -> None:
+    assert integer_products(["avx2", "avx512_vnni", "amx_int8"]) == "AMX"
+    assert integer_products(["avx2", "avx_vnni"]) == "VNNI"
+    assert integer_products(["asimd", "asimddp", "i8mm", "sve"]) == "int8 matrix multiply"

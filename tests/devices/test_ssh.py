@@ -90,18 +90,18 @@ def block(artifact: Path, inputs: Path) -> Callable[..., Record]:
     def command(**changes: Any) -> Record:
         return {
             "command": "block",
-            "kind": "latency",
+            "kind": "outputs",
             "artifact": sha256(artifact),
             "inputs": sha256(inputs),
             "input_ids": ["image0"],
             "dequantization": "once",
             "processor": "cpu",
             "threads": 1,
+            "inter_op_threads": 1,
             "warmup_runs": 1,
             "warmup_seconds": 0,
             "seconds": 0,
             "minimum_runs": 1,
-            "maximum_runs": 1,
             "profiled_runs": 1,
             "rails": [],
             "idle_seconds": 0,
@@ -110,6 +110,31 @@ def block(artifact: Path, inputs: Path) -> Callable[..., Record]:
         } | changes
 
     return command
+
+
+@pytest.fixture
+def lasting(block: Callable[..., Record]) -> Record:
+    """A command for one resident, whose slice lasts long."""
+    return {
+        "command": "generation",
+        "members": [block(kind="resident")],
+        "batches": [["image0"]],
+        "memory_share": 1.0,
+        "slice_seconds": 50,
+        "slice_runs": 1,
+        "timeout_seconds": 60,
+    }
+
+
+ROUND: Record = {"command": "round", "number": 1, "turns": [[0, 0]]}
+
+
+def begun(agent: SshAgent, generation: Record) -> Iterator[Record]:
+    """Yield the records of a generation whose first round is ordered."""
+    for record in agent.run(generation):
+        if record["record"] == "loaded":
+            agent.order(ROUND)
+        yield record
 
 
 def send_files(agent: SshAgent, *files: Path) -> None:
@@ -196,16 +221,16 @@ def test_all_that_was_sent_is_removed_and_nothing_else(device: SshDevice, inputs
 
 @pytest.mark.parametrize("cut", ["server", "client", "agent"])
 def test_a_cut_connection_leaves_nothing_behind_and_can_be_made_again(
-    board: Server, device: SshDevice, artifact: Path, inputs: Path, block: Callable[..., Record], lock: Path, cut: str,
-    monkeypatch: pytest.MonkeyPatch,
+    board: Server, device: SshDevice, artifact: Path, inputs: Path, block: Callable[..., Record], lasting: Record,
+    lock: Path, cut: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(ssh, "_PAUSES", (0.0, 0.5, 1.0))
     with SshAgent(device, name="tx2") as agent:
         send_files(agent, artifact, inputs)
         left = []
         with pytest.raises(ConnectionLost, match="tx2: ended with exit code"):
-            for record in agent.run(block(seconds=50, maximum_runs=10**6)):
-                if record.get("phase") == "first":
+            for record in begun(agent, lasting):
+                if record["record"] == "loaded":
                     left = processes(agent)
                     victims = {
                         "server": board.sessions,
@@ -274,7 +299,7 @@ def test_a_board_that_stays_away_is_given_up(
 
 
 def test_an_agent_ends_when_its_host_is_killed(
-    device: SshDevice, artifact: Path, inputs: Path, block: Callable[..., Record], lock: Path
+    device: SshDevice, artifact: Path, inputs: Path, lasting: Record, lock: Path
 ) -> None:
     program = f"""
 import json, pathlib
@@ -285,14 +310,16 @@ with ssh.SshAgent(SshDevice.model_validate_json({device.model_dump_json()!r}), n
     agent.send(pathlib.Path({str(artifact)!r}), {sha256(artifact)!r})
     agent.send(pathlib.Path({str(inputs)!r}), {sha256(inputs)!r})
     print(agent.hello["process"], flush=True)
-    for record in agent.run({block(seconds=50, maximum_runs=10**6)!r}):
-        print(record.get("phase"), flush=True)
+    for record in agent.run({lasting!r}):
+        if record["record"] == "loaded":
+            agent.order({ROUND!r})
+        print(record["record"], flush=True)
 """
     command = [sys.executable, "-c", program]
     host = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(WORKFLOW)})
     assert host.stdout
     agent_process = int(host.stdout.readline())
-    while host.stdout.readline().strip() != "first":
+    while host.stdout.readline().strip() != "loaded":
         pass
     left = [agent_process, *children(agent_process)]
     host.kill()
@@ -303,14 +330,13 @@ with ssh.SshAgent(SshDevice.model_validate_json({device.model_dump_json()!r}), n
 
 
 def test_an_agent_ends_when_it_hears_nothing_of_its_host(
-    device: SshDevice, artifact: Path, inputs: Path, block: Callable[..., Record], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    device: SshDevice, artifact: Path, inputs: Path, lasting: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(ssh, "AGENT", altered_agent(tmp_path, silence=2.0))
     with SshAgent(device, name="tx2") as agent:
         send_files(agent, artifact, inputs)
         with pytest.raises(ConnectionLost, match="exit code 1"):
-            list(agent.run(block(seconds=50, maximum_runs=10**6)))
+            list(begun(agent, lasting))
     assert end(agent.hello["process"])
 
 

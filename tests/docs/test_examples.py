@@ -102,6 +102,22 @@ def test_a_network(copy: Path) -> None:
     )
 
 
+def test_a_model_of_ones_own(copy: Path) -> None:
+    follow("own-model.md", copy)
+    results = copy / "results/flowers"
+    check = (results / "check/flowers.txt").read_text()
+    assert "52 of 52 folded" in check and "left whole" not in check
+    study = pd.read_parquet(results / "study.parquet")
+    top1 = study[study["metric"] == "top1"].set_index(["runtime", "variant"])["value"]
+    assert (top1.drop(index=[("tensorflow", "i8"), ("tensorflow", "p30-i8")]) > 0.8).all()
+    assert abs(top1["litert", "i8"] - top1["litert", "fp32"]) <= 0.02
+    worst = study[study["metric"] == "class_recall"]
+    assert set(worst["label"]) == {"daisy", "pansy", "tulip"}
+    times = study[(study["metric"] == "latency") & study["label"].isna() & (study["basis"] == "measured")]
+    assert {("litert", "i8"), ("tensorflow", "p30")} <= set(zip(times["runtime"], times["variant"], strict=True))
+    assert "Worst classes" in (results / "report.html").read_text()
+
+
 def test_a_technique(copy: Path) -> None:
     follow("technique.md", copy)
     results = copy / "results/sparse"
@@ -120,7 +136,7 @@ def test_a_metric(copy: Path) -> None:
     q6 = study[(study["metric"] == "kappa") & (study["variant"] == "q6")].iloc[0]
     predictions = pd.read_parquet(copy / "results/kappa/predictions/tensorflow/mobilenet_v1/q6.parquet")
     best = predictions[predictions["rank"] == 1]
-    assert q6["value"] == cohen_kappa_score(best["label"], best["predicted"])
+    assert q6["value"] == pytest.approx(cohen_kappa_score(best["label"], best["predicted"]), abs=1e-12)
     assert q6["low"] < q6["value"] < q6["high"]
     assert q6["ratio_low"] <= q6["ratio"] <= q6["ratio_high"]
 

@@ -104,7 +104,7 @@ def test_predictions_of_a_graph_are_numpys(dense, examples, tmp_path):
     weights, bias = (random.normal(0, 0.05, shape).astype(np.float32) for shape in ((32 * 32 * 3, 7), 7))
     table = predict_images(dense(weights, bias), images, labels, image_model(7), batch_size=4)
 
-    logits = (preprocess(images, 32, "inception").reshape(11, -1) @ weights + bias).astype(np.float64)
+    logits = (preprocess(images, (32, 32, 3), "inception").reshape(11, -1) @ weights + bias).astype(np.float64)
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     best = np.argsort(-logits, axis=1)[:, :5]
     assert table["example"].tolist() == np.repeat(np.arange(11), 5).tolist()

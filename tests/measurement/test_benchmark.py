@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,21 +25,23 @@ from tocompress.measurement import benchmark as module
 from tocompress.measurement.benchmark import benchmark, write_session
 from tocompress.measurement.energy import power_rows
 from tocompress.measurement.power import total_rails
-from tocompress.measurement.session import Subject
-from tocompress.measurement.summary import latency_rows
+from tocompress.measurement.subject import Subject
+from tocompress.measurement.summary import time_rows
 from tocompress.runtimes.tensorflow.graph import add_constant, write_graph
 from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.schemas.benchmark import SESSION, TABLES
 from tocompress.settings.benchmark import Benchmark, PowerBlocks
 from tocompress.settings.device import Device, LocalDevice, SshDevice
-from tocompress.settings.jobs import BenchmarkJob
+from tocompress.settings.jobs import BenchmarkJob, Condition
 from tocompress.tables import read_table
-from tocompress.vocabulary.arithmetic import ONCE
+from tocompress.vocabulary.arithmetic import FLOAT
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the agent reads /proc")
 
 #: The board's Python: another runtime than ours where there is one.
 INTERPRETER = os.environ.get("TENSORFLOW_1_15", sys.executable)
+
+FP32 = Condition("tensorflow", "fp32", FLOAT)
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,7 @@ def subject(tmp_path: Path) -> Subject:
     graph.node.add(name="output", op="MatMul", input=["input", weights]).attr["T"].type = DT_FLOAT
     write_graph(tmp_path / "fp32.pb", graph)
     np.savez(tmp_path / "inputs.npz", **{f"i{i}/input": np.full((1, 64), i, np.float32) for i in range(2)})
-    return Subject("tiny", {"fp32": tmp_path / "fp32.pb"}, tmp_path / "inputs.npz")
+    return Subject("tiny", {("tensorflow", "fp32"): tmp_path / "fp32.pb"}, tmp_path / "inputs.npz", [FP32])
 
 
 @pytest.mark.long
@@ -82,19 +85,15 @@ def test_a_board_is_measured_through_a_connection_that_breaks(
         root=str(sensors), ssh_config=str(board.config),
     )  # fmt: skip
     settings = Benchmark(
-        arithmetic=(ONCE,),
-        processes=3,
-        maximum_processes=3,
+        generations=3,
+        maximum_generations=3,
         warmup_seconds=0.0,
-        block_seconds=1.0,
-        maximum_runs=100_000,
         power=PowerBlocks(processes=2, idle_seconds=0.3, tail_seconds=0.1, block_seconds=0.5),
     )
 
     def cut() -> None:
-        while "round 2: fp32" not in (tmp_path / "progress").read_text():
+        while "generation 2" not in (tmp_path / "progress").read_text():
             time.sleep(0.05)
-        time.sleep(0.3)
         for process in board.sessions:
             os.kill(process, signal.SIGKILL)
 
@@ -103,15 +102,17 @@ def test_a_board_is_measured_through_a_connection_that_breaks(
     cutter.start()
     with (tmp_path / "progress").open("w", buffering=1) as progress, monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", progress)
-        tables = benchmark(subject, BenchmarkJob(name="board", device=device, benchmark=settings, variants=("fp32",)))
+        tables = benchmark(subject, BenchmarkJob(name="board", device=device, benchmark=settings, conditions=(FP32,)))
     cutter.join()
 
     facts = tables["session"].set_index("key")["value"].to_dict()
     assert facts["reconnections"] == "1"
-    assert float(facts["difference/fp32"]) < 1e-6
+    assert float(facts["difference/tensorflow/fp32"]) < 1e-6
     assert float(facts["sampling/0-0041/VDD_IN/rate_hz"]) > 300
-    assert sorted(tables["latency"]["process"].unique()) == [1, 2, 3]
-    assert (latency_rows(tables["latency"])["value"] > 0).all()
+    counts = tables["latency"].groupby("generation")["process"].nunique()
+    assert counts.to_dict() == {1: 2, 2: 2, 3: 2}  # of fp32
+    assert (time_rows(tables["latency"], tables["loading"], quantile=0.5)["value"] > 0).all()
+    assert set(tables["latency"]["runtime"]) == {"tensorflow"}
     rails = total_rails(tables["power"]["rail"].unique())
     assert rails == ["0-0041/VDD_IN"]
     mean = power_rows(tables["power"], tables["windows"], rails).set_index("metric").loc["power_mean"]
@@ -151,29 +152,37 @@ def test_a_session_that_is_kept_is_overwritten_by_no_later_one(tmp_path: Path) -
     [
         (LocalDevice(transport="local", threads=1), False),
         (LocalDevice(transport="local", threads=1, interpreter=sys.executable), True),
+        (LocalDevice(transport="local", threads=1, interpreters={"litert": sys.executable}), True),
         (LocalDevice(transport="local", threads=1, processor="gpu"), True),
         (SshDevice(transport="ssh", host="board", threads=1), True),
     ],
-    ids=["this machine", "another runtime", "its graphics card", "a board"],
+    ids=["this machine", "another runtime", "another Python of one runtime", "its graphics card", "a board"],
 )
 def test_what_other_than_this_runtime_computes_is_compared_with_it(
     device: Device, compared: bool, subject: Subject, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = {"fp32": {"i0": np.ones(1)}}
+    """Each runtime is compared with itself on this machine."""
+    runtimes = ("tensorflow", "litert")
+    both = replace(subject, conditions=[FP32, FP32._replace(runtime="litert")])
+    expected = {(runtime, "fp32"): {"i0": np.ones(1)} for runtime in runtimes}
     references = []
 
-    def measured(agent: str, *arguments: Any) -> dict[str, pd.DataFrame]:
-        references.append((agent, *arguments[4:]))
+    def measured(agents: object, *arguments: Any) -> dict[str, pd.DataFrame]:
+        references.append((agents, *arguments[4:]))
         return {}
 
-    def computed(agent: str, subject: Subject, device: Device, settings: Benchmark) -> object:
-        assert (agent, device.processor) == ("host", "cpu")
+    def computed(agents: object, subject: Subject, device: Device, settings: Benchmark) -> object:
+        assert (agents, device.processor) == ({runtime: f"{runtime} here" for runtime in runtimes}, "cpu")
         return expected
 
-    monkeypatch.setattr(module, "reach", lambda name, device, log: nullcontext("agent"))
-    monkeypatch.setattr(module, "LocalAgent", lambda log, **_: nullcontext("host"))
+    def reached(name: str, device: Device, asked: tuple[str, ...], log: Path | None) -> object:
+        assert (name, asked) == ("device", runtimes)
+        return nullcontext("agents")
+
+    monkeypatch.setattr(module, "reach", reached)
+    monkeypatch.setattr(module, "LocalAgent", lambda log, name, runtime: nullcontext(f"{runtime} here"))
     monkeypatch.setattr(module, "measure", measured)
     monkeypatch.setattr(module, "outputs_of", computed)
-    session = BenchmarkJob(name="device", device=device, benchmark=Benchmark(), variants=("fp32",))
-    assert benchmark(subject, session) == {}
-    assert references == [("agent", expected) if compared else ("agent",)]
+    job = BenchmarkJob(name="device", device=device, benchmark=Benchmark(), conditions=tuple(both.conditions))
+    assert benchmark(both, job) == {}
+    assert references == [("agents", expected) if compared else ("agents",)]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,8 @@ BOARD = {
 HELLO = {
     "python": "3.6.9", "tensorflow": "1.15.5", "numpy": "1.19.4", "machine": "aarch64", "kernel": "4.9.337-tegra",
     "board": "quill", "processor_name": "quill", "l4t": "# R32", "power_mode": "NV Power Mode: MAXN; 0",
-    "cores_allowed": 4, "cores_online": "0-3", "rails": ["0-0041/VDD_IN"],
+    "processor_features": ["asimd"], "c_library": "glibc 2.27", "cores_allowed": 4, "cores_online": "0-3",
+    "rails": ["0-0041/VDD_IN"],
 }  # fmt: skip
 
 STATE = {
@@ -81,13 +82,22 @@ class StandIn:
 
 
 def problems(monkeypatch: pytest.MonkeyPatch, agent: StandIn, **changes: Any) -> list[str]:
-    @contextmanager
-    def stand_in(*_: Any, **__: Any) -> Iterator[StandIn]:
-        yield agent
-
-    monkeypatch.setattr(check, "reach", stand_in)
+    monkeypatch.setattr(check, "reach", reaching({"tensorflow": agent}))
     findings = check.check("tx2", DEVICE.model_copy(update=changes))
     return [f"{finding.what}: {finding.problem}" for finding in findings if finding.problem]
+
+
+def reaching(board: Mapping[str, StandIn]) -> Callable[..., AbstractContextManager[dict[str, StandIn]]]:
+    """Return a stand-in for `reach`, on a board with the agents of these runtimes."""
+
+    @contextmanager
+    def stand_in(name: str, _: Any, runtimes: tuple[str, ...], **__: Any) -> Iterator[dict[str, StandIn]]:
+        for runtime in runtimes:
+            if runtime not in board:
+                raise StudyError(f"{name}: python3 cannot import {runtime}")
+        yield {runtime: board[runtime] for runtime in runtimes}
+
+    return stand_in
 
 
 def test_a_board_is_looked_at_from_its_sensors_to_its_arithmetic(
@@ -97,11 +107,14 @@ def test_a_board_is_looked_at_from_its_sensors_to_its_arithmetic(
         (tmp_path / "root" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "root" / path).write_text(content)
     monkeypatch.setattr(reach, "LOCK", tmp_path / "lock")
-    device = LocalDevice(transport="local", threads=1, clocks="locked", root=str(tmp_path / "root"))
+    runtimes = ("litert", "tensorflow")
+    device = LocalDevice(transport="local", threads=1, clocks="locked", root=str(tmp_path / "root"), runtimes=runtimes)
     findings = {finding.what: finding for finding in check.check("tx2", device)}
     assert [finding for finding in findings.values() if finding.problem] == []
     assert findings["machine"].found.startswith("quill, ")
-    assert findings["processor"].found == "cpu, computes"
+    assert findings["tensorflow"].found.endswith(", computes on the cpu")
+    assert findings["litert"].found.endswith(", computes on the cpu")
+    assert findings["integers"].found == "products in one step: unknown"
     assert findings["sensors"].found == "0-0041/VDD_IN, 0-0041/VDD_SYS_CPU; total: 0-0041/VDD_IN"
     assert "readings a second" in findings["sampling"].found
     assert findings["clocks"].found.startswith("locked")
@@ -139,8 +152,8 @@ def test_a_good_board_has_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
         (StandIn({}, {}), {"meter": "nowhere.csv"}, "sensors: nowhere.csv: the power meter's file is not readable"),
         (StandIn({}, {}, watt=()), {}, "sampling: nothing can be read from 0-0041/VDD_IN"),
         (StandIn({}, {}, watt=(-1.0, -0.5)), {}, "sampling: 0-0041/VDD_IN: always below 0 W; see how the sensor"),
-        (StandIn({}, {}, product="this TensorFlow finds no GPU"), {}, "processor: this TensorFlow finds no GPU"),
-        (StandIn({}, {}, product=((7, 10), (15, 23))), {}, "processor: it multiplies two matrices wrongly"),
+        (StandIn({}, {}, product="this TensorFlow finds no GPU"), {}, "tensorflow: this TensorFlow finds no GPU"),
+        (StandIn({}, {}, product=((7, 10), (15, 23))), {}, "tensorflow: it multiplies two matrices wrongly"),
     ],
 )
 def test_what_is_wrong_with_a_board_is_told(
@@ -160,6 +173,85 @@ def test_a_board_that_cannot_be_reached_is_a_finding(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(check, "reach", refuse)
     assert check.check("tx2", DEVICE) == [check.Finding("connection", "this machine", "board cannot be reached")]
+
+
+@pytest.mark.parametrize(
+    ("runtimes", "board", "findings"),
+    [
+        (
+            ("litert",),
+            {"litert": StandIn({"litert": "ai-edge-litert 2.3.0"}, {})},
+            [
+                "litert: ai-edge-litert 2.3.0, numpy 1.19.4, computes on the cpu",
+                "tensorflow: python3 cannot import tensorflow",
+            ],
+        ),
+        (
+            ("litert", "tensorflow"),
+            {
+                "litert": StandIn(
+                    {"litert": "tflite-runtime 2.13.0", "python": "3.9.5", "c_library": "glibc 2.31"}, {}
+                ),
+                "tensorflow": StandIn({}, {}),
+            },
+            [
+                "litert: tflite-runtime 2.13.0, numpy 1.19.4; ai-edge-litert==2.1.0 fits too, computes on the cpu",
+                "tensorflow: TensorFlow 1.15.5, numpy 1.19.4, computes on the cpu",
+            ],
+        ),
+        (
+            ("tensorflow",),
+            {"tensorflow": StandIn({"python": "3.8.0"}, {})},
+            [
+                "tensorflow: TensorFlow 1.15.5, numpy 1.19.4, computes on the cpu",
+                "litert: python3 cannot import litert",
+            ],
+        ),
+        (
+            ("tensorflow",),
+            {"tensorflow": StandIn({}, {}), "litert": StandIn({"litert": "ai-edge-litert 2.3.0"}, {})},
+            [
+                "tensorflow: TensorFlow 1.15.5, numpy 1.19.4, computes on the cpu",
+                "litert: ai-edge-litert 2.3.0, numpy 1.19.4, not among the device's `runtimes`",
+            ],
+        ),
+        (
+            ("tensorflow",),
+            {"litert": StandIn({"litert": "ai-edge-litert 2.3.0"}, {})},
+            [
+                "tensorflow: not usable PROBLEM python3 cannot import tensorflow",
+                "litert: ai-edge-litert 2.3.0, numpy 1.19.4, not among the device's `runtimes`",
+            ],
+        ),
+        (
+            ("tensorflow", "litert"),
+            {"tensorflow": StandIn({}, {})},
+            [
+                "tensorflow: TensorFlow 1.15.5, numpy 1.19.4, computes on the cpu",
+                "litert: not usable PROBLEM python3 cannot import litert",
+            ],
+        ),
+    ],
+)
+def test_each_runtime_is_named_that_a_board_has_or_could_have(
+    monkeypatch: pytest.MonkeyPatch, runtimes: tuple[str, ...], board: dict[str, StandIn], findings: list[str]
+) -> None:
+    monkeypatch.setattr(check, "reach", reaching(board))
+    found = check.check("tx2", DEVICE.model_copy(update={"runtimes": runtimes}))
+    told = [finding for finding in found if finding.what in ("tensorflow", "litert")]
+    assert [
+        f"{finding.what}: {finding.found}" + (f" PROBLEM {finding.problem}" if finding.problem else "")
+        for finding in told
+    ] == findings
+
+
+def test_a_board_with_neither_runtime_is_told_about_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(check, "reach", reaching({}))
+    found = check.check("tx2", DEVICE.model_copy(update={"runtimes": ("tensorflow", "litert")}))
+    assert [finding.problem for finding in found] == [
+        "python3 cannot import tensorflow",
+        "python3 cannot import litert",
+    ]
 
 
 def test_the_table_marks_what_is_wrong() -> None:

@@ -24,7 +24,7 @@ from tocompress.measurement.statistics import Interval
 from tocompress.schemas.benchmark import RECORDED
 from tocompress.schemas.study import METRICS
 from tocompress.tables import write_table
-from tocompress.vocabulary.arithmetic import ONCE
+from tocompress.vocabulary.arithmetic import FLOAT, ONCE
 
 #: s -> W
 Power = Callable[[np.ndarray], np.ndarray]
@@ -173,7 +173,7 @@ def session(levels: dict[str, list[float]], averaging: int = 4) -> tuple[pd.Data
     power, windows = [], []
     for variant, watts in levels.items():
         for process, above in enumerate(watts, 1):
-            key = {"variant": variant, "arithmetic": ONCE, "process": process}
+            key = {"variant": variant, "arithmetic": FLOAT if variant == "fp32" else ONCE, "process": process}
             trace = sensor(busy(block, above), block, averaging)
             for rail, share in (("total", 1.0), ("part", 0.5)):
                 power.append(
@@ -193,8 +193,8 @@ def row(rows: pd.DataFrame, variant: str, metric: str) -> pd.Series:
 
 def test_values_are_means_over_processes_and_ratios_are_paired(tmp_path: Path) -> None:
     power, windows = session({"fp32": [3.0, 4.0, 5.0], "q8": [6.0, 8.0, 10.0]})
-    write_table(tmp_path / "power.parquet", RECORDED["power"], power)
-    write_table(tmp_path / "windows.parquet", RECORDED["windows"], windows)
+    for name, table in (("power", power), ("windows", windows)):
+        write_table(tmp_path / f"{name}.parquet", RECORDED[name], table.assign(runtime="tensorflow"))
     rows = power_rows(power, windows, ["total"])
     write_table(
         tmp_path / "metrics.parquet",
@@ -305,7 +305,7 @@ def test_steps_of_a_counter_read_at_uneven_times_are_possible() -> None:
     watt = np.diff(500 * 0.000976 * np.floor(times / 0.000976)) / np.diff(times)
     assert watt.max() > 5_000
     counter = pd.DataFrame({"time_s": times[1:], "watt": watt}).assign(
-        variant="fp32", arithmetic=ONCE, process=1, rail="total"
+        variant="fp32", arithmetic=FLOAT, process=1, rail="total"
     )
     assert row(power_rows(counter, windows, ["total"]), "fp32", "power_mean")["basis"] == "measured"
 

@@ -141,8 +141,13 @@ def test_sampling_quality_counts_lost_slots_and_repeated_values() -> None:
 def test_quality_is_told_by_rail_of_its_worst_block_and_not_across_blocks() -> None:
     slots = np.arange(100)
     block = pd.DataFrame({"variant": "fp32", "arithmetic": ONCE, "rail": "a", "watt": 5.0 + slots % 2})
+    block = block.assign(runtime="tensorflow", process=1)
     power = pd.concat(
-        [block.assign(process=1, time_s=0.001 * slots), block.assign(process=2, time_s=60 + 0.002 * slots)]
+        [
+            block.assign(time_s=0.001 * slots),
+            block.assign(process=2, time_s=60 + 0.002 * slots),
+            block.assign(runtime="litert", time_s=120 + 0.001 * slots),
+        ]
     )
     (found,) = quality(power).values()
     assert found["rate_hz"] == pytest.approx(500)
@@ -158,7 +163,7 @@ def test_quality_is_told_by_rail_of_its_worst_block_and_not_across_blocks() -> N
 def windows(tmp_path: Path) -> pd.DataFrame:
     phases = [("idle_before", 100.0, 102.0, None), ("block", 102.0, 112.0, 50), ("idle_after", 115.0, 117.0, None)]
     table = pd.DataFrame(phases, columns=["phase", "start_s", "end_s", "runs"]).assign(
-        variant="q8", arithmetic=ONCE, process=1
+        runtime="tensorflow", variant="q8", arithmetic=ONCE, process=1
     )
     table["runs"] = table["runs"].astype("Int64")
     write_table(tmp_path / "windows.parquet", RECORDED["windows"], table[RECORDED["windows"].names])
@@ -247,6 +252,13 @@ def test_a_meter_gives_what_it_covers_of_a_block_and_is_refused_where_that_is_no
     assert found["time_s"].tolist() == list(range(101, 114))
     with pytest.raises(StudyError, match=r"not cover any block.* from 2023-11-14 22:15:00 to 2023-11-14 22:15:17"):
         meter_samples(meter.assign(unix_s=meter["unix_s"] - 20), windows, offset_s=1_700_000_000)
+
+
+def test_a_meters_readings_are_parted_by_runtime_where_blocks_have_the_same_name(windows: pd.DataFrame) -> None:
+    later = windows.assign(runtime="litert", start_s=windows["start_s"] + 20, end_s=windows["end_s"] + 20)
+    meter = pd.DataFrame({"unix_s": np.arange(90.0, 150.0), "watt": 5.0})
+    found = meter_samples(meter, pd.concat([windows, later]), offset_s=0).groupby("runtime")["time_s"]
+    assert found.agg(["min", "max"]).to_numpy().tolist() == [[120.0, 137.0], [100.0, 117.0]]
 
 
 @pytest.mark.parametrize(

@@ -35,3 +35,13 @@ def test_every_kind_of_layer_counts_as_worked_out_by_hand() -> None:
     convolution = 4 * 2 * (1 * 3 * 6 * 5)
     dense = 4 * 2 * 5 * 4
     assert multiply_accumulates(model) == separable + depthwise + convolution + dense
+
+
+def test_groups_cost_less_and_a_second_call_costs_again() -> None:
+    image = keras.Input((4, 6, 2))
+    shared = keras.layers.Conv2D(8, 1)
+    x = keras.layers.Conv2D(8, 3, padding="same", groups=2)(image)
+    x = keras.layers.PReLU()(shared(keras.layers.MaxPooling2D(2)(shared(x))))
+    assert multiply_accumulates(keras.Model(image, keras.layers.Dense(3)(x))) == (
+        4 * 6 * (9 * 1 * 8) + (4 * 6 + 2 * 3) * 8 * 8 + 2 * 3 * 8 * 3
+    )

@@ -42,3 +42,30 @@ def test_filters_and_units_are_those_of_the_kernels_and_the_rest_follows(model: 
 def test_a_missing_kernel_is_named(model: keras.Model) -> None:
     with pytest.raises(StudyError, match="lack Network/Separable/pointwise_weights"):
         resized(model, {})
+
+
+def test_reshapes_fit_the_channels_that_are_left_and_operators_keep_names_and_constants() -> None:
+    image = keras.Input((4, 6, 1), name="input")
+    x = keras.layers.Conv2D(8, 1, name="first")(image)
+    x = keras.layers.Reshape((6, 4, 8), name="turned")(x) * 0.5 + 1
+    x = keras.layers.Conv2D(6, 1, name="second")(keras.ops.relu6(x))
+    x = keras.layers.Reshape((144,), name="flat")(keras.layers.Reshape((4, 6, 6), name="turned_back")(x))
+    model = keras.Model(image, keras.layers.Dense(2, name="logits")(x))
+    smaller = resized(
+        model, {"first/weights": (1, 1, 1, 3), "second/weights": (1, 1, 3, 5), "logits/weights": (120, 2)}
+    )
+    assert smaller.get_layer("turned").output.shape == (None, 6, 4, 3)
+    assert smaller.get_layer("turned_back").output.shape == (None, 4, 6, 5)
+    assert smaller.get_layer("flat").output.shape == (None, 120)
+    assert [operation.name for operation in smaller.operations] == [operation.name for operation in model.operations]
+    for variable in smaller.variables:
+        variable.assign(keras.ops.ones(variable.shape))
+    assert smaller(keras.ops.ones((1, 4, 6, 1))).numpy().tolist() == [[120 * (3 * 2 + 1) + 1] * 2]
+
+
+def test_a_reshape_that_mixes_channels_with_positions_keeps_its_target() -> None:
+    image = keras.Input((4, 6, 1))
+    x = keras.layers.Reshape((6, 8, 4), name="mixed")(keras.layers.Conv2D(8, 1, name="first")(image))
+    model = keras.Model(image, keras.layers.Conv2D(2, 1, name="logits")(x))
+    same = resized(model, {"first/weights": (1, 1, 1, 8), "logits/weights": (1, 1, 4, 2)})
+    assert same.get_layer("mixed").target_shape == (6, 8, 4)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import keras
 import pytest
 
+from tocompress.errors import StudyError
 from tocompress.models.registry import build
 from tocompress.models.variables import named_variables
 
@@ -28,3 +30,11 @@ def test_the_folded_form_has_kernels_and_biases_only() -> None:
     leaves = [name.rpartition("/")[2] for name in named_variables(model)]
     assert set(leaves) == {"weights", "depthwise_weights", "biases"}
     assert 2 * leaves.count("biases") == len(leaves)
+
+
+def test_a_variable_without_a_name_is_refused_with_its_layer() -> None:
+    image = keras.Input((4, 4, 3))
+    model = keras.Model(image, keras.layers.PReLU(name="slope")(image))
+    assert list(named_variables(model)) == ["slope/alpha"]
+    with pytest.raises(StudyError, match="normal: a variable mean"):
+        named_variables(keras.Model(image, keras.layers.Normalization(name="normal")(image)))

@@ -6,9 +6,11 @@ import ast
 import json
 import shutil
 from functools import cache
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
+import keras
 import pytest
 import yaml
 from PIL import Image
@@ -30,6 +32,7 @@ TARGETS = (
     "results/executed/data/photographs/test.parquet",
     "results/executed/data/texts/test.parquet",
     "results/devices/host/check.txt",
+    "results/executed/check/own.txt",
 )
 #: Fetches files from elsewhere, and has no digest.
 NOT_RUN = {"download.py"}
@@ -82,6 +85,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     for synset in list(synset_labels())[:2]:
         (study.folder / "photographs" / synset).mkdir(parents=True)
         Image.new("RGB", (64, 48)).save(study.folder / "photographs" / synset / "0.JPEG")
+    with_own_model(study.folder)
     with (study.folder / "workflow/tocompress/running.py").open("a") as module:
         module.write(TRACER)
     for targets in (TARGETS, ["verify"], ["clean_devices"]):
@@ -89,16 +93,32 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return [json.loads(file.read_text()) for file in sorted((study.folder / "traces").iterdir())]
 
 
+def with_own_model(folder: Path) -> None:
+    """Put a model of one's own there, with pictures of two classes."""
+    for label in ("rose", "tulip"):
+        (folder / "pictures" / label).mkdir(parents=True)
+        for number in range(20):
+            Image.new("RGB", (20, 20), (number, 90, 90)).save(folder / "pictures" / label / f"{number}.png")
+    layers = keras.layers
+    head = [layers.GlobalAveragePooling2D(), layers.Dense(2, activation="softmax")]
+    convolutions = [layers.Conv2D(32, 3), layers.BatchNormalization(), layers.ReLU(), layers.Conv2D(8, 3)]
+    keras.Sequential([keras.Input((16, 16, 3)), *convolutions, *head]).save(folder / "own.keras")
+
+
 def reached(script: str, code: str | None) -> frozenset[digests.Place]:
     """Return what is inside the digest that a job was given, with the modules that its rule names."""
-    rooms = ("models", "data", "compression/quantization", "runtimes/tensorflow")
+    rooms = ("models", "data", "compression/quantization", *(f"runtimes/{runtime}" for runtime in SUFFIXES))
     alone = [
         f"tocompress.{room.replace('/', '.')}.{file.stem}"
         for room in rooms
         for file in (digests.LIBRARY / room).glob("*.py")
     ]
     figures = [f"tocompress.reporting.figures.{figure}" for figure in FIGURES]
-    on_device = [(*MODULES, module(runtime, "operations")) for runtime in SUFFIXES]
+    on_device = [
+        (*MODULES, *(module(runtime, "operations") for runtime in runtimes))
+        for count in range(1, 1 + len(SUFFIXES))
+        for runtimes in permutations(SUFFIXES, count)
+    ]
     for modules in [(), *((name,) for name in alone + figures), tuple(figures), tuple(MODULES), *on_device]:
         if code in (None, digests.code_digest(script, *modules)):
             return digests.reached(script, *modules)

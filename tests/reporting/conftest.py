@@ -15,12 +15,18 @@ def study() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
+def both() -> pd.DataFrame:
+    """The same study in TensorFlow and in LiteRT."""
+    return make_study(litert=True)
+
+
+@pytest.fixture(scope="session")
 def large_study() -> pd.DataFrame:
-    """All eleven networks, with power, and a technique nobody knows."""
+    """All eleven networks in both runtimes, with power."""
     full = [
         f"{network}_full" for network in NETWORKS if network not in ("vgg_16", "gnmt", "mobilenet_v1", "resnet_v1_50")
     ]
-    return make_study((*ZOO, *full), power=True)
+    return make_study((*ZOO, *full), power=True, litert=True)
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.study import Part, aggregate, artifact_rows
+from tocompress.schemas.study import VALUE
 from tocompress.settings.jobs import StudyVariant
-from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, FLOAT, INTEGER, ONCE
 from tocompress.vocabulary.metrics import METRICS
+from tocompress.vocabulary.runtimes import LITERT, TENSORFLOW
 from tocompress.vocabulary.variants import Variant
 
 ZOO = ("mobilenet_v1", "resnet_v1_50", "vgg_16", "gnmt")
@@ -24,6 +28,10 @@ PRUNED = {name: (*CUTS, *CHAINS) for name in ("resnet_v1_50", "vgg_16", "gnmt")}
 #: What the technique of docs/examples/technique.md adds; no model has it unless it is asked for.
 SPARSE = ("s50", "s50-q8")
 MODES = (EVERY_INFERENCE, ONCE)
+#: What LiteRT is given besides pruned variants, and how much faster its integers are than its floats.
+IN_LITERT = {"q8": 1.0, "q6": 1.0, "f16": 1.0, "i8": 0.36, "i6": 0.36, "dyn8": 0.41}
+NO_INTEGERS = "litert has no integer kernels for the loops of a decoder"
+TOO_SHORT = "operations are too short for the runtime's clock"
 CLASSES = {
     "convolution": 0.62, "depthwise convolution": 0.14, "matrix multiplication": 0.05, "bias and addition": 0.07,
     "activation": 0.06, "pooling": 0.015, "data movement": 0.004,
@@ -40,10 +48,11 @@ def make_study(
     variants: Sequence[str] = ("fp32", *BITS, *CUTS, *CHAINS),
     *,
     power: bool = False,
+    litert: bool = False,
 ) -> pd.DataFrame:
     """A study whose numbers are drawn, but of the size and spread of real ones: these models, each with those of the
     variants that it would have."""
-    parts = []
+    parts = _litert_parts(models, power) if litert else []
     for number, model in enumerate(models):
         own = [variant for variant in variants if variant in ("fp32", *BITS, *SPARSE, *PRUNED.get(model, ()))]
         random = np.random.default_rng(number)
@@ -52,11 +61,12 @@ def make_study(
         on_host = {"device": "host", "processor": "cpu", "runtime": "tensorflow"}
         parameters = NETWORKS[network].parameters if full else NETWORKS[network].parameters // 40
         slow = random.uniform(1.2, 1.9)
-        parts.append(Part(**facts, rows=artifact_rows(_artifacts(own, parameters))))
+        parts.append(Part(**facts, runtime=TENSORFLOW, rows=artifact_rows(_artifacts(own, parameters))))
         parts.append(Part(**facts, rows=pd.DataFrame([*_removed(own, network)], columns=_REMOVED)))
-        for mode in MODES:
+        for mode in (FLOAT, *MODES):
+            timed = [variant for variant in own if (facts_of(variant).bits is None) == (mode == FLOAT)]
             dequantized = {v: slow * (1 + 0.05 * i) if mode == EVERY_INFERENCE else 1.0 for i, v in enumerate(BITS)}
-            slowdown = {v: dequantized.get(_bits_of(v), 1.0) * (1 - 0.9 * _cut_of(v)) for v in own}
+            slowdown = {v: dequantized.get(_bits_of(v), 1.0) * (1 - 0.9 * _cut_of(v)) for v in timed}
             parts.append(
                 Part(
                     **facts,
@@ -64,26 +74,91 @@ def make_study(
                     arithmetic=mode,
                     rows=pd.DataFrame(
                         [
-                            *_latency(own, parameters, slowdown, random),
-                            *_memory(own, parameters, random),
-                            *_power(own, power),
-                            *_operations(own, mode, network, random),
+                            *_latency(timed, parameters, slowdown, random),
+                            *_load(timed, mode),
+                            *_memory(timed, parameters, random),
+                            *_power(timed, power),
+                            *_operations(timed, mode, network, random),
                         ]
                     ),
                 )
             )
         rows = _no_accuracy(own, network) if full else _accuracy(own, network, random)
         dataset = None if full else "phrases" if network == "gnmt" else "glyphs"
-        parts.append(Part(**facts, dataset=dataset, rows=pd.DataFrame(rows)))
+        parts.append(Part(**facts, runtime=TENSORFLOW, dataset=dataset, rows=pd.DataFrame(rows)))
     return aggregated(parts)
+
+
+def _litert_parts(models: Sequence[str], power: bool) -> list[Part]:
+    """The parts of these models in LiteRT, whose fp32 takes 0.9 of TensorFlow's time."""
+    parts = []
+    for number, model in enumerate(models):
+        random = np.random.default_rng(1000 + number)
+        network, full = network_of(model), model not in ZOO
+        facts = {"model": model, "network": network, "build": "initial" if full else "zoo", "runtime": LITERT}
+        refused = {"q16": "litert holds integer weights of at most 8 bits"}
+        refused |= {"i8": NO_INTEGERS, "i6": NO_INTEGERS} if network == "gnmt" else {}
+        own = [name for name in ("fp32", *IN_LITERT, *PRUNED.get(model, ())) if name not in refused]
+        own = [name for name in own if name not in CHAINS]
+        parameters = NETWORKS[network].parameters if full else NETWORKS[network].parameters // 40
+        parts.append(Part(**facts, rows=artifact_rows(_artifacts(own, parameters))))
+        for mode in (FLOAT, ONCE, INTEGER):
+            timed = [name for name in own if _arithmetic(name) == mode]
+            slowdown = {name: IN_LITERT.get(name, 1.0) * (1 - 0.9 * _cut_of(name)) for name in timed}
+            rows = [*_latency(timed, parameters, slowdown, random), *_memory(timed, parameters, random)]
+            for row in rows:
+                row |= {f"across{edge}": 0.9 * row[f"ratio{edge}"] for edge in ("", "_low", "_high")}
+            rows += [*_power(timed, power), *_profile(timed, mode, network, full, random)]
+            parts.append(Part(**facts, device="host", processor="cpu", arithmetic=mode, rows=pd.DataFrame(rows)))
+        rows = _no_accuracy(own, network) if full else _accuracy(own, network, random)
+        dataset = None if full else "phrases" if network == "gnmt" else "glyphs"
+        parts.append(Part(**facts, dataset=dataset, rows=pd.DataFrame(rows)))
+        parts.append(Part(**facts, device="host", processor="cpu", rows=pd.DataFrame(_refused(refused))))
+    return parts
+
+
+def _arithmetic(variant: str) -> str:
+    facts = facts_of(variant)
+    return FLOAT if facts.bits is None else INTEGER if facts.activations else ONCE
+
+
+def _profile(variants, mode, network, full, random):
+    """Shares of operations, and of those in integers, which LiteRT tells of full-size models only."""
+    if not full:
+        for metric, variant in product(("operation_share", "integer_share"), variants):
+            yield {
+                "metric": metric,
+                "variant": variant,
+                "unit": "fraction",
+                "basis": "unavailable",
+                "reason": TOO_SHORT,
+            }
+        return
+    yield from _operations(variants, mode, network, random)
+    for variant, label in product(variants, ("time", "count")):
+        yield _row("integer_share", variant, 0.97 if mode == INTEGER else 0.0, None, 0.0, label=label, n=5)
+
+
+def _refused(reasons):
+    for variant, reason in reasons.items():
+        for metric in ("latency", "size"):
+            yield {
+                "metric": metric, "variant": variant, "unit": METRICS[metric].unit, "basis": "unavailable",
+                "reason": reason,
+            }  # fmt: skip
 
 
 def facts_of(variant: str) -> StudyVariant:
     """What a config says whose techniques are called by the first letters of their methods."""
     techniques = Variant.parse(variant).techniques
-    methods = [{"q": "quantize", "p": "prune", "s": "sparsify"}[technique[0]] for technique in techniques]
-    bits = min((int(technique[1:]) for technique in techniques if technique[0] == "q"), default=None)
-    return StudyVariant(name=variant, methods=tuple(methods), bits=bits, granularity="tensor" if bits else None)
+    methods = [{"p": "prune", "s": "sparsify"}.get(technique[0], "quantize") for technique in techniques]
+    quantized = [technique for technique in techniques if technique[0] in "qidf"]
+    bits = min((int(re.sub(r"\D", "", technique)) for technique in quantized), default=None)
+    activations = next(({"i": "8", "d": "dynamic"}.get(technique[0]) for technique in quantized), None)
+    granularity = None if bits is None else "channel" if activations else "tensor"
+    return StudyVariant(
+        name=variant, methods=tuple(methods), bits=bits, granularity=granularity, activations=activations
+    )
 
 
 def aggregated(parts: Sequence[Part]) -> pd.DataFrame:
@@ -94,13 +169,13 @@ def aggregated(parts: Sequence[Part]) -> pd.DataFrame:
 
 def make_unavailable(study: pd.DataFrame) -> pd.DataFrame:
     """The same study where nothing could be measured."""
-    values = ["value", "low", "high", "level", "n", "processes", "ratio", "ratio_low", "ratio_high", "converged"]
-    return study.assign(**dict.fromkeys(values), basis="unavailable", reason="the device did not answer")
+    values = [name for name in VALUE if name not in ("metric", "label", "unit")]
+    return study.assign(**dict.fromkeys(values) | {"basis": "unavailable", "reason": "the device did not answer"})
 
 
 def _artifacts(variants: Sequence[str], parameters: int) -> pd.DataFrame:
     left = {variant: (1 - _cut_of(variant)) ** 2 for variant in variants}
-    bits = {variant: BITS.get(_bits_of(variant), 32) for variant in variants}
+    bits = {variant: facts_of(variant).bits or 32 for variant in variants}
     sizes = {variant: int(parameters * left[variant] * bits[variant] / 8 * 1.01 + 30_000) for variant in variants}
     return pd.DataFrame(
         {
@@ -143,6 +218,11 @@ def _row(
     return known | interval | more
 
 
+def _settled(variant: str, spread: float) -> dict[str, object]:
+    """Whether a value of this spread and its ratio are settled: a ratio bears more, and fp32's own is none."""
+    return {"settled": spread < 0.03, "ratio_settled": None if variant == "fp32" else spread < 0.05}
+
+
 def _latency(variants, parameters, slowdown, random):
     base = 0.8 * (parameters / 1e5) ** 0.75
     for variant in variants:
@@ -150,24 +230,34 @@ def _latency(variants, parameters, slowdown, random):
         spread = random.uniform(0.01, 0.06)
         yield _row(
             "latency", variant, base * ratio, ratio, spread, n=int(random.integers(50, 400)), processes=5,
-            converged=spread < 0.05,
+            **_settled(variant, spread),
         )  # fmt: skip
-        yield _row("latency", variant, 2 * base, 7.0, 0.02, label="input 3", n=40, processes=5, converged=True)
+        yield _row("latency", variant, 2 * base, 7.0, 0.02, label="input 3", n=40, processes=5, **_settled(variant, 0))
+        for inputs in ("1", "16"):
+            yield _row("throughput", variant, 1e3 / base, 7.0, 0.02, label=inputs, n=5, **_settled(variant, 0))
+
+
+def _load(variants, mode):
+    for variant in variants:
+        ratio = 1.5 if mode == ONCE else {"q16": 0.6, "q8": 0.4, "q6": 0.3}.get(_bits_of(variant), 1.0)
+        yield _row("load", variant, 80 * ratio, ratio, 0.04, n=5, processes=5, **_settled(variant, 0.04))
 
 
 def _memory(variants, parameters, random):
     for variant in variants:
         ratio = {"q16": 0.9, "q8": 0.8, "q6": 0.77}.get(_bits_of(variant), 1) * random.uniform(0.95, 1.05)
         ratio *= 1 - 0.6 * _cut_of(variant)
-        yield _row("memory", variant, (parameters * 9 + 2e7) * ratio, ratio, 0.02, n=5, processes=5, converged=True)
-        yield _row("memory", variant, 1e9, 7.0, 0.02, n=5, label="loading", processes=5, converged=True)
+        yield _row(
+            "memory", variant, (parameters * 9 + 2e7) * ratio, ratio, 0.02, n=5, processes=5, **_settled(variant, 0)
+        )
+        yield _row("memory", variant, 1e9, 7.0, 0.02, n=5, label="loading", processes=5, **_settled(variant, 0))
 
 
 def _power(variants, measured):
     for metric, base, ratio in (("power_mean", 4.0, 0.97), ("power_peak", 6.0, 0.9), ("energy", 0.3, 1.4)):
         for variant in variants:
             if measured:
-                yield _row(metric, variant, base, ratio, 0.03, n=5, processes=5, converged=True)
+                yield _row(metric, variant, base, ratio, 0.03, n=5, processes=5, **_settled(variant, 0))
             else:
                 yield {
                     "metric": metric, "variant": variant, "unit": METRICS[metric].unit, "basis": "unavailable",
@@ -205,7 +295,7 @@ def _no_accuracy(variants, network):
 def _accuracy(variants, network, random):
     metrics = _scores(network)
     for variant in variants:
-        drop = {"q16": 0.0005, "q8": 0.01, "q6": 0.08}.get(_bits_of(variant), 0)
+        drop = {16: 0.0005, 8: 0.01, 6: 0.08}.get(facts_of(variant).bits, 0)
         drop += (1.6 if variant == "p50_random" else 0.7) * _cut_of(variant) ** 2.2
         drop *= random.uniform(0.5, 1.5)
         for metric in metrics:

@@ -17,6 +17,7 @@ from tocompress.schemas.study import CLAIMS
 from tocompress.settings.claims import Claim, Claims, Margin, load
 from tocompress.settings.jobs import ClaimsJob
 from tocompress.tables import read_table, write_table
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, FLOAT
 from tocompress.vocabulary.metrics import COSTS, METRICS
 
 REPOSITORY = Path(__file__).parents[2]
@@ -52,7 +53,7 @@ def part(model: str, network: str, *rows: dict, size: float = 1.0, **more: objec
 def timed(model: str, network: str, q8: tuple[float, ...], q6: tuple[float, ...] = (), **more: object) -> Part:
     rows = [value("latency", "fp32", 10, (1, 1, 1)), value("latency", "q8", 10 * q8[0], q8)]
     rows += [value("latency", "q6", 10 * q6[0], q6)] if q6 else []
-    return part(model, network, *rows, **{"converged": True} | BOARD | more)
+    return part(model, network, *rows, **{"settled": True, "ratio_settled": True} | BOARD | more)
 
 
 def shared_out(model: str, network: str, share: float, **more: object) -> Part:
@@ -164,7 +165,7 @@ def test_one_network_outside_a_range_contradicts_it_whichever_others_are_lacking
     inside, outside = shared_out("inside", "vgg_16", 0.4), shared_out("outside", "vgg_19", 0.1)
     row = judged(stated, inside, outside)
     assert (row["verdict"], row["reason"]) == ("contradicts", "by outside; 2 of 4 networks")
-    assert judged(stated, inside, shared_out("outside", "vgg_19", 0.1, converged=False))["verdict"] == "undecided"
+    assert judged(stated, inside, shared_out("outside", "vgg_19", 0.1, settled=False))["verdict"] == "undecided"
     assert judged(stated.model_copy(update={"networks": ("vgg_16",)}), inside)["verdict"] == "agrees"
 
 
@@ -189,21 +190,27 @@ def test_two_networks_are_compared_by_the_difference_of_their_changes():
     assert judged(stated, wide)["verdict"] == "not measured"
 
 
-def test_nothing_is_judged_from_a_value_that_did_not_converge():
+def test_nothing_is_judged_from_a_ratio_that_is_not_settled():
     settled = [timed(f"big_{name}", name, (1.4, 1.39, 1.41)) for name in CNNS[:3]]
-    unsettled = timed("unsettled", CNNS[3], (1.4, 1.39, 1.41), converged=False)
+    unsettled = timed("unsettled", CNNS[3], (1.4, 1.39, 1.41), ratio_settled=False)
     row = judged(claim(networks=CNNS), *settled, unsettled)
-    assert (row["verdict"], row["reason"]) == ("undecided", "1 of 4 not converged")
+    assert (row["verdict"], row["reason"]) == ("undecided", "1 of 4 not settled")
     assert judged(claim(networks=CNNS[3:], paper=-40), unsettled)["verdict"] == "undecided"
 
 
-@pytest.mark.parametrize("unsettled", ["fp32", "q8"])
-def test_a_ratio_is_not_judged_where_either_value_did_not_converge(unsettled):
+@pytest.mark.parametrize(
+    ("expressed", "unsettled", "expected"),
+    [("ratio", "settled", "agrees"), ("ratio", "ratio_settled", "undecided"), ("value", "settled", "undecided"),
+     ("value", "ratio_settled", "agrees")],
+)  # fmt: skip
+def test_a_ratio_is_judged_by_its_own_interval_and_a_value_by_its_own(expressed, unsettled, expected):
+    flags = {"settled": True, "ratio_settled": True, unsettled: False}
     rows = [
-        value("latency", variant, 10 * ratio[0], ratio, converged=variant != unsettled)
-        for variant, ratio in {"fp32": (1, 1, 1), "q8": (1.4, 1.39, 1.41)}.items()
+        value("latency", "fp32", 10, (1, 1, 1), settled=False, arithmetic=FLOAT),
+        value("latency", "q8", 14, (1.4, 1.39, 1.41), low=13.9, high=14.1, arithmetic=EVERY_INFERENCE, **flags),
     ]
-    assert judged(claim(), part("big", "vgg_16", *rows, **BOARD))["verdict"] == "undecided"
+    stated = claim(expressed=expressed, paper=1.4 if expressed == "ratio" else 14)
+    assert judged(stated, part("big", "vgg_16", *rows, **BOARD))["verdict"] == expected
 
 
 def test_variants_are_averaged_within_a_model():
@@ -281,6 +288,20 @@ def test_an_accuracy_itself_is_judged_within_half_a_point():
     assert judged(stated, evaluated(0.72))["verdict"] == "contradicts"
 
 
+def test_a_value_of_another_runtime_is_comparable_only_where_all_have_the_same():
+    rows = [value("latency", "fp32", 10, (1, 1, 1)), value("latency", "q8", 14, (1.4, 1.39, 1.41))]
+    in_litert = part("big", "vgg_16", *(row | BOARD | {"runtime": "litert"} for row in rows))
+    row = judged(claim(), in_litert)
+    assert (row["verdict"], row["value"]) == ("not comparable", pytest.approx(40))
+    assert row["reason"] == "needs a graph of TensorFlow (here LiteRT)"
+    other = value("latency", "q8", 30, (3.0, 2.9, 3.1)) | BOARD | {"runtime": "litert"}
+    in_tensorflow = [row | BOARD | {"runtime": "tensorflow"} for row in rows]
+    row = judged(claim(), part("big", "vgg_16", *in_tensorflow, other))
+    assert (row["verdict"], row["value"]) == ("agrees", pytest.approx(40))
+    counted = claim(metric="parameters", expressed="value", paper=138, variants=["fp32"])
+    assert judged(counted, in_litert)["verdict"] == "agrees"
+
+
 def test_accuracy_is_comparable_on_the_data_it_was_published_on_only():
     rows = value("top1", "fp32", 0.8, (1, 1, 1)), value("top1", "q8", 0.4, (0.5, 0.49, 0.51))
     stated = claim(metric="top1", paper=-50)
@@ -345,10 +366,10 @@ def test_a_number_has_the_verdict_that_its_readings_share(verdicts, shared):
 
 
 def on_a_board(study: pd.DataFrame) -> pd.DataFrame:
-    """The study as if the GPU of a board had measured it until all of it converged."""
+    """The study as if the GPU of a board had measured it until all of it was settled."""
     return study.assign(
         processor=study["processor"].where(study["device"].isna(), "gpu"),
-        converged=study["converged"].where(study["converged"].isna(), True),
+        **{flag: study[flag].where(study[flag].isna(), True) for flag in ("settled", "ratio_settled")},
     )
 
 

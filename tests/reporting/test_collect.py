@@ -9,11 +9,11 @@ import pytest
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.collect import collect
-from tocompress.schemas.benchmark import LATENCY, MEMORY, OPERATIONS, POWER, SESSION, WINDOWS
+from tocompress.schemas.benchmark import LATENCY, LOADING, MEMORY, OPERATIONS, POWER, SESSION, WINDOWS
 from tocompress.schemas.study import ARTIFACT, METRICS, PRUNING
 from tocompress.settings.jobs import AggregateJob, StudyDevice, StudyModel, StudyVariant
 from tocompress.tables import write_table
-from tocompress.vocabulary.arithmetic import ONCE
+from tocompress.vocabulary.arithmetic import FLOAT, ONCE
 from tocompress.vocabulary.metrics import accuracies
 
 _FP32 = StudyVariant(name="fp32")
@@ -26,7 +26,7 @@ _VGG = StudyModel(
     name="vgg", network="vgg_16", build="own", data="d", trained=True, benchmarked=True,
     variants=(_FP32, _Q8, _P50_Q8),
 )  # fmt: skip
-BENCHMARK = ("latency", "memory", "power", "windows", "operations", "session")
+BENCHMARK = ("latency", "loading", "memory", "power", "windows", "operations", "session")
 _FURTHER = {"variants": (_FP32,)}
 MODELS = (
     _VGG,
@@ -34,10 +34,10 @@ MODELS = (
     StudyModel(name="alone", network="vgg_19", build="initial", data="d", trained=False, benchmarked=True, **_FURTHER),
 )
 BENCHMARKED = tuple(model for model in MODELS if model.benchmarked)
-DEVICES = tuple(StudyDevice(name=name, processor="cpu", runtime="tensorflow") for name in ("tx2", "host"))
+DEVICES = tuple(StudyDevice(name=name, processor="cpu", runtimes=("tensorflow",)) for name in ("tx2", "host"))
 
 
-SETTINGS = AggregateJob(models=MODELS, devices=DEVICES, runtimes=("tensorflow",), level=0.95, target=0.05)
+SETTINGS = AggregateJob(models=MODELS, devices=DEVICES, runtimes=("tensorflow",), quantile=0.5, level=0.95, target=0.05)
 
 
 @pytest.fixture
@@ -57,8 +57,10 @@ def files(tmp_path):
             add("metrics", METRICS, _score(accuracies(NETWORKS[model.network].task)[0], size), **of)
     add("pruning", PRUNING, _removed({"a": (6, 2), "b": (2, 2)}), model="vgg", variant="p50")
     for number, (device, model) in enumerate((device, model) for device in DEVICES for model in BENCHMARKED):
-        of, variants = {"device": device.name, "model": model.name}, [variant.name for variant in model.variants]
+        session = {"device": device.name, "model": model.name}
+        of, variants = session | {"runtime": "tensorflow"}, [variant.name for variant in model.variants]
         add("latency", LATENCY, _latency(variants, 0.001 * (1 + number)), **of)
+        add("loading", LOADING, _loading(variants), **of)
         add("memory", MEMORY, _memory(variants), **of)
         add("operations", OPERATIONS, _operations(variants), **of)
         sensor = device.name == "tx2"
@@ -67,7 +69,7 @@ def files(tmp_path):
         told = {"kernel": "6"} if sensor else {"power/unavailable": "no power sensor"}
         if (device.name, model.name) == ("host", "vgg"):
             told |= {"memory/unavailable": "killed", "operations/unavailable": "no trace"}
-        add("session", SESSION, pd.DataFrame({"key": told.keys(), "value": told.values()}), **of)
+        add("session", SESSION, pd.DataFrame({"key": told.keys(), "value": told.values()}), **session)
     return files
 
 
@@ -110,8 +112,8 @@ def test_rows_are_of_the_files_they_come_from_in_whatever_order(files):
     assert dict(zip(*_of(study, "filters_removed", ["model", "variant"]), strict=True)) == {("vgg", "p50-q8"): 0.5}
     unavailable = study[study["model"].eq("alone") & study["metric"].eq("top1")]
     assert unavailable["reason"].tolist() == ["no trained weights"]
-    unmeasured = study[study["model"].eq("gnmt") & study["metric"].isin(["latency", "energy"])]
-    assert unmeasured["reason"].tolist() == 2 * ["not benchmarked in this study"]
+    unmeasured = study[study["model"].eq("gnmt") & study["metric"].isin(["latency", "load", "energy"])]
+    assert unmeasured["reason"].tolist() == 3 * ["not benchmarked in this study"]
 
 
 def _of(study, metric, keys):
@@ -129,21 +131,35 @@ def _score(metric, value):
     return pd.DataFrame([dict.fromkeys(METRICS.names) | row])
 
 
+def _mode(variant):
+    return ONCE if "q8" in variant else FLOAT
+
+
 def _latency(variants, duration):
     rows = [
-        {"variant": v, "arithmetic": ONCE, "input_id": "i0", "process": p, "order": 0, "start_s": 0.0,
-         "duration_s": duration, "tokens": None, "warmup": False}
+        {"variant": v, "arithmetic": _mode(v), "batch": 1, "input_id": "i0", "generation": p, "process": p, "round": 1,
+         "order": 0, "start_s": 0.0, "duration_s": duration, "processor_s": duration, "tokens": None, "warmup": False}
         for v in variants
         for p in (1, 2)
     ]  # fmt: skip
     return pd.DataFrame(rows).astype({"tokens": "Int64"})
 
 
+def _loading(variants):
+    return pd.DataFrame(
+        [
+            {"variant": v, "arithmetic": _mode(v), "generation": p, "process": p, "duration_s": 0.5, "processor_s": 0.5}
+            for v in variants
+            for p in (1, 2)
+        ]
+    )
+
+
 def _memory(variants):
     return pd.DataFrame(
         [
-            {"variant": v, "arithmetic": None if v == "control" else ONCE, "process": p, "phase": phase,
-             "vm_hwm": 10, "rss": 10, "pss": 10, "uss": 10, "nvmap": None}
+            {"variant": v, "arithmetic": None if v == "control" else _mode(v), "generation": p, "process": p,
+             "phase": phase, "vm_hwm": 10, "rss": 10, "pss": 10, "uss": 10, "nvmap": None}
             for v in ("control", *variants)
             for p in (1, 2)
             for phase in ("start", "loaded", "first", "last")
@@ -156,7 +172,7 @@ _PHASES = {"idle_before": (0.0, 2.0), "block": (2.0, 12.0), "idle_after": (13.0,
 
 def _windows(variants):
     rows = [
-        {"variant": v, "arithmetic": ONCE, "process": p, "phase": phase, "start_s": start, "end_s": end,
+        {"variant": v, "arithmetic": _mode(v), "process": p, "phase": phase, "start_s": start, "end_s": end,
          "runs": 5 if phase == "block" else None}
         for v in variants
         for p in (1, 2)
@@ -170,7 +186,7 @@ def _power(variants):
     seconds = np.arange(0, 15, 0.001)
     watts = np.where((seconds >= 2) & (seconds < 12), 5.0, 3.0)
     parts = [
-        pd.DataFrame({"time_s": seconds, "watt": watts}).assign(variant=v, arithmetic=ONCE, process=p)
+        pd.DataFrame({"time_s": seconds, "watt": watts}).assign(variant=v, arithmetic=_mode(v), process=p)
         for v in variants
         for p in (1, 2)
     ]
@@ -180,8 +196,8 @@ def _power(variants):
 def _operations(variants):
     return pd.DataFrame(
         [
-            {"variant": v, "arithmetic": ONCE, "operation": "c", "type": "Conv2D",
-             "operation_class": "convolution", "duration_s": 0.1, "run": run}
+            {"variant": v, "arithmetic": _mode(v), "operation": "c", "type": "Conv2D",
+             "operation_class": "convolution", "integer": False, "duration_s": 0.1, "run": run}
             for v in variants
             for run in (1, 2)
         ]

@@ -109,21 +109,13 @@ def test_an_effect_is_that_of_the_table_under_each_dequantization(study):
     assert effects.of("energy", Option("q8", ONCE)) is None
 
 
-def test_a_ratio_did_not_converge_where_its_value_or_that_of_fp32_did_not(study):
-    study = study[study["metric"].eq("latency") & study["variant"].isin(["fp32", "q8"])]
-    times = study["label"].isna()
-    of_one = times & study["model"].eq("vgg_16")
-
-    def unconverged(**unsettled):
-        settled = study.assign(converged=study["converged"].mask(times, True))
-        for variant, rows in unsettled.items():
-            settled.loc[rows & settled["variant"].eq(variant), "converged"] = False
-        return Effects(settled).of("latency", Option("q8", ONCE)).unconverged
-
-    assert unconverged() == 0
-    assert unconverged(q8=of_one) == unconverged(fp32=of_one) == unconverged(fp32=of_one, q8=of_one) == 1
-    assert unconverged(q8=of_one, fp32=times) == study.loc[times, "model"].nunique()
-    assert unconverged(fp32=times & study["arithmetic"].eq(EVERY_INFERENCE)) == 0
+def test_ratios_that_are_not_settled_are_counted_whatever_their_values(study):
+    settled = study.assign(settled=False, ratio_settled=True)
+    assert Effects(settled).of("latency", Option("q8", ONCE)).unsettled == 0
+    of_one = settled["model"].eq("vgg_16") & settled["arithmetic"].eq(ONCE)
+    one = settled.assign(ratio_settled=~of_one)
+    assert Effects(one).of("latency", Option("q8", ONCE)).unsettled == 1
+    assert Effects(one).of("latency", Option("q8", EVERY_INFERENCE)).unsettled == 0
 
 
 def test_sizes_are_exact(study):

@@ -9,20 +9,23 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from made_up import CUTS, NO_SENSOR, SPARSE, make_study, make_unavailable
+import yaml
+from made_up import CUTS, NO_SENSOR, SPARSE, TOO_SHORT, make_study, make_unavailable
 from matplotlib.text import Text
 from pypdf import PdfReader
 
 from tocompress.errors import StudyError
 from tocompress.reporting import figures, style
-from tocompress.reporting.figures import FIGURES, fig28_dequantization, panels
+from tocompress.reporting.figures import FIGURES, fig28_dequantization, panels, regimes
 from tocompress.reporting.thresholds import largest_cuts
 from tocompress.schemas.study import STUDY
+from tocompress.settings.claims import load
 from tocompress.settings.reporting import Plot
 from tocompress.tables import write_table
-from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE, in_print
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, INTEGER, ONCE, in_print
 
 PLOT = Plot(dpi=60)
+REPOSITORY = Path(__file__).parents[2]
 
 
 def texts(figure):
@@ -47,7 +50,7 @@ def saved(study, tmp_path_factory):
 def test_the_table_behind_a_figure_holds_rows_of_the_study(name, study, saved):
     read = pd.read_csv(saved / f"{name}.csv")
     assert len(read) > 0
-    columns = ["model", "variant", "device", "arithmetic", "dataset", "metric", "label"]
+    columns = ["model", "variant", "device", "runtime", "arithmetic", "dataset", "metric", "label"]
     filled = {column: "" for column in columns}
     both = read.fillna(filled).merge(study.fillna(filled), on=columns, how="left", validate="m:1")
     for number in ("value", "low", "high", "ratio", "ratio_low", "ratio_high"):
@@ -121,17 +124,57 @@ def test_every_figure_draws_from_any_selection_legibly_and_within_its_page(name,
 
 
 def test_an_empty_panel_and_the_caption_say_why(study):
-    drawing = figures.draw("fig13_quantization", study, PLOT)
+    drawing = figures.draw("fig20_pruning", study, PLOT)
     shown = " ".join(" ".join(texts(drawing.figure)).split())
     assert shown.count(f"not measured: {NO_SENSOR}") == 2
+    assert f"peak power and energy ({NO_SENSOR})" in figures.caption("fig20_pruning", study, PLOT)
+
+
+def test_a_line_of_figure_13_without_values_is_left_out_and_the_caption_says_why(study, large_study):
+    for table, titles in ((study, 5), (large_study, 9)):
+        drawing = figures.draw("fig13_quantization", table, PLOT)
+        assert len(drawing.figure.axes) == titles
     assert f"peak power and energy ({NO_SENSOR})" in figures.caption("fig13_quantization", study, PLOT)
+
+
+def test_figure_13_shows_each_arithmetic_against_fp32_of_its_own_runtime(both):
+    rows = figures.draw("fig13_quantization", both, PLOT).table
+    latency = rows[rows["metric"].eq("latency") & rows["value"].notna()]
+    shown = latency[latency["variant"] != "fp32"].groupby("panel")[["arithmetic", "runtime"]].agg(set)
+    assert list(shown.itertuples(index=False, name=None)) == [
+        ({EVERY_INFERENCE}, {"tensorflow"}), ({ONCE}, {"tensorflow"}), ({INTEGER}, {"litert"}),
+    ]  # fmt: skip
+    baselines = latency[latency["variant"] == "fp32"].groupby("panel")["runtime"].agg(set)
+    assert (baselines == shown["runtime"]).all()
+    sizes = rows[rows["metric"].eq("size") & rows["value"].notna()].drop_duplicates("variant").set_index("variant")
+    assert (sizes.loc["q8", "runtime"], sizes.loc["i8", "runtime"]) == ("tensorflow", "litert")
+    caption = figures.caption("fig13_quantization", both, PLOT)
+    assert "dequantized once (TensorFlow) and in integers (LiteRT)" in caption and "in the same runtime" in caption
+
+
+def test_times_of_all_arithmetics_have_the_same_axis(both):
+    times = figures.draw("fig13_quantization", both, PLOT).figure.axes[:3]
+    assert len({axes.get_xlim() for axes in times}) == 1
+    assert [axes.get_xlabel() for axes in times[1:]] == ["relative to fp32 in TensorFlow", "relative to fp32 in LiteRT"]
+
+
+PAPERS = [name for name in FIGURES if name.startswith("fig") and name not in ("fig06_operations", "fig13_quantization")]
+
+
+@pytest.mark.parametrize("name", [name for name in PAPERS if name != "fig28_dequantization"])
+def test_other_figures_of_the_paper_are_the_same_with_a_second_runtime(name, study, both):
+    alone, beside = (figures.draw(name, table, PLOT).table for table in (study, both))
+    pd.testing.assert_frame_equal(alone.reset_index(drop=True), beside.reset_index(drop=True))
+    assert "TensorFlow" in figures.caption(name, both, PLOT)
+    assert style.colours(both).items() >= style.colours(study).items()
 
 
 def test_captions_state_device_mode_intervals_and_observations(study):
     for name in ("fig13_quantization", "fig24_thresholds", "fig27_memory", "fig36_pruning_sizes", "fig41_combination"):
         caption = figures.caption(name, study, Plot(arithmetic=ONCE))
-        for part in ("Device: host (cpu, tensorflow)", "dequantized once", "95 % intervals", "n = "):
+        for part in ("Device: host (cpu, TensorFlow)", "95 % intervals", "n = "):
             assert part in caption
+        assert ("dequantized once" in caption) == (name not in ("fig24_thresholds", "fig36_pruning_sizes"))
 
 
 PRUNING = ("fig05_motivation", "fig20_pruning", "fig24_thresholds", "fig36_pruning_sizes", "fig41_combination")
@@ -189,8 +232,8 @@ def test_every_metric_is_shown_over_both_shares_removed(study):
 
 
 def test_a_line_of_panels_without_values_takes_little_room(study):
-    untrained = study[study["build"] == "initial"]
-    shown = figures.draw("fig13_quantization", untrained, PLOT).figure
+    few = study[~study["metric"].isin(["power_peak", "energy", "precision", "f1", "recall"])]
+    shown = figures.draw("fig20_pruning", few, PLOT).figure
     heights = [axes.get_position().height * shown.get_size_inches()[1] for axes in shown.axes]
     assert max(heights[3:]) < 0.7 < min(heights[:3])
 
@@ -214,14 +257,16 @@ def test_the_largest_cut_within_the_budget_is_ringed_and_listed(study):
     assert all(text.startswith(tuple(CUTS)) for text in listed)
 
 
-def test_hollow_dots_are_the_intervals_that_did_not_converge(study):
+def test_hollow_dots_are_the_ratios_that_are_not_settled(study):
     colours = {"q6": "#d55e00"}
     rows = panels.arrange(style.shown_models(study), 0.3)
-    for converged, face in ((True, "#d55e00"), (False, "white")):
+    for settled, face in ((True, "#d55e00"), (False, "white")):
         latency = study[(study["metric"] == "latency") & (study["variant"] == "q6") & study["label"].isna()].head(1)
         with style.applied():
             axes = panels.panel(style.figure(3, 3), rows, 1, 0.5, 1.5, "time", names=True)
-            panels.ratio_dots(axes, rows, latency.assign(converged=converged), colours, {"latency": "o"})
+            panels.ratio_dots(
+                axes, rows, latency.assign(settled=not settled, ratio_settled=settled), colours, {"latency": "o"}
+            )
         dots = [line for line in axes.lines if line.get_marker() == "o"]
         assert [dot.get_markerfacecolor() for dot in dots] == [face]
         assert dots[0].get_xdata()[0] == latency["ratio"].iloc[0]
@@ -254,6 +299,51 @@ def test_both_modes_of_dequantization_are_shown(study):
     assert set(drawing.table["arithmetic"]) == {EVERY_INFERENCE, ONCE}
     assert {in_print(EVERY_INFERENCE), in_print(ONCE)} <= set(texts(drawing.figure))
     assert "lower bound" in fig28_dequantization.caption(study, PLOT)
+
+
+def test_operations_are_shown_of_each_runtime(both):
+    for name in ("fig06_operations", "fig28_dequantization"):
+        drawing = figures.draw(name, both, PLOT)
+        assert set(drawing.table["runtime"]) == {"tensorflow", "litert"}
+        assert f"({TOO_SHORT})" in figures.caption(name, both, PLOT)
+    titles = {axes.get_title("left") for axes in drawing.figure.axes}
+    assert titles == {
+        f"{runtime}: {in_print(mode)}"
+        for runtime, modes in (("TensorFlow", (EVERY_INFERENCE, ONCE)), ("LiteRT", (ONCE, INTEGER)))
+        for mode in modes
+    }
+
+
+def test_regimes_are_those_of_8_bits_and_the_paper(both):
+    drawing = figures.draw("regimes", both, PLOT)
+    known = drawing.table[drawing.table["ratio"].notna()]
+    of_gnmt = known[known["model"] == "gnmt"].set_index(["runtime", "arithmetic"])["variant"]
+    assert of_gnmt.to_dict() == {
+        ("tensorflow", EVERY_INFERENCE): "q8", ("tensorflow", ONCE): "q8", ("litert", ONCE): "q8",
+        ("litert", INTEGER): "dyn8",
+    }  # fmt: skip
+    others = known[known["model"].ne("gnmt") & known["arithmetic"].eq(INTEGER)]
+    assert set(others["variant"]) == {"i8"} and len(others) == known["model"].nunique() - 1
+    (axes,) = drawing.figure.axes
+    diamonds = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "D"]
+    assert sorted(diamonds) == [1.2, 1.2, 1.41, 1.41, 1.41, 2.0]
+    assert f"energy ({NO_SENSOR})" in figures.caption("regimes", both, PLOT)
+
+
+def test_regimes_show_energy_where_it_is_known(large_study):
+    assert len(figures.draw("regimes", large_study, PLOT).figure.axes) == 2
+
+
+def test_the_papers_numbers_in_regimes_are_those_of_the_claims():
+    config = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+    techniques = {name: entry["method"] for name, entry in config["techniques"].items()}
+    found = {metric: {} for metric in regimes.PAPER}
+    for claim in load(REPOSITORY / "config/claims.yaml", techniques).claims:
+        alone = set(claim.variants) <= {"q16", "q8", "q6"} and claim.baseline == "fp32" and claim.paper is not None
+        if claim.metric in found and alone and (claim.bound, claim.aggregation) == ("about", "mean"):
+            ratio = claim.paper if claim.expressed == "ratio" else 1 + claim.paper / 100
+            found[claim.metric] |= dict.fromkeys(claim.networks, ratio)
+    assert found == {metric: pytest.approx(ratios) for metric, ratios in regimes.PAPER.items()}
 
 
 def test_a_technique_keeps_its_colour_and_unknown_ones_get_their_own(study):

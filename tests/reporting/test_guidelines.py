@@ -7,7 +7,7 @@ from made_up import aggregated, make_unavailable
 
 from tocompress.reporting.guidelines import GOALS, guidelines
 from tocompress.reporting.study import Part
-from tocompress.vocabulary.arithmetic import ONCE
+from tocompress.vocabulary.arithmetic import FLOAT
 from tocompress.vocabulary.metrics import METRICS
 
 HALF, WITHIN = "at most half of the accuracy lost", "at most 5 % of the accuracy lost"
@@ -26,7 +26,7 @@ def part(
                 {
                     "variant": variant, "metric": metric, "value": value, "ratio": value, "ratio_low": low,
                     "ratio_high": high, "device": "host" if metric == "latency" else None,
-                    "arithmetic": ONCE if metric == "latency" else None,
+                    "arithmetic": FLOAT if metric == "latency" else None,
                 }
             )  # fmt: skip
     table = pd.DataFrame(rows)
@@ -137,30 +137,43 @@ def test_a_model_that_was_not_judged_under_a_variant_keeps_nothing():
     assert advice(*parts, goal="size")[HALF].choice is None
 
 
-def test_a_row_says_which_of_its_times_did_not_converge(study):
+def test_a_row_says_which_of_its_times_are_not_settled(study):
     trained = study[study["build"].eq("zoo") & study["variant"].isin(["fp32", "q8"])]
-    settled = trained.assign(converged=trained["converged"].mask(trained["converged"].notna(), True))
-    assert not any("converge" in row.remark for found in guidelines(settled).values() for row in found)
+    settled = trained.assign(ratio_settled=trained["ratio_settled"].mask(trained["ratio_settled"].notna(), True))
+    assert not any("settled" in row.remark for found in guidelines(settled).values() for row in found)
     of_gnmt = settled["model"].eq("gnmt") & settled["metric"].eq("latency") & settled["label"].isna()
-    for variant in ("q8", "fp32"):
-        doubtful = settled.assign(converged=settled["converged"] & ~(of_gnmt & settled["variant"].eq(variant)))
-        (row,) = guidelines(doubtful)["size"]
-        assert (row.choice, row.remark) == ("q8", "time: 2 of 8 measurements did not converge")
+    doubtful = settled.assign(ratio_settled=settled["ratio_settled"] & ~of_gnmt)
+    (row,) = guidelines(doubtful)["size"]
+    assert (row.choice, row.remark) == ("q8", "time: 2 of 8 ratios not settled")
 
 
 def test_a_row_of_few_bits_says_that_the_zoo_is_kinder_than_real_networks(study):
     note = "docs/zoo.md"
     rows = [row for found in guidelines(study).values() for row in found]
-    assert {row.models for row in rows if note in row.remark} >= {"reduced models", "full-size models"}
     assert all(note in row.remark for row in rows if row.choice and "q6" in row.choice)
-    own = study.assign(build=study["build"].mask(study["model"].eq("vgg_16"), "own"))
+    few = study[study["variant"].isin(["fp32", "q6"])]
+    rows = [row for row in guidelines(few)["size"] if note in row.remark]
+    assert {row.models for row in rows} == {"reduced models", "full-size models"}
+    own = few.assign(build=few["build"].mask(few["model"].eq("vgg_16"), "own"))
     assert "VGG 16 q6 top-1" in next(row for row in guidelines(own)["size"] if row.models == "reduced models").remark
 
 
-def test_what_comes_nearest_says_that_it_did_not_converge():
+def test_what_comes_nearest_says_that_it_is_not_settled():
     time = part("a", p05={"latency": (0.9, 0.7, 1.1)})
-    doubtful = Part(time.model, time.network, time.build, time.rows.assign(converged=False))
-    assert "1 of 1 measurement did not converge" in advice(doubtful)[UNKNOWN].remark
+    doubtful = Part(time.model, time.network, time.build, time.rows.assign(ratio_settled=False))
+    assert "1 of 1 ratio not settled" in advice(doubtful)[UNKNOWN].remark
+
+
+def test_each_runtime_has_recommendations_of_its_own(study, both):
+    rows = [row for found in guidelines(both).values() for row in found]
+    of_first = [row for row in rows if row.models.endswith(" in TensorFlow")]
+    assert len(of_first) < len(rows) and {row.models.split(" in ")[1] for row in rows} == {"TensorFlow", "LiteRT"}
+    alone = [row for found in guidelines(study).values() for row in found]
+    assert [(row.condition, row.choice, row.effects) for row in of_first] == [
+        (row.condition, row.choice, row.effects) for row in alone
+    ]
+    times = {row.models: row.choice for row in guidelines(both)["time"] if row.choice}
+    assert times["full-size models in LiteRT"] == "i8, in integers"
 
 
 def test_where_nothing_is_known_the_reason_is_given(study):

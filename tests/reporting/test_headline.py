@@ -6,7 +6,8 @@ import pytest
 from made_up import NO_SENSOR, SPARSE, make_study, make_unavailable
 from report_inputs import make_claims
 
-from tocompress.reporting.headline import headline, representatives
+from tocompress.reporting.headline import headline, in_integers, of_runtimes, representatives
+from tocompress.reporting.study import of_runtime
 
 
 def said(study, claims=None):
@@ -25,10 +26,11 @@ def test_sizes_are_of_full_size_models_where_there_are_any_else_of_reduced_ones(
     assert "n = 3 reduced)" in size.split("with q8-p05")[1]
 
 
-def test_what_did_not_converge_is_unavailable_or_has_initial_weights_is_said(study):
-    _, time, memory, accuracy, _ = said(study)
+def test_what_is_not_settled_is_unavailable_or_has_initial_weights_is_said(study):
+    _, time, loading, memory, accuracy, _ = said(study)
     assert "dequantized at every inference" in time and "dequantized once" in time
-    assert "did not converge" in time
+    assert time.endswith("ratios not settled.")
+    assert loading.startswith("Loading time on host changes by")
     assert "no clear change" in time
     assert memory.endswith(f"energy is unknown ({NO_SENSOR}).")
     assert accuracy.endswith("3 models with initial weights have none.")
@@ -41,7 +43,7 @@ def test_few_bits_are_told_with_a_warning_that_the_zoo_is_kinder(study):
 
 
 def test_energy_is_told_where_it_is_known(large_study):
-    assert "energy on host changes by" in said(large_study)[2]
+    assert "energy in TensorFlow on host changes by" in said(large_study)[3]
 
 
 def test_verdicts_are_counted(study):
@@ -57,11 +59,42 @@ def test_verdicts_are_counted(study):
     assert "None" in said(study, claims.iloc[:0])[-1]
 
 
+def test_another_runtime_has_one_sentence_about_its_integers(study, both):
+    alone, beside = said(study), said(both)
+    assert len(beside) == len(alone) + 1
+    assert beside[0] == alone[0].replace("File size", "File size in TensorFlow")
+    litert = beside[5]
+    time = both[both["variant"].eq("i8") & both["metric"].eq("latency") & both["build"].eq("initial")]
+    time = time[time["label"].isna()]
+    change = 100 * (time["ratio"].dropna().pow(1 / 3).prod() - 1)
+    assert f"inference time changes by {change:.1f} % with i8, in integers (".replace("-", "−") in litert
+    assert litert.startswith("Against fp32 in the same runtime, ") and "ratios not settled" in litert
+    assert "accuracy by" in litert and "n = 3 reduced" in litert
+
+
+def test_a_runtime_is_compared_with_the_first_over_the_same_models(study, both):
+    assert of_runtimes(study) == []
+    first, second = (text.replace("\N{NO-BREAK SPACE}", " ") for text in of_runtimes(both))
+    assert first.startswith("Inference time in TensorFlow on host changes by") and "with q8, dequantized once" in first
+    assert "with i8, in integers" in second and "against fp32 in TensorFlow it changes by" in second
+    fp32 = both[both["runtime"].eq("litert") & both["variant"].eq("fp32") & both["metric"].eq("latency")]
+    fp32 = fp32[fp32["build"].eq("initial") & fp32["across"].notna() & fp32["label"].isna()]
+    change = 100 * (fp32["across"].pow(1 / 3).prod() - 1)
+    assert f"{change:.1f} % with fp32".replace("-", "−") in second
+
+
+def test_integers_are_represented_by_8_bits_with_8_bit_activations_if_any(both):
+    litert = of_runtime(both, "litert")
+    assert in_integers(litert) == "i8"
+    assert in_integers(litert[~litert["variant"].isin(["i8"])]) == "dyn8"
+    assert in_integers(of_runtime(both, "tensorflow")) is None
+
+
 @pytest.mark.parametrize("lessen", [make_unavailable, lambda study: study[study["variant"] == "fp32"]])
-def test_a_study_with_nothing_to_compare_still_has_five_sentences(study, lessen):
+def test_a_study_with_nothing_to_compare_still_has_six_sentences(study, lessen):
     sentences = said(lessen(study))
-    assert len(sentences) == 5
-    assert all("is unknown" in sentence and "%" not in sentence for sentence in sentences[:4])
+    assert len(sentences) == 6
+    assert all("is unknown" in sentence and "%" not in sentence for sentence in sentences[:5])
 
 
 def test_each_way_to_compress_is_represented_by_one_variant(study):

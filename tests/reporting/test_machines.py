@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 
-from tocompress.reporting.machines import session_facts, summary, versions
+from tocompress.reporting.machines import noise, products, session_facts, summary, versions
 
 
 def test_facts_that_differ_between_sessions_are_all_told():
-    sessions = [pd.DataFrame({"key": ["cpu", "load"], "value": ["x86", str(number)]}) for number in range(5)]
-    assert session_facts(sessions) == {"cpu": "x86", "load": "5 different values, from 0 to 4"}
+    loads = ["9", "10", "none", "8.5", "100"]
+    sessions = [pd.DataFrame({"key": ["cpu", "load"], "value": ["x86", load]}) for load in loads]
+    assert session_facts(sessions) == {"cpu": "x86", "load": "5 different values, from 8.5 to none"}
+    assert session_facts(sessions[:2] + sessions[3:])["load"] == "4 different values, from 8.5 to 100"
+
+
+def test_the_noise_of_a_device_spans_its_sessions_and_is_left_out_where_none_tells_it():
+    keys = ["noise/machine", "noise/process", "noise/sample"]
+    told = [pd.DataFrame({"key": keys, "value": values}) for values in (["0.021", "0.03", "0.01"], ["0.04", None, ""])]
+    assert noise(told).replace("\N{NO-BREAK SPACE}", " ") == (
+        "Between rounds the machine changed all times alike by 2.1 to 4.0 %, fresh processes differed by 3.0 %, and"
+        " slices of one process by 1.0 % (standard deviations)."
+    )
+    assert noise([pd.DataFrame({"key": ["cpu", "noise/machine"], "value": ["x86", "0.02"]})]) == ""
 
 
 def test_a_board_is_called_by_its_name_and_digests_are_left_out():
@@ -18,6 +31,21 @@ def test_a_board_is_called_by_its_name_and_digests_are_left_out():
     facts = session_facts([pd.DataFrame({"key": keys, "value": values})])
     assert "sha256/inputs" not in facts and "output/q8" not in facts
     assert summary(facts) == {"machine": "Jetson TX2", "memory": "8.24 GB"}
+
+
+@pytest.mark.parametrize(
+    ("features", "told"),
+    [
+        ("avx2; avx512_vnni; sse4_1", "VNNI"),
+        ("avx2; sse4_1", "none"),
+        ("asimd", "none"),
+        ("asimd; asimddp", "dot product"),
+    ],
+)
+def test_the_integer_products_of_a_processor_are_told(features, told):
+    facts = session_facts([pd.DataFrame({"key": ["device/processor_features"], "value": [features]})])
+    assert summary(facts) == {"integer products": told}
+    assert products({}) == "unknown"
 
 
 def test_modes_of_dequantization_are_told_in_words():

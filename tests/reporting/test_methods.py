@@ -14,8 +14,12 @@ def test_bases_observations_intervals_and_reasons_are_those_of_the_table(study):
     assert (energy.observations, energy.half_width, energy.reasons) == ("", "", NO_SENSOR)
     latency = study[study["metric"] == "latency"]
     shown = found["inference time (ms)"]
-    assert shown.unconverged == f"{(latency['converged'] == False).sum()} of {len(latency)}"  # noqa: E712
+    compared = latency[latency["variant"] != "fp32"]
+    assert shown.settled == f"{latency['settled'].sum()} of {len(latency)}"
+    assert shown.ratio_settled == f"{compared['ratio_settled'].sum()} of {len(compared)}"
     assert shown.observations.endswith("(processes: 5)")
     widths = (latency["high"] - latency["low"]) / 2 / latency["value"]
     assert shown.half_width == f"{100 * widths.median():.1f} % (at most {100 * widths.max():.1f} %)"
+    widths = (compared["ratio_high"] - compared["ratio_low"]) / 2 / compared["ratio"]
+    assert shown.ratio_half_width == f"{100 * widths.median():.1f} % (at most {100 * widths.max():.1f} %)"
     assert found["top-1 (fraction)"].reasons == "no trained weights"

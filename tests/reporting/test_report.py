@@ -21,7 +21,11 @@ from tocompress.schemas.benchmark import SESSION
 from tocompress.schemas.study import CLAIMS, STUDY
 from tocompress.tables import write_table
 
-FACTS = {"host": {"device/machine": "<b>fast</b>", "device/tensorflow": "2.21.0"}}
+FACTS = {
+    "device/machine": "<b>fast</b>", "device/tensorflow": "2.21.0", "noise/machine": "0.021", "noise/process": "0.012",
+    "noise/sample": "0.01",
+}  # fmt: skip
+SESSIONS = {"host": [pd.DataFrame({"key": FACTS.keys(), "value": FACTS.values()})]}
 
 
 class Elements(HTMLParser):
@@ -49,7 +53,7 @@ def drawn(small_study, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def html(small_study, drawn):
-    return report(small_study, make_claims(), drawn, SETTINGS, FACTS)
+    return report(small_study, make_claims(), drawn, SETTINGS, SESSIONS)
 
 
 def test_the_report_asks_nothing_of_the_network(html):
@@ -78,6 +82,20 @@ def test_figures_stand_with_caption_alternative_and_the_rows_behind_them(html, d
         assert figure.caption in elements.text
         assert data[f"data-{figure.name}"]["rows"] == len(figure.rows)
     assert "MobileNet" in elements.text and table_1.number == "Table I"
+
+
+def test_causes_are_told_of_each_timed_variant_with_the_processor_of_its_device(both, small_study):
+    keys = {"device/processor_features": "avx2; avx512_vnni", "device/litert": "ai-edge-litert 2.3.0"}
+    session = pd.DataFrame({"key": keys.keys(), "value": keys.values()})
+    elements = Elements(report(both, make_claims(), [], SETTINGS, {"host": [session]}))
+    data = {attributes.get("id"): json.loads(text) for attributes, text in elements.scripts if "id" in attributes}
+    found = {column["title"]: column for column in data["data-causes"]["columns"]}
+    assert list(found) == ["model", "variant", "runtime", "arithmetic", "ratio", "share in integers", "why"]
+    assert any("(VNNI)" in why for why in found["why"]["words"])
+    assert "executed by TensorFlow and LiteRT" in re.sub(r"\s+", " ", elements.text)
+    assert "Reduced models in LiteRT, at most half" in re.sub(r"\s+", " ", elements.text)
+    untimed = small_study[small_study["metric"] != "latency"]
+    assert "Why faster" not in report(untimed, make_claims(), [], SETTINGS, {})
 
 
 def test_links_lead_to_something(html):
@@ -109,7 +127,7 @@ def test_numbers_are_counted_not_readings(small_study):
     claims = make_claims(("agrees", "contradicts", "not measured")).assign(
         claim=["claim_0", "claim_0", "claim_1"], reading=["so", "otherwise", None], paper=[-28.0, -28.0, None]
     )
-    html = report(small_study, claims, [], SETTINGS, FACTS)
+    html = report(small_study, claims, [], SETTINGS, SESSIONS)
     text = re.sub(r"\s+", " ", Elements(html).text)
     assert "~ depends on the reading1" in text and "Statements without a number: 1 not measured." in text
     assert "read as: otherwise" in text and "about no change" in text
@@ -128,6 +146,7 @@ def test_config_device_and_versions_are_told(html):
     text = Elements(html).text
     assert "name: made_up" in text
     assert "2.21.0" in text and "snakemake" in text
+    assert "fresh processes differed by 1.2" in text
 
 
 def test_names_are_text(small_study, html):
@@ -164,3 +183,14 @@ def test_a_report_is_written_from_files(small_study, drawn, tmp_path):
     text = (tmp_path / "report.html").read_text()
     assert text.startswith("<!DOCTYPE html>")
     assert "0, 2" in text and drawn[1].caption in Elements(text).text
+
+
+def test_a_study_of_ones_own_model_names_its_worst_classes_and_judges_no_claim(small_study):
+    own = small_study[small_study["model"] == small_study["model"].iloc[0]].assign(model="flowers", network="keras")
+    rows = own[own["metric"] == "top1"].assign(metric="class_recall", value=0.5, low=0.4, high=0.6, n=30)
+    labelled = pd.concat([rows.assign(label="rose"), rows.assign(label="tulip", value=0.25)], ignore_index=True)
+    html = report(pd.concat([own, labelled], ignore_index=True), make_claims(), [], SETTINGS, {})
+    assert "The paper's numbers" not in html and "The paper." not in html
+    section = html[html.index('id="classes"') :]
+    assert section.index("tulip") < section.index("rose")
+    assert "25 [40, 60] n = 30" in section

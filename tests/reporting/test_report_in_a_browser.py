@@ -25,7 +25,8 @@ def page(study, many, tmp_path_factory):
     folder = tmp_path_factory.mktemp("report")
     drawn = draw_figures(study, folder, "table1_models", "fig13_quantization")
     file = folder / "report.html"
-    file.write_text(report(many, make_claims(), drawn, SETTINGS, {"host": {"device/machine": "x86"}}), encoding="utf-8")
+    session = pd.DataFrame({"key": ["device/machine"], "value": ["x86"]})
+    file.write_text(report(many, make_claims(), drawn, SETTINGS, {"host": [session]}), encoding="utf-8")
     with Page(file) as page:
         yield page
 

@@ -13,9 +13,12 @@ from tocompress.reporting.study import (
     Part,
     aggregate,
     artifact_rows,
+    by_runtime,
     chains,
     controls,
     made_by,
+    of_runtime,
+    runtimes,
     select,
     variants,
     whole,
@@ -23,7 +26,7 @@ from tocompress.reporting.study import (
 from tocompress.schemas.study import STUDY
 from tocompress.settings.jobs import StudyVariant
 from tocompress.tables import read_table, write_table
-from tocompress.vocabulary.arithmetic import ONCE
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, FLOAT, INTEGER, ONCE
 from tocompress.vocabulary.metrics import METRICS
 from tocompress.vocabulary.variants import rank
 
@@ -38,8 +41,8 @@ LATENCY = Part(
     "tiny", "vgg_16", "zoo", device="host", processor="cpu", runtime="tensorflow",
     rows=pd.DataFrame(
         {
-            "variant": ["fp32", "q6"], "arithmetic": ONCE, "metric": "latency", "unit": "ms",
-            "value": [2.0, 3.0], "ratio": [1.0, 1.5], "basis": "measured", "converged": [True, False],
+            "variant": ["fp32", "q6"], "arithmetic": [FLOAT, ONCE], "metric": "latency", "unit": "ms",
+            "value": [2.0, 3.0], "ratio": [1.0, 1.5], "basis": "measured", "settled": [True, False],
         }
     ),
 )  # fmt: skip
@@ -64,7 +67,7 @@ def test_parts_become_rows_of_the_schema_and_survive_the_file(tmp_path):
 def test_sizes_are_exact_and_have_no_interval():
     rows = aggregate([SIZES], VARIANTS).set_index(["metric", "variant"])
     assert rows.loc[("size", "q6"), "ratio"] == 190 / 1000
-    assert rows.loc["size", ["low", "high", "converged"]].isna().all(axis=None)
+    assert rows.loc["size", ["low", "high", "settled"]].isna().all(axis=None)
     assert (rows.loc["size", "n"] == 1).all()
     assert rows.loc[("macs", "q6"), "basis"] == "unavailable"
     assert rows.loc[("macs", "q6"), "reason"] == "macs not counted"
@@ -81,7 +84,7 @@ def with_rows(**columns):
 @pytest.mark.parametrize(
     ("parts", "message"),
     [
-        ([LATENCY, LATENCY], "second value: tiny fp32 host tensorflow float, dequantized once latency"),
+        ([LATENCY, LATENCY], "second value: tiny fp32 host tensorflow float latency"),
         ([with_rows(metric="speed")], "no known metric"),
         ([with_rows(variant=["fp32", "q7"])], "no variant of this study"),
         ([with_rows(unit="s")], "unit"),
@@ -130,7 +133,30 @@ def test_a_selection_holds_one_value_of_a_variant(study):
     rows = select(study, *METRICS, arithmetic=ONCE)
     assert not rows.duplicated(["model", "variant", "metric"]).any()
     assert {"bleu", "size", "latency"} <= set(rows["metric"])
-    assert set(rows["arithmetic"].dropna()) == {ONCE}
+    assert set(rows["arithmetic"].dropna()) == {FLOAT, ONCE}
+
+
+def test_the_runtime_that_others_are_compared_with_is_the_first(both):
+    assert runtimes(both) == ["tensorflow", "litert"]
+    turned = both.assign(
+        across=both["across"].where(both["runtime"] == "litert", 1.0).mask(both["runtime"] == "litert")
+    )
+    assert runtimes(turned) == ["litert", "tensorflow"]
+    assert list(by_runtime(both.assign(runtime=None))) == [None]
+
+
+def test_the_rows_of_a_runtime_leave_out_variants_of_others_but_keep_reasons(study, both):
+    alone = of_runtime(both, "tensorflow").reset_index(drop=True)
+    pd.testing.assert_frame_equal(alone, study, check_dtype=False)
+    litert = of_runtime(both, "litert")
+    assert "q16" not in set(litert["variant"])
+    refused = litert[litert["model"].eq("gnmt") & litert["variant"].eq("i8")]
+    assert (refused["basis"] == "unavailable").all() and len(refused) > 0
+
+
+def test_a_selection_has_the_only_arithmetic_of_a_variant(both):
+    rows = select(of_runtime(both, "litert"), "latency", arithmetic=EVERY_INFERENCE)
+    assert set(rows.loc[rows["value"].notna(), "arithmetic"]) == {FLOAT, ONCE, INTEGER}
 
 
 def test_sizes_are_those_of_the_runtime_of_the_first_device():

@@ -10,7 +10,7 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from tocompress.compression.quantization.grid import quantize_weights
 from tocompress.models import gnmt
-from tocompress.models.registry import NETWORKS, build
+from tocompress.models.registry import build, find
 from tocompress.models.variables import named_variables
 from tocompress.runtimes.deployed import deployed
 from tocompress.runtimes.tensorflow.body import trace
@@ -35,7 +35,7 @@ class SmallModel:
 
     def artifact(self, body: GraphDef, bits: int | None) -> GraphDef:
         weights = self.weights if bits is None else quantize_weights(self.weights, bits, "tensor")[0]
-        return export(body, deployed(weights, NETWORKS[self.metadata.network].batch_norm_epsilon))
+        return export(body, deployed(weights, find(self.metadata.network).batch_norm_epsilon))
 
 
 def small_model(network: str) -> SmallModel:
@@ -66,11 +66,10 @@ def _classifier(network: str) -> SmallModel:
 
     random = np.random.default_rng(0)
     size = 75 if network in ("inception_v3", "inception_v4") else 64
-    options = {"width": 0.25, "input_size": size, "classes": 10}
     with keras.StatelessScope(initialize_variables=False):
-        variables = named_variables(build(network, **options))
+        variables = named_variables(build(network, width=0.25, input_size=size, classes=10))
     return SmallModel(
-        ModelMetadata("small", network, "fp32", trained=False, **options),
+        ModelMetadata("small", network, "fp32", trained=False, width=0.25, shape=(size, size, 3), classes=10),
         {name: _initial(random, name, tuple(variable.shape)) for name, variable in variables.items()},
         {"input": random.uniform(-1, 1, (2, size, size, 3)).astype(np.float32)},
     )

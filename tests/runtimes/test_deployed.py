@@ -111,5 +111,38 @@ def test_broken_batch_norms_are_named():
         deployed(weights, None)
     with pytest.raises(StudyError, match=r"N/C: .*lacks moving_mean"):
         deployed({name: tensor for name, tensor in weights.items() if "mean" not in name}, EPSILON)
-    with pytest.raises(StudyError, match="N/C: batch norm without a kernel"):
-        deployed({name: tensor for name, tensor in weights.items() if "BatchNorm" in name}, EPSILON)
+
+
+def test_a_batch_norm_without_a_kernel_becomes_a_factor_and_an_offset():
+    weights = normalized(np.random.default_rng(4))
+    inputs = np.random.default_rng(5).normal(size=(7, 24))
+
+    def statistic(name):
+        return weights[f"N/C/BatchNorm/{name}"].astype(np.float64)
+
+    form = deployed({name: tensor for name, tensor in weights.items() if "BatchNorm" in name}, EPSILON)
+    assert [*form] == ["N/C/gamma", "N/C/beta"]
+    expected = (inputs - statistic("moving_mean")) / np.sqrt(statistic("moving_variance") + EPSILON)
+    expected = expected * statistic("gamma") + statistic("beta")
+    np.testing.assert_allclose(inputs * form["N/C/gamma"] + form["N/C/beta"], expected, rtol=0, atol=1e-5)
+
+
+def test_a_bias_before_a_batch_norm_is_folded_too():
+    weights = normalized(np.random.default_rng(4))
+    without = deployed(weights, EPSILON)["N/C/biases"]
+    bias = np.random.default_rng(5).normal(size=24).astype(np.float32)
+    factor = deployed(weights, EPSILON)["N/C/weights"] / weights["N/C/weights"]
+    with_bias = deployed(weights | {"N/C/biases": bias}, EPSILON)["N/C/biases"]
+    np.testing.assert_allclose(with_bias - without, factor[0, 0, 0] * bias, rtol=0, atol=1e-5)
+
+
+def test_a_kernel_of_smaller_floats_is_rounded_again_after_folding():
+    weights = normalized(np.random.default_rng(0))
+    halved = weights | {"N/C/weights": weights["N/C/weights"].astype(np.float16)}
+    folded, exact = (
+        deployed(halved, EPSILON),
+        deployed(weights | {"N/C/weights": np.float32(halved["N/C/weights"])}, EPSILON),
+    )
+    assert folded["N/C/weights"].dtype == np.float16
+    np.testing.assert_array_equal(folded["N/C/weights"], exact["N/C/weights"].astype(np.float16))
+    np.testing.assert_array_equal(folded["N/C/biases"], exact["N/C/biases"])

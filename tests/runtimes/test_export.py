@@ -23,15 +23,16 @@ from tocompress.models.registry import NETWORKS, build
 from tocompress.models.resize import resized
 from tocompress.models.variables import named_variables
 from tocompress.packing import pack
+from tocompress.runtimes.artifact import deflated_size
 from tocompress.runtimes.deployed import AffineTensor, deployed
 from tocompress.runtimes.tensorflow import export as exports
 from tocompress.runtimes.tensorflow.body import multiply_accumulates, trace
-from tocompress.runtimes.tensorflow.export import add_weight, deflated_size, export
+from tocompress.runtimes.tensorflow.export import add_weight, export
 from tocompress.runtimes.tensorflow.graph import read_graph, write_graph
 from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
 from tocompress.weights import ModelMetadata, QuantizedTensor
 
-MOBILENET = ModelMetadata("small", "mobilenet_v1", "fp32", False, 0.25, input_size=32, classes=10)
+MOBILENET = ModelMetadata("small", "mobilenet_v1", "fp32", False, 0.25, shape=(32, 32, 3), classes=10)
 EPSILON = NETWORKS["mobilenet_v1"].batch_norm_epsilon
 GNMT = ModelMetadata("small", "gnmt", "fp32", False, 32 / 1024, source_vocabulary=50, target_vocabulary=60)
 
@@ -187,7 +188,7 @@ def full_size():
     with keras.StatelessScope(initialize_variables=False):
         variables = named_variables(build("mobilenet_v1", width=1.0, input_size=224, classes=1001, folded=True))
     weights = {name: np.zeros(variable.shape, np.float32) for name, variable in variables.items()}
-    metadata = ModelMetadata("full", "mobilenet_v1", "fp32", False, 1.0, input_size=224, classes=1001)
+    metadata = ModelMetadata("full", "mobilenet_v1", "fp32", False, 1.0, shape=(224, 224, 3), classes=1001)
     return trace(metadata, shapes_of(weights)), weights
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 import tensorflow.compat.v1 as tf
+from brought_models import SMALL, brought
 from small_models import small_model
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
@@ -39,6 +40,9 @@ def unclassified(kinds):
         ("Relu6", "activation"),
         ("Softmax", "activation"),
         ("Tanh", "activation"),
+        ("Erf", "activation"),
+        ("Softsign", "activation"),
+        ("ResizeBilinear", "data movement"),
         ("Sigmoid", "activation"),
         ("_MklMaxPool", "pooling"),
         ("Mean", "pooling"),
@@ -79,6 +83,13 @@ def test_every_type_of_an_artifact_has_a_class_as_written_and_as_run(network: st
         kinds |= executed(artifact, model.feeds)
     assert any(kind.startswith("_") for kind in kinds)  # names that only the runtime gives
     assert unclassified(kinds) == set()
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_every_type_of_a_network_that_a_user_brings_has_a_class(name: str) -> None:
+    model = brought(SMALL[name]())
+    artifact = model.artifact(model.body(), 8)
+    assert unclassified({node.op for node in artifact.node} | executed(artifact, model.feeds)) == set()
 
 
 def executed(graph: GraphDef, feeds: Mapping[str, np.ndarray]) -> set[str]:

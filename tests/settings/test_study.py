@@ -9,6 +9,8 @@ import yaml
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS
 from tocompress.settings.study import load
+from tocompress.settings.technique import Quantize
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, FLOAT, INTEGER, ONCE
 
 REPOSITORY = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
@@ -43,6 +45,14 @@ def changed(path: str, value: object) -> dict:
         ("models.gnmt.beam_widht", 1, "config: models.gnmt.beam_widht: unknown key; did you mean 'beam_width'?"),
         ("techniques.q8.bit", 8, "config: techniques.q8.bit: unknown key; did you mean 'bits'?"),
         ("data.glyphs.tset", 8, "config: data.glyphs.tset: unknown key; did you mean 'test'?"),
+        ("techniques.q8.activations", 7, "config: techniques.q8.activations: Input should be 8 or 'dynamic'"),
+        ("techniques.q16.activations", 8, "config: techniques.q16: bits: 16, but kernels that compute in integers"),
+        ("techniques.i8.granularity", "tensor", "config: techniques.i8: granularity: tensor, but kernels that compute"),
+        ("techniques.i8.minimum_values", 9, "config: techniques.i8: minimum_values: 9, but kernels that compute in"),
+        ("techniques.q8.type", "float", "config: techniques.q8: bits: 8, but floats (type: float) take 16"),
+        ("techniques.f16.activations", 8, "config: techniques.f16: activations: floats (type: float) do not compute"),
+        ("techniques.i8.range_quantile", 0.5, "config: techniques.i8.range_quantile: Input should be greater than 0.5"),
+        ("techniques.dyn8.range_quantile", 0.9, "config: techniques.dyn8: range_quantile: only activations of 8 bits"),
         ("techniques.q8.bits", 0, "config: techniques.q8.bits: Input should be greater than or equal to 2 (it is 0)"),
         ("study.models", ["vgg16"], "config: study.models: 'vgg16' is not defined; did you mean 'vgg_16'?"),
         ("study.devices", ["tx1"], "config: study.devices: 'tx1' is not defined; did you mean 'tx2'?"),
@@ -97,7 +107,30 @@ def changed(path: str, value: object) -> dict:
             {"prediction": {"shards": 9}},
             "evaluation.prediction.shards: Input should be less than",
         ),
-        ("benchmark.processes", "many", "config: benchmark.processes: Input should be a valid integer"),
+        (
+            "study.runtimes",
+            ["tensorflow"],
+            "config: study.variants: 'i8' of 'inception_v1': tensorflow computes in floats, and its activations have no"
+            " integers; name a runtime in `study.runtimes` that can run it: litert",
+        ),
+        (
+            "study.runtimes",
+            ["litert"],
+            "'q16' of 'resnet_v1_50': litert holds integer weights of at most 8 bits; name a runtime in"
+            " `study.runtimes` that can run it: tensorflow",
+        ),
+        ("study.runtimes", ["tflite"], "config: study.runtimes.0: Input should be 'tensorflow' or 'litert'"),
+        ("study.runtimes", [], "config: study.runtimes: Input should have at least 1 entry"),
+        ("techniques.f16.bits", 8, "config: techniques.f16: bits: 8, but floats (type: float) take 16"),
+        ("devices.host.runtime", "tensorflow", "devices.host.runtime: unknown key; did you mean 'runtimes'?"),
+        ("devices.host.processor", "gpu", "config: devices.host: processor: 'litert' runs on the processor 'cpu' only"),
+        ("devices.host.interpreters", {"tflite": "python3"}, "config: devices.host.interpreters.tflite"),
+        ("calibration", {"examples": 0}, "config: calibration.examples: Input should be greater than or equal to"),
+        ("benchmark.batches", [8], "config: benchmark.batches: 1 is missing; latency is the time of one input"),
+        ("benchmark.batches", [1, 8, 8], "config: benchmark.batches: "),
+        ("benchmark.quantile", 0.9, "config: benchmark.quantile: Input should be less than or equal to 0.5"),
+        ("benchmark.maximum_generations", 2, "config: benchmark: maximum_generations is 2, but generations "),
+        ("benchmark.generations", "many", "config: benchmark.generations: Input should be a valid integer"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(path: str, value: object, message: str) -> None:
@@ -105,6 +138,90 @@ def test_a_mistake_is_named_in_one_line(path: str, value: object, message: str) 
         load(changed(path, value))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_device_needs_a_runtime_of_the_study() -> None:
+    config = changed("devices.host.runtimes", ["litert"])
+    config["study"] |= {"runtimes": ["tensorflow"], "variants": {"default": ["q8"]}}
+    with pytest.raises(
+        StudyError, match=r"devices\.host\.runtimes: names none of `study.runtimes`, which is tensorflow"
+    ):
+        load(config)
+
+
+@pytest.mark.parametrize(
+    ("model", "variant", "refused_by"),
+    [
+        ("vgg_16", "fp32", ()),
+        ("vgg_16", "p30", ()),
+        ("vgg_16", "q8-p05", ()),
+        ("vgg_16", "q16", ("litert",)),
+        ("vgg_16", "f16", ("tensorflow",)),
+        ("vgg_16", "i8", ("tensorflow",)),
+        ("vgg_16", "p30-i8", ("tensorflow",)),
+        ("gnmt", "q8", ()),
+        ("gnmt", "dyn8", ("tensorflow",)),
+        ("gnmt", "i8", ("tensorflow", "litert")),
+    ],
+)
+def test_a_runtime_refuses_what_it_cannot_execute(model: str, variant: str, refused_by: tuple[str, ...]) -> None:
+    """`i8` of a translation model is in the config all the same, so the study's table says why it has no values."""
+    study = load(CONFIG)
+    reasons = {runtime: study.refusal(runtime, model, variant) for runtime in ("tensorflow", "litert")}
+    refusing = {runtime: reason for runtime, reason in reasons.items() if reason}
+    assert tuple(refusing) == refused_by
+    assert all(reason.startswith(runtime) and "\n" not in reason for runtime, reason in refusing.items())
+
+
+@pytest.mark.parametrize(
+    ("runtime", "variant", "arithmetics"),
+    [
+        ("tensorflow", "fp32", (FLOAT,)),
+        ("tensorflow", "p30", (FLOAT,)),
+        ("tensorflow", "q8", (EVERY_INFERENCE, ONCE)),
+        ("tensorflow", "q8-p05", (EVERY_INFERENCE, ONCE)),
+        ("litert", "fp32", (FLOAT,)),
+        ("litert", "q8", (ONCE,)),
+        ("litert", "f16", (ONCE,)),
+        ("litert", "i8", (INTEGER,)),
+        ("litert", "p30-i8", (INTEGER,)),
+        ("litert", "dyn8", (INTEGER,)),
+    ],
+)
+def test_a_variant_is_measured_in_each_arithmetic_of_its_runtime(
+    runtime: str, variant: str, arithmetics: tuple[str, ...]
+) -> None:
+    assert load(CONFIG).arithmetics(runtime, variant) == arithmetics
+
+
+def test_of_several_arithmetics_the_config_chooses_those_of_tensorflow() -> None:
+    study = load(changed("benchmark.arithmetic", [ONCE]))
+    assert study.arithmetics("tensorflow", "q8") == (ONCE,)
+    assert study.arithmetics("litert", "i8") == (INTEGER,)
+
+
+def test_kernels_that_compute_in_integers_are_on_one_grid_a_channel() -> None:
+    technique = load(CONFIG).techniques["i8"]
+    assert isinstance(technique, Quantize)
+    assert (technique.granularity, technique.minimum_values) == ("channel", 1)
+    written_out = load(changed("techniques.i8", technique.model_dump(mode="json")))
+    assert written_out.techniques["i8"] == technique
+
+
+def test_a_session_measures_the_runtimes_that_study_and_device_share_in_the_order_of_the_study() -> None:
+    config = changed("study.runtimes", ["litert", "tensorflow"])
+    config["study"]["devices"] = ["host", "tx2"]
+    config["devices"]["tx2"]["runtimes"] = ["tensorflow"]
+    study = load(config)
+    assert study.runtimes_on("host") == ("litert", "tensorflow")
+    assert study.runtimes_on("tx2") == ("tensorflow",)
+
+
+def test_a_runtime_may_have_its_own_python() -> None:
+    config = changed("devices.tx2.interpreters", {"litert": "~/tflite/bin/python"})
+    device = load(config).devices["tx2"]
+    assert device.interpreter_of("litert") == "~/tflite/bin/python"
+    assert device.interpreter_of("tensorflow") == "python3"
 
 
 def test_a_technique_may_have_any_name() -> None:
@@ -138,6 +255,27 @@ def test_without_devices_nothing_is_benchmarked() -> None:
 
 def test_only_models_with_trained_weights_are_judged_by_accuracy() -> None:
     assert load(CONFIG).trained == tuple(NETWORKS)
+
+
+def test_calibration_needs_a_set_whose_images_are_known() -> None:
+    config = changed("data.photographs", {"kind": "imagenet", "images": "photographs", "labels": "labels.csv"})
+    config["models"]["mobilenet_v1_full"]["data"] = "photographs"
+    config["study"] |= {"models": ["mobilenet_v1_full"], "variants": {"mobilenet_v1_full": ["i8"]}}
+    with pytest.raises(StudyError, match=r"'i8' .* needs calibration images, but 'data.photographs.training' names"):
+        load(config)
+    config["study"]["variants"] = {"mobilenet_v1_full": ["dyn8"]}
+    load(config)
+
+
+def test_pictures_in_folders_are_learned_from_where_a_training_folder_is_named() -> None:
+    config = changed("data.pictures", {"kind": "folders", "test": "photos/test"})
+    config["models"]["vgg_16"]["data"] = "pictures"
+    config["study"] |= {"models": ["vgg_16"], "variants": {"vgg_16": ["p50"]}}
+    config["retraining"]["vgg_16"]["examples"] = 100_000
+    with pytest.raises(StudyError, match=r"'p50' of 'vgg_16' .*, but 'data.pictures.train' names no training"):
+        load(config)
+    config["data"]["pictures"] |= {"train": "photos", "test": 0.2}
+    load(config)
 
 
 @pytest.mark.parametrize(

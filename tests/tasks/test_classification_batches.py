@@ -51,7 +51,7 @@ def test_what_is_only_looked_at_is_not_cropped_at_random(sets: dict[str, tuple])
     pictures, labels = sets["calibration"]
     batch, found = shuffled_batches(sets["calibration"], MODEL, 8, seed=3)[0]
     order = [labels.tolist().index(label) for label in found]
-    np.testing.assert_array_equal(batch, pictures[np.array(order)].network_input(64, "inception"))
+    np.testing.assert_array_equal(batch, pictures[np.array(order)].network_input((64, 64, 3), "inception"))
 
 
 def test_a_network_with_a_background_counts_labels_from_it(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@ import time
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, top_k_accuracy_score
 
 from tocompress.errors import StudyError
 from tocompress.schemas.study import METRICS
 from tocompress.tables import read_table, write_table
 from tocompress.tasks.classification.predictions import best_classes
-from tocompress.tasks.classification.scores import outcomes, point_values, resampled_values, scores
+from tocompress.tasks.classification.scores import outcomes, scores, values_of
 
 SETTINGS = {"level": 0.95, "resamples": 200, "seed": 1}
 
@@ -54,7 +55,7 @@ def test_a_resample_scores_as_the_examples_repeated():
         drawn = random.integers(0, 60, 60)
         repeated = type(found)(*(column[drawn] for column in vars(found).values()))
         times = np.bincount(drawn, minlength=60)
-        np.testing.assert_allclose(resampled_values(found, times), point_values(repeated), rtol=0, atol=1e-12)
+        np.testing.assert_allclose(values_of(found, times), values_of(repeated, np.ones(60)), rtol=0, atol=1e-12)
 
 
 def test_a_class_that_never_occurs_does_not_enter_macro_averages():
@@ -64,11 +65,12 @@ def test_a_class_that_never_occurs_does_not_enter_macro_averages():
     assert (values["precision"], values["recall"]) == (1.0, 0.75)
 
 
-def test_accuracy_has_wilsons_interval():
+@pytest.mark.parametrize("found", [0, 1, 8, 10])
+def test_accuracy_has_wilsons_interval(found):
     labels = np.zeros(10, int)
-    predictions = best_classes(np.eye(12)[[0] * 8 + [1] * 2], labels)
+    predictions = best_classes(np.eye(12)[[0] * found + [1] * (10 - found)], labels)
     top1 = scores(predictions, predictions, **SETTINGS).iloc[0]
-    assert (top1["low"], top1["high"]) == pytest.approx((0.49016, 0.94332), abs=1e-5)  # 8 of 10, published
+    assert (top1["low"], top1["high"]) == tuple(binomtest(found, 10).proportion_ci(0.95, "wilson"))
 
 
 def test_identical_predictions_have_a_ratio_of_exactly_one(predictions):
@@ -96,7 +98,7 @@ def test_rows_fit_the_table_of_metrics(predictions, tmp_path):
     assert set(table["unit"]) == {"fraction"}
     assert set(table["basis"]) == {"measured"}
     assert (table["n"] == 300).all()
-    assert table[["label", "processes", "converged", "reason"]].isna().all(axis=None)
+    assert table[["label", "processes", "settled", "ratio_settled", "reason"]].isna().all(axis=None)
 
 
 def test_other_examples_than_the_baselines_are_an_error(labels, predictions):

@@ -15,6 +15,7 @@ from tocompress.settings.jobs import InputsJob
 from tocompress.settings.model import Checkpoint, ImageModel, TranslationModel
 from tocompress.tables import write_table
 from tocompress.tasks.classification.inputs import image_feeds
+from tocompress.tasks.feeds import batches
 from tocompress.tasks.translation.inputs import read_subwords, sentence_feeds
 
 SENTENCES = ["at ten", "ten", "at ten past ten", "past ten at ten past ten past nine", "nine past"]
@@ -123,7 +124,9 @@ def test_a_missing_file_of_subwords_is_named(data):
 
 def test_benchmark_images_are_spread_over_the_set(tmp_path):
     write_images(tmp_path / "test.npz", GLYPHS, "test")
-    write_inputs(tmp_path / "inputs.npz", InputsJob(model=IMAGE_MODEL, data=GLYPHS, count=3), tmp_path / "test.npz")
+    write_inputs(
+        tmp_path / "inputs.npz", InputsJob(model=IMAGE_MODEL, data=GLYPHS, count=3, batches=(1,)), tmp_path / "test.npz"
+    )
     inputs = read(tmp_path / "inputs.npz")
     assert list(inputs) == ["i00", "i01", "i02"]
     images, _ = read_images(tmp_path / "test.npz")
@@ -133,7 +136,7 @@ def test_benchmark_images_are_spread_over_the_set(tmp_path):
 
 def test_benchmark_sentences_are_spread_over_lengths_and_run_freely(tmp_path, data, split):
     model = translation_model(data, **TRAINED)
-    write_inputs(tmp_path / "inputs.npz", InputsJob(model=model, data=data, count=3), split)
+    write_inputs(tmp_path / "inputs.npz", InputsJob(model=model, data=data, count=3, batches=(1,)), split)
     inputs = read(tmp_path / "inputs.npz")
     lengths = [feeds["source_length"].item() for feeds in inputs.values()]
     every = sorted(len(read_subwords(model, data).source_ids(sentence)) for sentence in SENTENCES)
@@ -147,7 +150,7 @@ def test_benchmark_sentences_are_spread_over_lengths_and_run_freely(tmp_path, da
 
 def test_an_untrained_model_is_forced_to_the_references_length(tmp_path, data, split):
     model = translation_model(data, build="initial")
-    write_inputs(tmp_path / "inputs.npz", InputsJob(model=model, data=data, count=5), split)
+    write_inputs(tmp_path / "inputs.npz", InputsJob(model=model, data=data, count=5, batches=(1,)), split)
     subwords = read_subwords(model, data)
     expected = sorted(len(subwords.target_ids(reference)) for reference in REFERENCES)
     inputs = read(tmp_path / "inputs.npz").values()
@@ -155,11 +158,47 @@ def test_an_untrained_model_is_forced_to_the_references_length(tmp_path, data, s
     assert all(feeds["forced"] for feeds in inputs)
 
 
+def test_batches_hold_every_example_and_the_last_begins_again():
+    named = batches(np.array([4, 9, 19]), (1, 2, 8), "i")
+    assert {name: examples.tolist() for name, examples in named.items()} == {
+        "i00": [4], "i01": [9], "i02": [19],
+        "i00x2": [4, 9], "i01x2": [19, 4],
+        "i00x8": [4, 9, 19, 4, 9, 19, 4, 9],
+    }  # fmt: skip
+
+
+def test_a_batch_of_images_holds_those_of_one(tmp_path):
+    write_images(tmp_path / "test.npz", GLYPHS, "test")
+    job = InputsJob(model=IMAGE_MODEL, data=GLYPHS, count=3, batches=(1, 2))
+    write_inputs(tmp_path / "inputs.npz", job, tmp_path / "test.npz")
+    inputs = {name: feeds["input"] for name, feeds in read(tmp_path / "inputs.npz").items()}
+    assert list(inputs) == ["i00", "i01", "i02", "i00x2", "i01x2"]
+    np.testing.assert_array_equal(inputs["i00x2"], np.concatenate([inputs["i00"], inputs["i01"]]))
+    np.testing.assert_array_equal(inputs["i01x2"], np.concatenate([inputs["i02"], inputs["i00"]]))
+
+
+@pytest.mark.parametrize("options", [TRAINED, {"build": "initial"}], ids=["trained", "untrained"])
+def test_a_batch_of_sentences_is_padded_and_as_long_as_its_longest(tmp_path, data, split, options):
+    model = translation_model(data, **options)
+    write_inputs(tmp_path / "inputs.npz", InputsJob(model=model, data=data, count=5, batches=(1, 2)), split)
+    inputs = read(tmp_path / "inputs.npz")
+    for name, parts in {"s00x2": ("s00", "s01"), "s01x2": ("s02", "s03"), "s02x2": ("s04", "s00")}.items():
+        batch, alone = inputs[name], [inputs[part] for part in parts]
+        lengths = [feeds["source_length"].item() for feeds in alone]
+        assert batch["source_length"].tolist() == lengths
+        assert batch["source"].shape == (2, max(lengths))
+        assert batch["maximum_length"] == max(feeds["maximum_length"] for feeds in alone)
+        assert batch["forced"] == (not model.trained)
+        for row, feeds, length in zip(batch["source"], alone, lengths, strict=True):
+            assert row[:length].tolist() == feeds["source"][0].tolist()
+            assert set(row[length:]) <= {END_ID}
+
+
 def test_more_inputs_than_examples_are_an_error(tmp_path, data, split):
     with pytest.raises(StudyError, match=r"test\.parquet: holds 5 examples, the benchmark wants 6"):
         write_inputs(
             tmp_path / "inputs.npz",
-            InputsJob(model=translation_model(data, build="initial"), data=data, count=6),
+            InputsJob(model=translation_model(data, build="initial"), data=data, count=6, batches=(1,)),
             split,
         )
     assert not (tmp_path / "inputs.npz").exists()

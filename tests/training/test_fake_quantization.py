@@ -11,14 +11,15 @@ from tocompress.training.fake_quantization import FakeQuantized, Grid, fake_quan
 
 
 @pytest.mark.parametrize("bits", [2, 6, 8, 16])
-@pytest.mark.parametrize("axis", [None, 2, 3])
+@pytest.mark.parametrize(("axis", "symmetric"), [(None, False), (2, False), (3, False), (2, True), (3, True)])
 @pytest.mark.parametrize("shift", [-9.0, 0.0, 9.0])
-def test_a_kernel_is_read_as_it_would_be_stored(bits, axis, shift):
+def test_a_kernel_is_read_as_it_would_be_stored(bits, axis, symmetric, shift):
     kernel = (np.random.default_rng(bits).normal(size=(3, 3, 5, 7)) + shift).astype(np.float32)
     kernel[:, :, 0, 0] = 0
     kernel[..., 1] = 0
-    expected = dequantize(quantize(kernel, bits, axis))
-    np.testing.assert_array_equal(keras.ops.convert_to_numpy(fake_quantized(kernel, Grid(bits, axis))), expected)
+    grid = Grid(bits, axis, symmetric)
+    expected = dequantize(quantize(kernel, *grid))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(fake_quantized(kernel, grid)), expected)
 
 
 @pytest.mark.long

@@ -6,10 +6,10 @@ from pydantic import TypeAdapter
 
 from tocompress.checkpoints.acquire import acquire
 from tocompress.job import job
-from tocompress.settings.model import ModelSettings
+from tocompress.settings.model import NetworkModel
 
 with job(snakemake):
-    model = TypeAdapter(ModelSettings).validate_json(snakemake.params.settings)
+    model = TypeAdapter(NetworkModel).validate_json(snakemake.params.settings)
     acquire(
         snakemake.wildcards.model,
         model,

@@ -3,6 +3,9 @@
 from tocompress.job import job
 from tocompress.measurement.inputs import write_inputs
 from tocompress.settings.jobs import InputsJob
+from tocompress.weights import read_metadata
 
 with job(snakemake):
-    write_inputs(snakemake.output[0], InputsJob.model_validate_json(snakemake.params.settings), snakemake.input.test)
+    settings = InputsJob.model_validate_json(snakemake.params.settings)
+    settings = settings.of(*map(read_metadata, snakemake.input.facts))
+    write_inputs(snakemake.output[0], settings, snakemake.input.test)

@@ -3,9 +3,11 @@
 from tocompress.evaluation.predict import predict
 from tocompress.job import job
 from tocompress.settings.jobs import PredictJob
+from tocompress.weights import read_metadata
 
 with job(snakemake):
     settings = PredictJob.model_validate_json(snakemake.params.settings)
+    settings = settings.of(*map(read_metadata, snakemake.input.facts))
     predict(
         snakemake.output[0],
         snakemake.input.artifact,

@@ -5,6 +5,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from tocompress.models import keras_alone  # noqa: F401
+
+# isort: split
 from tocompress.compression.pruning.prune import prune
 from tocompress.errors import about
 from tocompress.job import job
@@ -21,8 +24,8 @@ with job(snakemake):
     same = hashlib.sha256("".join(snakemake.params).encode())
     for file in (snakemake.input.parent, *snakemake.input.importance):
         same.update(Path(file).read_bytes())
-    inputs = PruneJob.model_validate_json(snakemake.params.settings)
     weights, metadata = read_weights(snakemake.input.parent)
+    inputs = PruneJob.model_validate_json(snakemake.params.settings).of(metadata)
     train, calibration = (
         read_examples(files[0], inputs.model, inputs.data) if files else None
         for files in (snakemake.input.train, snakemake.input.calibration)

@@ -8,6 +8,6 @@ from tocompress.tables import write_table
 
 with job(snakemake):
     inputs = ScoreJob.model_validate_json(snakemake.params.settings)
-    scores = score(snakemake.input.predictions, snakemake.input.baseline, inputs)
+    scores = score(snakemake.input.predictions, snakemake.input.baseline, inputs, *snakemake.input.classes)
     of = snakemake.wildcards
     write_table(snakemake.output[0], METRICS, scores.assign(runtime=of.runtime, model=of.model, variant=of.variant))

@@ -1,5 +1,8 @@
 """Scan the accuracy that a model keeps when one layer alone loses filters or units."""
 
+from tocompress.models import keras_alone  # noqa: F401
+
+# isort: split
 from tocompress.compression.pruning.sensitivity import scan
 from tocompress.job import job
 from tocompress.schemas.study import SENSITIVITY
@@ -11,8 +14,8 @@ from tocompress.weights import read_weights
 
 with job(snakemake):
     use_threads(snakemake.threads)
-    inputs = SensitivityJob.model_validate_json(snakemake.params.settings)
     weights, metadata = read_weights(snakemake.input.weights)
+    inputs = SensitivityJob.model_validate_json(snakemake.params.settings).of(metadata)
     calibration = read_examples(snakemake.input.calibration, inputs.model, inputs.data)
     scanned = scan(weights, inputs, calibration)
     write_table(

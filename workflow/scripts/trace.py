@@ -7,6 +7,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"  # the graph is TensorFlow's, whateve
 
 from tocompress.errors import about
 from tocompress.job import job
+from tocompress.models import keras_alone  # noqa: F401
 from tocompress.runtimes.tensorflow.body import multiply_accumulates, trace
 from tocompress.runtimes.tensorflow.graph import write_graph
 from tocompress.schemas.study import STRUCTURE

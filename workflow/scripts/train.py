@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 from tocompress.job import job
+from tocompress.models import keras_alone  # noqa: F401
 from tocompress.schemas.study import HISTORY
 from tocompress.settings.jobs import TrainJob
 from tocompress.tables import write_table

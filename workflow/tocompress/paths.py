@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tocompress.vocabulary.runtimes import SUFFIXES
 
-BENCHMARK_TABLES = ("latency", "memory", "power", "windows", "operations", "diagnostics", "session")
+BENCHMARK_TABLES = ("latency", "loading", "memory", "power", "windows", "operations", "diagnostics", "session")
 FIGURE_FORMATS = ("png", "pdf", "csv")
 
 
@@ -70,6 +70,21 @@ class Paths:
     def structure(self) -> str:
         return f"{self.root}/artifacts/tensorflow/{{model}}/{{structure}}.body.parquet"
 
+    @property
+    def litert_body(self) -> str:
+        """Return the path of a structure's flatbuffer without weights."""
+        return f"{self.root}/artifacts/litert/{{model}}/{{structure}}.body.tflite"
+
+    @property
+    def places(self) -> str:
+        """Return the path of the table that tells where each weight lies in a structure's flatbuffer."""
+        return f"{self.root}/artifacts/litert/{{model}}/{{structure}}.places.parquet"
+
+    @property
+    def extremes(self) -> str:
+        """Return the path of the least and largest values of a variant's activations on calibration images."""
+        return f"{self.root}/artifacts/litert/{{model}}/{{variant}}.extremes.parquet"
+
     def artifact(self, runtime: str) -> str:
         return f"{self.root}/artifacts/{runtime}/{{model}}/{{variant}}.{SUFFIXES[runtime]}"
 
@@ -84,6 +99,10 @@ class Paths:
     def check(self) -> str:
         """Return the path of the check of a device, which all studies share."""
         return "results/devices/{device}/check.txt"
+
+    @property
+    def model_check(self) -> str:
+        return f"{self.root}/check/{{model}}.txt"
 
     def benchmark(self, table: str) -> str:
         return f"{self.root}/benchmarks/{{device}}/{{model}}/{table}.parquet"

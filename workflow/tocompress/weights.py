@@ -25,10 +25,18 @@ class ModelMetadata:
     variant: str
     trained: bool
     width: float
-    input_size: int | None = None
+    shape: tuple[int, int, int] | None = None  # of an image: height, width, channels
     classes: int | None = None
     source_vocabulary: int | None = None
     target_vocabulary: int | None = None
+    graph: str | None = None  # of a network that a user brought, as JSON (`models.flat`)
+    takes_pixels: bool = False  # whether such a network scales pixels of 0 to 255 itself
+
+    @classmethod
+    def of_header(cls, entries: Mapping[str, Any]) -> ModelMetadata:
+        """Return the metadata that a file's header holds."""
+        shape = entries["shape"]
+        return cls(**{**entries, "shape": shape and tuple(shape)})
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ def read_metadata(path: str | Path) -> ModelMetadata:
     """Return the metadata of a weights file without its tensors. Raise StudyError for a damaged file."""
     try:
         with safe_open(path, "numpy") as file:
-            return ModelMetadata(**_header(file)["model"])
+            return ModelMetadata.of_header(_header(file)["model"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error
 
@@ -152,7 +160,7 @@ def read_weights(path: str | Path) -> tuple[Weights, ModelMetadata]:
             header = _header(file)
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
         quantized = header["quantized"]
-        metadata = ModelMetadata(**header["model"])
+        metadata = ModelMetadata.of_header(header["model"])
         weights: Weights = {}
         for name in header["order"]:
             if name in quantized:

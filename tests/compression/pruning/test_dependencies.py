@@ -6,13 +6,14 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
 
-from tocompress.compression.pruning.channels import FIXED, Channels
+from tocompress.compression.pruning.channels import FIXED, Channels, left_whole
 from tocompress.compression.pruning.dependencies import trace
-from tocompress.errors import StudyError
 from tocompress.models.layers import Scope, image_input
 from tocompress.models.registry import build
 
@@ -100,6 +101,7 @@ def test_what_is_added_to_the_image_or_seen_by_a_softmax_always_stays() -> None:
     x = keras.layers.Conv2D(4, 1, activation="softmax", name="mixed")(x)
     channels = trace(keras.Model(image, keras.layers.Conv2D(2, 1, name="logits")(x)))
     assert {name: ids.tolist() for name, ids in channels.groups.items()} == {"free": [0, 1]}
+    assert channels.whole == {"mixed": "a softmax over channels"}
     assert channels.variables["mixed/weights"][2].tolist() == [FIXED] * 3 + [0, 1]
 
 
@@ -114,14 +116,71 @@ def test_layers_partly_bound_to_one_producer_form_groups_of_their_own() -> None:
     assert {name: ids.tolist() for name, ids in channels.groups.items()} == {"whole": [0, 1], "whole#2": [2, 3]}
 
 
-def test_what_cannot_be_traced_is_named() -> None:
-    image = image_input(4)
-    shared = keras.layers.Conv2D(3, 1, name="twice")
-    with pytest.raises(StudyError, match=r"logits: .* second call"):
-        trace(keras.Model(image, keras.layers.Conv2D(2, 1, name="logits")(shared(shared(image)))))
-    with pytest.raises(StudyError, match=r"normal: .*LayerNormalization"):
-        trace(keras.Model(image, keras.layers.LayerNormalization(name="normal")(image)))
-    with pytest.raises(StudyError, match=r"grouped: .* 3 groups"):
-        trace(keras.Model(image, keras.layers.Conv2D(3, 1, groups=3, name="grouped")(image)))
-    with pytest.raises(StudyError, match=r"rows: .*last axis"):
-        trace(keras.Model(image, keras.layers.BatchNormalization(axis=1, name="rows")(image)))
+def small(build_layers: Callable[[keras.KerasTensor], keras.KerasTensor]) -> Channels:
+    """Return the channels of: convolution `first` with 4 filters, some layers, convolution `last`, logits."""
+    image = keras.Input((4, 6, 1))
+    x = build_layers(keras.layers.Conv2D(4, 1, name="first")(image))
+    x = keras.layers.Conv2D(3, 1, name="last")(x)
+    return trace(keras.Model(image, keras.layers.Conv2D(2, 1, name="logits")(x)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason"),
+    [
+        (keras.layers.Conv2D(6, 1, groups=2, name="it"), "a convolution in 2 groups"),
+        (keras.layers.Softmax(name="it"), "a softmax over channels"),
+        (keras.layers.Activation("log_softmax", name="it"), "a log_softmax over channels"),
+        (keras.layers.LayerNormalization(name="it"), "LayerNormalization reads all channels"),
+        (keras.layers.GroupNormalization(2, name="it"), "GroupNormalization reads all channels"),
+        (keras.layers.BatchNormalization(axis=1, name="it"), "its channels are not the last axis"),
+        (keras.layers.Reshape((4, 4, 6), name="it"), "Reshape mixes channels with positions"),
+        (keras.layers.Permute((3, 1, 2), name="it"), "Permute moves channels to another axis"),
+        (keras.layers.Rescaling([1.0, 2.0, 3.0, 4.0], name="it"), "a constant for each channel"),
+        (keras.layers.Resizing(2, 2, name="it"), "what Resizing does to channels is not known"),
+    ],
+)
+def test_a_layer_whose_channels_cannot_be_followed_is_left_whole(layer: keras.Layer, reason: str) -> None:
+    channels = small(layer)
+    assert channels.whole == {"it": reason}
+    assert list(channels.groups) == ["last"]
+    assert all(ids is None for name, axes in channels.variables.items() if name.startswith("it/") for ids in axes)
+    assert (channels.variables["first/weights"][3] == FIXED).all()
+    assert (channels.variables["last/weights"][2] == FIXED).all()
+
+
+def test_a_layer_with_variables_called_twice_is_left_whole_and_one_without_is_not() -> None:
+    shared, activation = keras.layers.Conv2D(4, 1, name="shared"), keras.layers.ReLU()
+    channels = small(lambda x: shared(shared(x)))
+    assert (channels.whole, list(channels.groups)) == ({"shared": "a layer that is called more than once"}, ["last"])
+    channels = small(lambda x: activation(keras.layers.Conv2D(5, 1, name="middle")(activation(x))))
+    assert (channels.whole, list(channels.groups)) == ({}, ["first", "middle", "last"])
+
+
+def test_only_the_image_and_a_constant_are_no_reason_to_warn() -> None:
+    image = keras.Input((4, 4, 3))
+    x = keras.layers.Rescaling([1.0, 2.0, 3.0])(image) - np.float32([0.1, 0.2, 0.3])
+    x = keras.layers.Conv2D(4, 1, name="conv")(x)
+    channels = trace(keras.Model(image, keras.layers.Conv2D(2, 1, name="logits")(x)))
+    assert (channels.whole, list(channels.groups)) == ({}, ["conv"])
+
+
+def test_a_gate_goes_with_the_channels_that_it_multiplies_and_a_single_channel_stays() -> None:
+    def gated(x: keras.KerasTensor) -> keras.KerasTensor:
+        gate = keras.layers.Dense(4, "sigmoid", name="gate")(keras.layers.GlobalAveragePooling2D(keepdims=True)(x))
+        place = keras.layers.Conv2D(1, 1, activation="sigmoid", name="place")(x)
+        return keras.layers.Multiply()([x, gate]) * place
+
+    channels = small(gated)
+    assert {name: len(ids) for name, ids in channels.groups.items()} == {"first": 4, "last": 3}
+    assert producers_of(channels, "first") == ["first/weights", "gate/weights"]
+    assert channels.variables["place/weights"][3].tolist() == [FIXED]
+    assert not channels.whole
+
+
+def test_the_warning_names_each_layer_once() -> None:
+    ids = np.int32([0])
+    whole = {"a": "a softmax over channels", "b": "a convolution in 2 groups", "c": "a softmax over channels"}
+    assert left_whole(Channels({}, {}, {"x": ids})) == []
+    assert left_whole(Channels({}, {}, {"x": ids}, whole)) == [
+        "Warning: left whole by pruning: a, c (a softmax over channels); b (a convolution in 2 groups)"
+    ]

@@ -8,7 +8,7 @@ from tocompress.checkpoints.acquire import initial
 from tocompress.compression.pruning import prune as pruning
 from tocompress.compression.pruning.prune import prune
 from tocompress.compression.pruning.ranking import channels_of
-from tocompress.compression.quantization.grid import quantize_weights
+from tocompress.compression.quantization.grid import halve_weights, is_symmetric, quantize_weights
 from tocompress.errors import StudyError
 from tocompress.settings.data import Glyphs, NumberPhrases
 from tocompress.settings.jobs import PruneJob
@@ -66,6 +66,22 @@ def test_what_was_quantized_is_retrained_and_quantized_again(pictures, tmp_path)
         if isinstance(tensor, QuantizedTensor):
             assert (pruned.weights[name].bits, pruned.weights[name].axis) == (8, tensor.axis)
     assert "val_loss" in set(pruned.history["metric"])
+
+
+def test_kernels_that_compute_in_integers_stay_on_symmetric_grids(tmp_path):
+    quantized, table = quantize_weights(initial(CNN), 8, "channel", 1, symmetric=True)
+    pruned = prune(quantized, inputs(CNN, share=0.3), None, None, resume_folder=tmp_path)
+    assert all(is_symmetric(pruned.weights[name]) for name in table["tensor"])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("retraining", [None, RETRAINING], ids=["cut", "retrained"])
+def test_smaller_floats_stay_so(retraining, pictures, tmp_path):
+    halved, _ = halve_weights(initial(CNN), 256)
+    pruned = prune(halved, inputs(CNN, retraining, share=0.3), pictures, pictures, resume_folder=tmp_path)
+    types = {name: tensor.dtype for name, tensor in halved.items()}
+    assert {np.dtype(np.float16), np.dtype(np.float32)} == set(types.values())
+    assert {name: tensor.dtype for name, tensor in pruned.weights.items()} == types
 
 
 @pytest.mark.long

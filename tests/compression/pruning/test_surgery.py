@@ -7,14 +7,13 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from collections.abc import Iterator
-from math import prod
 
 import keras
 import numpy as np
 import pytest
+from exactness import TOLERANCE, Arrays, assert_exact, double_precision, random_mask
 
 from tocompress.compression.pruning.channels import Channels, Mask
-from tocompress.compression.pruning.dependencies import trace
 from tocompress.compression.pruning.recurrent import gnmt_channels
 from tocompress.compression.pruning.surgery import cut, cut_shapes, silenced
 from tocompress.compression.quantization.grid import quantize
@@ -22,77 +21,14 @@ from tocompress.errors import StudyError
 from tocompress.models import gnmt
 from tocompress.models.layers import Scope, image_input
 from tocompress.models.registry import NETWORKS, build
-from tocompress.models.resize import resized
-from tocompress.models.variables import named_variables
-
-Arrays = dict[str, np.ndarray]
-Shapes = dict[str, tuple[int, ...]]
 
 CNNS = [network for network in NETWORKS.values() if network.kind == "cnn"]
-TOLERANCE = 1e-9  # of the standard deviation of the logits
 
 
 @pytest.fixture(autouse=True)
 def float64() -> Iterator[None]:
-    """Double precision, and variables without values, which take time to draw."""
-    floatx, policy = keras.config.floatx(), keras.config.dtype_policy()
-    keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")
-    with keras.StatelessScope(initialize_variables=False):
+    with double_precision():
         yield
-    keras.config.set_floatx(floatx)
-    keras.config.set_dtype_policy(policy)
-
-
-def shapes_of(model: keras.Model) -> Shapes:
-    return {name: tuple(variable.shape) for name, variable in named_variables(model).items()}
-
-
-def random_weights(shapes: Shapes) -> Arrays:
-    """Values under which signals neither die nor explode over 150 layers, and no batch norm is an identity."""
-    random = np.random.default_rng(1)
-
-    def values(name: str, shape: tuple[int, ...]) -> np.ndarray:
-        leaf = name.rpartition("/")[2]
-        if leaf in ("gamma", "moving_variance"):
-            return random.uniform(0.7, 1.3, shape) * (0.3 if "/conv3/" in name else 1)
-        if leaf in ("beta", "biases", "moving_mean"):
-            return random.normal(0, 0.2, shape)
-        inputs = shape[:2] if leaf == "depthwise_weights" else shape[:-1]
-        return random.normal(0, np.sqrt(2 / np.prod(inputs)), shape)
-
-    return {name: values(name, shape) for name, shape in shapes.items()}
-
-
-def random_mask(channels: Channels) -> Mask:
-    """About half of the channels, and at least one of each group."""
-    random = np.random.default_rng(2)
-    keep = random.random(channels.count) < 0.5
-    keep[[random.choice(ids) for ids in channels.groups.values()]] = True
-    return keep
-
-
-def logits(model: keras.Model, weights: Arrays) -> np.ndarray:
-    images = np.random.default_rng(3).normal(0, 1, (2, *model.input_shape[1:]))
-    values = [(variable, weights[name]) for name, variable in named_variables(model).items()]
-    with keras.StatelessScope(values):
-        return np.asarray(model(images, training=False))
-
-
-def assert_exact(model: keras.Model) -> None:
-    channels = trace(model)
-    weights, keep = random_weights(shapes_of(model)), random_mask(channels)
-    predicted = cut_shapes(shapes_of(model), channels, keep)
-    pruned = cut(weights, channels, keep)
-    smaller = resized(model, predicted)
-
-    assert {name: values.shape for name, values in pruned.items()} == predicted == shapes_of(smaller)
-    assert smaller.count_params() == sum(map(prod, predicted.values())) < model.count_params()
-    whole, expected = logits(model, weights), logits(model, silenced(weights, channels, keep))
-    actual = logits(smaller, pruned)
-    assert actual.dtype == np.float64
-    assert np.abs(expected - whole).max() > 1e-3 * whole.std() > 0
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=TOLERANCE * expected.std())
 
 
 @pytest.mark.parametrize("network", CNNS, ids=lambda network: network.name)

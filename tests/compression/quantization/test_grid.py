@@ -8,11 +8,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from pydantic import TypeAdapter
 
-from tocompress.compression.quantization.grid import dequantize, quantize, quantize_weights
+from tocompress.compression.quantization.grid import (
+    compress,
+    dequantize,
+    is_kernel,
+    is_symmetric,
+    quantize,
+    quantize_weights,
+)
 from tocompress.errors import StudyError
 from tocompress.packing import unpack
 from tocompress.schemas.study import COMPRESSION
+from tocompress.settings.technique import Technique
 from tocompress.tables import read_table, write_table
 from tocompress.weights import QuantizedTensor, channel_axis
 
@@ -200,6 +209,64 @@ def test_only_large_kernels_and_embeddings_are_quantized_and_the_table_says_how(
 def test_the_least_number_of_values_can_be_chosen():
     _, table = quantize_weights(WEIGHTS, 8, "tensor", minimum_values=1000)
     assert "N/Small/weights" in table["tensor"].tolist()
+
+
+def test_a_symmetric_grid_by_hand():
+    kernel = np.float32([[-1, 0, 0.4], [0.5, 0.1, 8]]).T
+    quantized = quantize(kernel, 4, 1, symmetric=True)
+    assert unpack(quantized.integers, 4, 6).reshape(3, 2).T.tolist() == [[1, 8, 11], [8, 8, 15]]
+    np.testing.assert_array_equal(quantized.scale, np.float32([1, 8]) / np.float32(7))
+    assert quantized.zero_point.tolist() == [8, 8]
+
+
+@settings(max_examples=150, deadline=None)
+@given(tensor=TENSORS, bits=st.integers(2, 16), axis=st.sampled_from([0, 1, -1]))
+def test_a_symmetric_grid_negates_as_its_kernel_does_and_keeps_half_a_step(tensor, bits, axis):
+    quantized, negated = (quantize(kernel, bits, axis % tensor.ndim, symmetric=True) for kernel in (tensor, -tensor))
+    assert is_symmetric(quantized)
+    assert_within_half_a_step(tensor, quantized)
+    integers = unpack(quantized.integers, bits, tensor.size).astype(np.int32)
+    assert integers.min() >= 1  # so that its negative is an integer of `bits` bits too
+    np.testing.assert_array_equal(dequantize(negated), -dequantize(quantized))
+
+
+TECHNIQUE = TypeAdapter(Technique)
+
+
+def compressed(weights, **technique):
+    return compress(weights, TECHNIQUE.validate_python({"method": "quantize", **technique}))
+
+
+def test_kernels_that_compute_in_integers_are_all_symmetric_per_channel():
+    quantized, table = compressed(WEIGHTS, bits=6, activations=8)
+    assert table["tensor"].tolist() == [name for name in WEIGHTS if is_kernel(name)]
+    assert all(is_symmetric(quantized[name]) for name in table["tensor"])
+    assert set(table["granularity"]) == {"channel"}
+
+
+def test_dynamic_integers_leave_depthwise_kernels_and_embeddings_as_floats():
+    depthwise = {"N/Conv/depthwise_weights": np.ones((3, 3, 256, 1), np.float32)}
+    quantized, table = compressed(WEIGHTS | depthwise, bits=8, activations="dynamic")
+    assert table["tensor"].tolist() == ["N/Conv/weights", "N/Small/weights"]
+    assert is_symmetric(quantized["N/Small/weights"])
+
+
+def test_halves_are_rounded_kernels_of_which_the_table_tells():
+    halves, table = compressed(WEIGHTS, bits=16, type="float")
+    assert [name for name in WEIGHTS if halves[name] is not WEIGHTS[name]] == table["tensor"].tolist()
+    kernel = WEIGHTS["N/Conv/weights"]
+    half = halves["N/Conv/weights"]
+    assert half.dtype == np.float16
+    row = table.iloc[0]
+    assert (row["bits"], row["bytes"], row["values"]) == (16, kernel.size * 2, kernel.size)
+    assert row["maximum_error"] == np.abs(half.astype(np.float32) - kernel).max() <= np.abs(kernel).max() * 2**-11
+    with pytest.raises(StudyError, match="N/Conv/weights: already rounded to float16"):
+        compressed(halves, bits=8)
+
+
+def test_weights_beyond_the_range_of_halves_are_named():
+    with pytest.raises(StudyError, match=r"N/Conv/weights: holds values to 70000; float16 holds finite ones to 65504"):
+        compressed({"N/Conv/weights": np.full((32, 32), -7e4, np.float32)}, bits=16, type="float")
 
 
 def test_nothing_is_quantized_twice():

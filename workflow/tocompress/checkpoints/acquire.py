@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from signal import Signals
 from typing import Any
 
 import numpy as np
@@ -15,21 +13,20 @@ from pydantic import TypeAdapter
 
 from tocompress.archives import is_archive, unpack
 from tocompress.checkpoints import tensorflow_checkpoint
+from tocompress.checkpoints.alone import alone
 from tocompress.data.subwords import Vocabulary
 from tocompress.errors import StudyError, about
-from tocompress.files import check_digest, unmet
+from tocompress.files import check_digest
 from tocompress.models import registry
-from tocompress.settings.model import Checkpoint, ModelSettings, TranslationModel
+from tocompress.settings.model import Checkpoint, NetworkModel, TranslationModel
 from tocompress.vocabulary.variants import BASELINE
 from tocompress.weights import ModelMetadata, Weights, check_numbers, write_weights
 
 Files = Sequence[str | Path]
 Shapes = Mapping[str, tuple[int, ...]]
 
-_LIBRARY = Path(__file__).parents[2]
 
-
-def acquire(name: str, model: ModelSettings, path: Path, *, checkpoint: Files = (), vocabularies: Files = ()) -> None:
+def acquire(name: str, model: NetworkModel, path: Path, *, checkpoint: Files = (), vocabularies: Files = ()) -> None:
     """Write the weights of the model called `name` to `path`.
 
     `checkpoint`: the files of its checkpoint, or their archive or folder. Without any, the weights are initial ones.
@@ -41,42 +38,17 @@ def acquire(name: str, model: ModelSettings, path: Path, *, checkpoint: Files = 
         write_weights(path, initial(model), metadata(name, model))
         return
     try:
-        _convert_alone(name, model, path, checkpoint)
+        alone(convert, name, model.model_dump_json(), str(path), *map(str, checkpoint), file=str(checkpoint[0]))
     finally:
         for folder in path.parent.glob(f"*{_scratch(path).name}*"):
             shutil.rmtree(folder)
 
 
-def _convert_alone(name: str, model: ModelSettings, path: Path, files: Files) -> None:
-    """Run `convert` in its own process, because TensorFlow aborts the process on some damage to a checkpoint."""
-    # PYTHONPATH would cut the path of a folder that holds a colon.
-    program = (
-        f"import sys; sys.path.insert(0, {str(_LIBRARY)!r});"
-        f" from {convert.__module__} import {convert.__name__}; {convert.__name__}()"
-    )
-    command = [sys.executable, "-P", "-c", program, name, model.model_dump_json(), path, *files]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.stdout:
-        raise StudyError(done.stdout)
-    if done.returncode < 0:
-        raise StudyError(
-            f"{files[0]}: reading it ended TensorFlow with {Signals(-done.returncode).name}; not a readable TensorFlow"
-            " checkpoint, or too large for the memory: get all of it again"
-        )
-    done.check_returncode()
-
-
-def convert() -> None:
-    """Write the weights of the checkpoint in the arguments. Errors of the checkpoint go to standard output."""
-    name, settings, path, *files = sys.argv[1:]
-    model: ModelSettings = TypeAdapter(ModelSettings).validate_json(settings)
-    try:
-        weights = imported(model, files, _scratch(Path(path)))
-        write_weights(path, weights, metadata(name, model))
-    except StudyError as error:
-        print(error)
-    except OSError as error:
-        print(f"{error.filename or path}: {unmet(error)}")
+def convert(name: str, settings: str, path: str, *files: str) -> None:
+    """Write the weights of the checkpoint in `files` to `path`. `settings` is JSON of the model."""
+    model: NetworkModel = TypeAdapter(NetworkModel).validate_json(settings)
+    weights = imported(model, files, _scratch(Path(path)))
+    write_weights(path, weights, metadata(name, model))
 
 
 def _scratch(path: Path) -> Path:
@@ -93,14 +65,15 @@ def with_vocabularies(model: TranslationModel, source: str | Path, target: str |
     return model.model_copy(update=sizes)
 
 
-def initial(model: ModelSettings) -> Weights:
+def initial(model: NetworkModel) -> Weights:
     """Return the random weights of `model.seed`."""
+    from tocompress.models import keras_alone  # noqa: F401
     from tocompress.tasks.networks import initial_network
 
     return values(initial_network(model, model.seed)[1])
 
 
-def imported(model: ModelSettings, files: Files, scratch: Path) -> Weights:
+def imported(model: NetworkModel, files: Files, scratch: Path) -> Weights:
     """Return the weights of a TensorFlow checkpoint, by exact name. Its other variables are ignored.
 
     `files`: the checkpoint's files, archive, or folder. An archive is unpacked to the new folder `scratch`.
@@ -115,9 +88,8 @@ def imported(model: ModelSettings, files: Files, scratch: Path) -> Weights:
         raise StudyError(str(error).replace(str(scratch), str(files[0]))) from error
 
 
-def _read(model: ModelSettings, prefix: Path) -> Weights:
-    import keras
-
+def _read(model: NetworkModel, prefix: Path) -> Weights:
+    from tocompress.models.keras_alone import keras
     from tocompress.tasks.networks import initial_network
 
     shapes = tensorflow_checkpoint.shapes(prefix)
@@ -162,9 +134,9 @@ def values(named: dict[str, Any]) -> Weights:
     return {name: np.asarray(variable, np.float32) for name, variable in named.items()}
 
 
-def metadata(name: str, model: ModelSettings) -> ModelMetadata:
+def metadata(name: str, model: NetworkModel) -> ModelMetadata:
     """Return the metadata of the uncompressed model's weights file."""
-    sizes = ("input_size", "classes", "source_vocabulary", "target_vocabulary")
+    sizes = ("shape", "classes", "source_vocabulary", "target_vocabulary")
     return ModelMetadata(
         model=name,
         network=model.network,

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import posixpath
 import zlib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -17,6 +14,7 @@ import scipy.io
 from scipy.io.matlab import MatReadError
 
 from tocompress.archives import extract, is_archive
+from tocompress.data.csv_rows import csv_rows
 from tocompress.errors import StudyError
 
 DEVKIT = "ILSVRC2012_devkit_t12.tar.gz (md5 fa75699e90414af021442c21a62c3abf)"
@@ -131,28 +129,13 @@ def _text(path: str) -> list[int] | dict[str, int]:
         raise StudyError(f"{path}: not a text ({error}); `labels` takes {ACCEPTED}") from error
     lines = text.split("\n")
     if "," in lines[0]:
-        return _table(path, _rows(path, text))
+        return _table(path, csv_rows(path, text))
     if len(lines[0].split()) == 1:
         return [label_of(line.strip(), f"{path}, line {number}") for number, line in enumerate(lines, 1)]
     if len(lines[0].split()) == 2:
         pairs = (line.rsplit(maxsplit=1) for line in lines)
         return _table(path, (dict(zip(("file", "label"), pair, strict=False)) for pair in pairs))
     raise StudyError(f"{path}: neither synsets, nor names and labels; `labels` takes {ACCEPTED}")
-
-
-def _rows(path: str, text: str) -> Iterator[dict[str, str]]:
-    """Yield the rows of a CSV, by the columns of its header."""
-    reader = csv.reader(io.StringIO(text), strict=True)
-    try:
-        header = [column.strip() for column in next(reader)]
-        if twice := [column for column, times in Counter(filter(None, header)).items() if times > 1]:
-            raise StudyError(f"{path}: has two columns '{twice[0]}'; one is needed")
-        for number, row in enumerate(filter(None, reader), 1):
-            if any(row[len(header) :]):
-                raise StudyError(f"{path}, row {number}: {len(row)} cells under {len(header)} columns; quote commas")
-            yield dict(zip(header, row, strict=False))
-    except csv.Error as error:
-        raise StudyError(f"{path}, line {reader.line_num}: not a row of a CSV ({error})") from error
 
 
 def _table(path: str, rows: Iterable[Mapping[str, str]]) -> dict[str, int]:

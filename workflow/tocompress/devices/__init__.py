@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tocompress.errors import StudyError
-from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, ONCE
+from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, FLOAT, INTEGER, ONCE
 
 Record = dict[str, Any]
 
@@ -46,8 +46,8 @@ def understood(where: str) -> Iterator[None]:
         ) from error
 
 
-#: Arithmetic -> its word in the agent's protocol.
-DEQUANTIZATIONS = {EVERY_INFERENCE: "every_inference", ONCE: "once"}
+#: Arithmetic -> its word in the agent's protocol. Only TensorFlow heeds it, and only for integer weights.
+DEQUANTIZATIONS = {EVERY_INFERENCE: "every_inference", ONCE: "once", FLOAT: "once", INTEGER: "once"}
 
 
 class Agent(Protocol):
@@ -62,6 +62,10 @@ class Agent(Protocol):
 
     def run(self, command: Record) -> Iterator[Record]:
         """Yield the records of one command, closed by one `end` or `error`. Raise ConnectionLost."""
+        ...
+
+    def order(self, order: Record) -> None:
+        """Send an order within the command that is running. Raise ConnectionLost."""
         ...
 
     def reconnect(self) -> None:

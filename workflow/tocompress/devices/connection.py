@@ -96,6 +96,13 @@ class Connection:
             if record["record"] in ("end", "error"):
                 return
 
+    def order(self, order: Record) -> None:
+        """Send an order within the command that is running."""
+        try:
+            self._write(order)
+        except OSError:
+            raise self._death() from None
+
     def close(self, error: BaseException | None) -> None:
         """End the agent in good order, or at once after an error."""
         if error is None:

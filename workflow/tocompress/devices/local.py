@@ -71,6 +71,9 @@ class LocalAgent:
     def run(self, command: Record) -> Iterator[Record]:
         return self._connection.run(command)
 
+    def order(self, order: Record) -> None:
+        self._connection.order(order)
+
     def reconnect(self) -> None:
         self._connection.kill()
         self._connect()

@@ -20,6 +20,7 @@ from tocompress.devices.connection import Connection
 from tocompress.devices.program import AGENT
 from tocompress.errors import StudyError
 from tocompress.settings.device import SshDevice
+from tocompress.vocabulary.runtimes import TENSORFLOW
 
 _LOCK = "/tmp/tocompress.lock"  # one for all users of the machine
 
@@ -75,20 +76,32 @@ _WARNING = re.compile("Unsupported option|Deprecated option|is deprecated")
 class SshAgent:
     """A running agent as a context manager. Its exit ends the agent and its worker.
 
-    `name` is the device in messages. The stderr of ssh, the agent and the runtime is appended to `log`. The agent waits
-    for another study on the machine, at most `patience` seconds. It raises StudyError, or ConnectionLost where another
+    `name` is the device in messages. The stderr of ssh, the agent and the runtime is appended to `log`. With
+    `lock` the agent keeps other studies off the machine, and waits for one that measures there, at most `patience`
+    seconds. It raises StudyError, or ConnectionLost where another
     try may work.
     """
 
     hello: Record
 
-    def __init__(self, device: SshDevice, *, name: str, log: Path | None = None, patience: float = 0.0) -> None:
+    def __init__(
+        self,
+        device: SshDevice,
+        *,
+        name: str,
+        log: Path | None = None,
+        lock: bool = True,
+        patience: float = 0.0,
+        runtime: str = TENSORFLOW,
+    ) -> None:
         self._device = device
         self._name = name
         self._log = log
-        self._patience = patience
+        self._arguments = ["--root", device.root, "--runtime", runtime, "--heartbeat"]
+        if lock:
+            self._arguments += ["--lock", _LOCK, "--patience", str(patience)]
         self._folder = _at_home(device.folder)
-        self._interpreter = _at_home(device.interpreter)
+        self._interpreter = _at_home(device.interpreter_of(runtime))
         self._digest = hashlib.sha256(AGENT).hexdigest()
         self._agent = f"{self._folder}/agent-{self._digest[:16]}.zip"
 
@@ -123,6 +136,9 @@ class SshAgent:
     def run(self, command: Record) -> Iterator[Record]:
         return self._connection.run(command)
 
+    def order(self, order: Record) -> None:
+        self._connection.order(order)
+
     def reconnect(self) -> None:
         before = self.hello.get("boot_id")
         self._connect_again()
@@ -143,9 +159,8 @@ class SshAgent:
     def _connect(self) -> None:
         self._check_python()
         self._install()
-        arguments = ["--folder", self._folder, "--root", self._device.root, "--runtime", self._device.runtime]
-        arguments += ["--lock", _LOCK, "--patience", str(self._patience), "--heartbeat"]
-        command = self._shell.command("exec " + shlex.join([self._interpreter, "-I", self._agent, *arguments]))
+        program = [self._interpreter, "-I", self._agent, "--folder", self._folder, *self._arguments]
+        command = self._shell.command("exec " + shlex.join(program))
         self._connection = Connection(self._name, command, self._log, heartbeat=True, environment=_never_asking())
         self.hello = self._connection.hello
 

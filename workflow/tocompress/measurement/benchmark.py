@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -12,7 +13,8 @@ import pandas as pd
 
 from tocompress.devices.local import LocalAgent
 from tocompress.devices.reach import reach
-from tocompress.measurement.session import Subject, measure, outputs_of
+from tocompress.measurement.session import measure, outputs_of
+from tocompress.measurement.subject import Subject
 from tocompress.schemas.benchmark import TABLES
 from tocompress.settings.device import LocalDevice
 from tocompress.settings.jobs import BenchmarkJob
@@ -31,13 +33,22 @@ def _measured(subject: Subject, session: BenchmarkJob, log: Path | None) -> dict
     def report(done: int, total: int, text: str) -> None:
         print(f"{done}/{total} {text}", flush=True)
 
-    with reach(session.name, device, log) as agent:
-        if isinstance(device, LocalDevice) and device.interpreter is None and device.processor == "cpu":
-            return measure(agent, subject, device, settings, report)
-        with LocalAgent(log, name="this machine", runtime=device.runtime) as host:
+    runtimes = tuple(subject.runtimes)
+    with reach(session.name, device, runtimes, log) as agents:
+        if isinstance(device, LocalDevice) and not _has_own_python(device) and device.processor == "cpu":
+            return measure(agents, subject, device, settings, report)
+        with ExitStack() as stack:
+            hosts = {
+                runtime: stack.enter_context(LocalAgent(log, name="this machine", runtime=runtime))
+                for runtime in runtimes
+            }
             on_cpu = device.model_copy(update={"processor": "cpu"})
-            reference = outputs_of(host, subject, on_cpu, settings)
-        return measure(agent, subject, device, settings, report, reference)
+            reference = outputs_of(hosts, subject, on_cpu, settings)
+        return measure(agents, subject, device, settings, report, reference)
+
+
+def _has_own_python(device: LocalDevice) -> bool:
+    return device.interpreter is not None or bool(device.interpreters)
 
 
 def write_session(tables: Mapping[str, pd.DataFrame], files: Mapping[str, Path], *, keep: bool) -> None:

@@ -6,18 +6,22 @@ import hashlib
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from tocompress.devices import DEQUANTIZATIONS, Agent, Record, answered, understood
+from tocompress.devices import DEQUANTIZATIONS, Agent, ConnectionLost, Record, answered, understood
+from tocompress.devices.agent.litert import installable
 from tocompress.devices.clocks import unlocked
 from tocompress.devices.reach import reach
 from tocompress.errors import StudyError
-from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
 from tocompress.settings.device import LocalDevice, SshDevice
-from tocompress.vocabulary.arithmetic import EVERY_INFERENCE
+from tocompress.vocabulary.arithmetic import ONCE
+from tocompress.vocabulary.processors import integer_products
+from tocompress.vocabulary.runtimes import LITERT, SUFFIXES, TENSORFLOW
 
 _LEAST_DISK = 2_000_000_000  # bytes: the artifacts of a large network
 _LEAST_MEMORY = 1_000_000_000  # bytes: TensorFlow and a large network
@@ -38,14 +42,63 @@ class Finding:
     problem: str | None = None
 
 
+@dataclass(frozen=True)
+class _Reached:
+    """The agent of a runtime on a device. The folder holds a model of one operation, and the agent links to it."""
+
+    runtime: str
+    agent: Agent
+    device: LocalDevice | SshDevice
+    folder: Path
+
+    def run(self, **block: Any) -> list[Record]:
+        """Return the records of a block that runs the model."""
+        make = {TENSORFLOW: _tensorflow_model, LITERT: _litert_model}[self.runtime]
+        artifact, inputs = self.folder / f"model.{SUFFIXES[self.runtime]}", self.folder / "inputs.npz"
+        artifact.write_bytes(make())
+        np.savez(inputs, allow_pickle=False, **{f"{_PROBE_ID}/input": _PROBE})
+        digests = {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in (artifact, inputs)}
+        for file, digest in digests.items():
+            self.agent.send(file, digest)
+        command = _command(self.device, artifact=digests[artifact], inputs=digests[inputs], **block)
+        return answered(self.agent.run(command))
+
+
 def check(name: str, device: LocalDevice | SshDevice) -> list[Finding]:
-    """Return the facts that a session on the device would find. A device out of reach is a finding too."""
+    """Return the facts that a session on the device would find. A device out of reach is a finding too.
+
+    Each runtime of the device runs a small model. Of the other runtimes the findings tell which are there, and why
+    the others are not.
+    """
     way = f"by ssh, {device.host}" if isinstance(device, SshDevice) else "this machine"
-    try:
-        with reach(name, device, patience=0.0) as agent, understood(name):
-            return [Finding("connection", f"{way}, used by nobody else"), *_findings(agent, device)]
-    except StudyError as error:
-        return [Finding("connection", way, str(error).removeprefix(f"{name}: "))]
+    of_machine: list[Finding] = []
+    of_runtimes: list[Finding] = []
+    others = [runtime for runtime in SUFFIXES if runtime not in device.runtimes]
+    for runtime in (*device.runtimes, *others):
+        try:
+            with _reached(name, device, runtime) as reached:
+                if not of_machine:
+                    of_machine = [Finding("connection", f"{way}, used by nobody else"), *_of_machine(reached)]
+                of_runtimes.append(_of_runtime(reached) if runtime in device.runtimes else _of_other(reached))
+        except StudyError as error:
+            problem = str(error).removeprefix(f"{name}: ")
+            if not of_machine and isinstance(error, ConnectionLost):
+                return [Finding("connection", way, problem)]
+            wanted = runtime in device.runtimes
+            of_runtimes.append(Finding(runtime, "not usable" if wanted else problem, problem if wanted else None))
+    if not of_machine and len({finding.problem or finding.found for finding in of_runtimes}) == 1:
+        return [Finding("connection", way, of_runtimes[0].problem)]
+    return [*of_machine, *of_runtimes]
+
+
+@contextmanager
+def _reached(name: str, device: LocalDevice | SshDevice, runtime: str) -> Iterator[_Reached]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        reach(name, device, (runtime,), patience=0.0) as agents,
+        understood(name),
+    ):
+        yield _Reached(runtime, agents[runtime], device, Path(folder))
 
 
 def table(name: str, findings: Iterable[Finding]) -> str:
@@ -58,19 +111,16 @@ def table(name: str, findings: Iterable[Finding]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _findings(agent: Agent, device: LocalDevice | SshDevice) -> Iterator[Finding]:
-    hello = agent.hello
+def _of_machine(reached: _Reached) -> Iterator[Finding]:
+    agent, device, hello = reached.agent, reached.device, reached.agent.hello
     about = [hello["board"], hello["processor_name"], hello["machine"], hello["l4t"], f"kernel {hello['kernel']}"]
     yield Finding("machine", ", ".join(dict.fromkeys(filter(None, about))))
-    yield Finding("python", hello["python"])
-    yield Finding("runtime", f"TensorFlow {hello['tensorflow']}, numpy {hello['numpy']}")
-    with tempfile.TemporaryDirectory() as folder:
-        probe = _send_probe(agent, device, Path(folder))
-        yield _processor(agent, device, probe)
-        yield _threads(hello, device)
-        yield _sensors(hello, device)
-        if rails := _sampled_rails(hello, device):
-            yield _sampling(agent, probe | {"rails": rails})
+    yield Finding("integers", f"products in one step: {integer_products(hello['processor_features'])}")
+    yield Finding("python", f"{hello['python']}, {hello['c_library'] or 'no glibc'}")
+    yield _threads(hello, device)
+    yield _sensors(hello, device)
+    if rails := _sampled_rails(hello, device):
+        yield _sampling(reached, rails)
     asked = time.time()
     state = answered(agent.run({"command": "state"}))[0]
     came = time.time()
@@ -83,16 +133,32 @@ def _findings(agent: Agent, device: LocalDevice | SshDevice) -> Iterator[Finding
     yield Finding("clock", f"{ahead:+.2f} s to this machine's, to within {uncertainty:.2f} s")
 
 
-def _processor(agent: Agent, device: LocalDevice | SshDevice, probe: Record) -> Finding:
-    """Return whether the processor really multiplies matrices, in a worker as for a benchmark."""
+def _of_runtime(reached: _Reached) -> Finding:
+    """Return the runtime's version, and whether it really multiplies matrices, in a worker as for a benchmark."""
     from tocompress.measurement.verification import values
 
+    found = _versions(reached.runtime, reached.agent.hello)
     try:
-        output = values(answered(agent.run(probe | {"kind": "outputs"})))[_PROBE_ID]
+        output = values(reached.run(kind="outputs"))[_PROBE_ID]
     except StudyError as error:
-        return Finding("processor", device.processor, str(error))
+        return Finding(reached.runtime, found, str(error))
     wrong = None if np.array_equal(output, _PROBE @ _PROBE) else "it multiplies two matrices wrongly"
-    return Finding("processor", f"{device.processor}, computes", wrong)
+    return Finding(reached.runtime, f"{found}, computes on the {reached.device.processor}", wrong)
+
+
+def _of_other(reached: _Reached) -> Finding:
+    """Return the version of a runtime that the device does not name."""
+    found = _versions(reached.runtime, reached.agent.hello)
+    return Finding(reached.runtime, f"{found}, not among the device's `runtimes`")
+
+
+def _versions(runtime: str, hello: Record) -> str:
+    """Return the versions of a runtime and of numpy, and a newer distribution of LiteRT that fits the machine."""
+    if runtime == TENSORFLOW:
+        return f"TensorFlow {hello[TENSORFLOW]}, numpy {hello['numpy']}"
+    wheel = installable(hello["python"], hello["machine"], hello["c_library"])
+    newer = f"; {wheel} fits too" if wheel and hello[runtime].startswith("tflite") and "tflite" not in wheel else ""
+    return f"{hello[runtime]}, numpy {hello['numpy']}{newer}"
 
 
 def _threads(hello: Record, device: LocalDevice | SshDevice) -> Finding:
@@ -128,12 +194,12 @@ def _sampled_rails(hello: Record, device: LocalDevice | SshDevice) -> list[str]:
         return rails
 
 
-def _sampling(agent: Agent, probe: Record) -> Finding:
+def _sampling(reached: _Reached, rails: list[str]) -> Finding:
     """Return how often the slowest rail is read while the processor works."""
     from tocompress.measurement.power import sampling_quality
 
     try:
-        records = answered(agent.run(probe | {"kind": "power"}))
+        records = reached.run(kind="power", rails=rails)
     except StudyError as error:
         return Finding("sampling", "", str(error))
     (sampled,) = [record for record in records if record["record"] == "power"]
@@ -175,33 +241,50 @@ def _room(what: str, free: int | None, least: int) -> Finding:
     return Finding(what, f"{free / 1e9:.1f} GB", short)
 
 
-def _send_probe(agent: Agent, device: LocalDevice | SshDevice, folder: Path) -> Record:
-    """Send a graph of one operation, and return the command that runs it, which still lacks a kind."""
-    graph = GraphDef()
-    graph.node.add(name="input", op="Placeholder").attr["dtype"].type = DT_FLOAT
-    graph.node.add(name="output", op="MatMul", input=["input", "input"]).attr["T"].type = DT_FLOAT
-    artifact, inputs = folder / "probe.pb", folder / "probe.npz"
-    artifact.write_bytes(graph.SerializeToString())
-    np.savez(inputs, allow_pickle=False, **{f"{_PROBE_ID}/input": _PROBE})
-    digests = {file: hashlib.sha256(file.read_bytes()).hexdigest() for file in (artifact, inputs)}
-    for file, digest in digests.items():
-        agent.send(file, digest)
+def _command(device: LocalDevice | SshDevice, **block: Any) -> Record:
     return {
         "command": "block",
-        "artifact": digests[artifact],
-        "inputs": digests[inputs],
         "input_ids": [_PROBE_ID],
-        "dequantization": DEQUANTIZATIONS[EVERY_INFERENCE],
+        "dequantization": DEQUANTIZATIONS[ONCE],
         "processor": device.processor,
         "threads": device.threads,
+        "inter_op_threads": device.inter_op_threads,
         "warmup_runs": 1,
         "warmup_seconds": 0,
         "seconds": _SECONDS_OF_SAMPLING,
         "minimum_runs": 1,
-        "maximum_runs": 1,
         "profiled_runs": 1,
         "rails": [],
         "idle_seconds": 0,
         "tail_seconds": 0,
         "timeout_seconds": 60,
+        **block,
     }
+
+
+def _tensorflow_model() -> bytes:
+    """Return a graph that multiplies its input by itself."""
+    from tocompress.runtimes.tensorflow.protocol_buffers import DT_FLOAT, GraphDef
+
+    graph = GraphDef()
+    graph.node.add(name="input", op="Placeholder").attr["dtype"].type = DT_FLOAT
+    graph.node.add(name="output", op="MatMul", input=["input", "input"]).attr["T"].type = DT_FLOAT
+    return bytes(graph.SerializeToString())
+
+
+def _litert_model() -> bytes:
+    """Return a model that multiplies a row of the probe by the probe. Its rows are a batch of two."""
+    from ai_edge_litert.schema_py_generated import BufferT, ModelT, SubGraphT
+
+    from tocompress.runtimes.litert.flatbuffer import VERSION, add_tensor, operator, set_constant, write
+
+    subgraph = SubGraphT(tensors=[])
+    model = ModelT(version=VERSION, operatorCodes=[], subgraphs=[subgraph], buffers=[BufferT()], description="probe")
+    row, kernel, output = (
+        add_tensor(subgraph, name, shape, np.float32)
+        for name, shape in (("input", (1, 2)), ("kernel", (2, 2)), ("output", (1, 2)))
+    )
+    set_constant(model, subgraph.tensors[kernel], _PROBE.T)
+    subgraph.inputs, subgraph.outputs = [row], [output]
+    subgraph.operators = [operator(model, "FULLY_CONNECTED", [row, kernel, -1], [output])]
+    return write(model)

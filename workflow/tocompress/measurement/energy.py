@@ -15,12 +15,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from tocompress.measurement.estimate import REFERENCE, Condition
 from tocompress.measurement.power import Block, Key, blocks, least_step, possible_watts
 from tocompress.measurement.rows import frame, measured, ratio_to_baseline, unavailable
 from tocompress.measurement.statistics import Interval, mean_interval
-from tocompress.measurement.stopping import Condition
 from tocompress.vocabulary.levels import LEVEL, TARGET
-from tocompress.vocabulary.variants import BASELINE
 
 #: Power in a gap between readings is a guess. A block is refused if a gap is a larger part of its inference.
 LONGEST_GAP = 1 / 20
@@ -117,9 +116,9 @@ def power_rows(
 ) -> pd.DataFrame:
     """Return `power_mean` (W), `power_peak` (W) and `energy` (J per inference) above idle, for the sum of `rails`.
 
-    The value is the mean over fresh processes, each with one block of the table `windows`. `ratio` is to fp32 under the
-    same arithmetic, paired by process. Student's intervals of both are widened by the uncertainty from the sensors'
-    steps. This uncertainty does not average out over blocks that rest on the same readings.
+    The value is the mean over fresh processes, each with one block of the table `windows`. `ratio` is to fp32, paired
+    by process. Student's intervals of both are widened by the uncertainty from the sensors' steps. This uncertainty
+    does not average out over blocks that rest on the same readings.
 
     A block with a gap, or with power that no device takes, is left out. The row's reason says how many were. If no
     block is left, the values are unavailable.
@@ -192,11 +191,10 @@ def widened(interval: Interval, deviation: float, level: float) -> Interval:
 def _ratio(figures: pd.DataFrame, metric: str, condition: Condition, noise: float, level: float) -> Interval:
     """Return the ratio to fp32. The logarithm's interval is widened by the relative noise of both sides."""
     ratio = ratio_to_baseline(figures[metric], condition, level)
-    baseline = (BASELINE, condition[1])
-    if ratio.low is None or ratio.high is None or condition == baseline:
+    if ratio.low is None or ratio.high is None or condition == REFERENCE:
         return ratio
     watts = figures["power_mean" if metric == "energy" else metric]  # energy is the mean power times a known duration
-    pairs = pd.concat([watts[condition], watts[baseline]], axis=1, join="inner")
+    pairs = pd.concat([watts[condition], watts[REFERENCE]], axis=1, join="inner")
     logarithms = Interval(*(math.log(bound) for bound in (ratio.value, ratio.low, ratio.high)))
     _, low, high = widened(logarithms, float(np.hypot(*(noise / pairs.mean()))), level)
     return Interval(ratio.value, *np.exp(np.array([low, high], dtype=float)).tolist())

@@ -16,10 +16,9 @@ _INPUTS: dict[str, Any] = {"classification": classification, "translation": tran
 
 
 def write_inputs(path: str | Path, job: InputsJob, split: str | Path) -> None:
-    """Write the job's inputs of the file `split`, of batch 1, to the .npz `path` as `{input_id}/{placeholder}`.
+    """Write the job's inputs of the file `split` to the .npz `path`, as `{input_id}/{placeholder}`.
 
-    Images `i00`, ... are spread over the set, and sentences `s00`, ... over its lengths. An untrained translation model
-    never ends a sentence by itself, so it is forced to the length of the reference, in subwords.
+    Images `i00`, ... are spread over the set, and sentences `s00`, ... over its lengths. `i00x8`, ... are batches of 8.
     """
     inputs = _INPUTS[job.model.task].benchmark_inputs(split, job)
     arrays = {f"{name}/{key}": array for name, feeds in inputs.items() for key, array in feeds.items()}

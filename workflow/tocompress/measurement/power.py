@@ -55,6 +55,9 @@ _ZONE = re.compile(r"(?:Z|[+-]\d\d(?::?\d\d)?)$")
 #: Variant, arithmetic, process.
 Key = tuple[str, str, int]
 
+#: The columns that tell a block of a session.
+_BLOCK = ["runtime", "variant", "arithmetic", "process"]
+
 
 @dataclass(frozen=True)
 class Block:
@@ -186,7 +189,7 @@ def quality(power: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def _rail_quality(rail: str, samples: pd.DataFrame) -> dict[str, float]:
-    blocks = samples.groupby(["variant", "arithmetic", "process"], sort=False)
+    blocks = samples.groupby(_BLOCK, sort=False)
     times_and_watts = [(block["time_s"].to_numpy(), block["watt"].to_numpy()) for _, block in blocks]
     found = pd.DataFrame(
         sampling_quality(time_s, watt, float(np.median(np.diff(time_s))) if rail == METER else _PERIOD)
@@ -197,7 +200,7 @@ def _rail_quality(rail: str, samples: pd.DataFrame) -> dict[str, float]:
 
 
 def blocks(windows: pd.DataFrame) -> dict[Key, Block]:
-    """Return the power blocks of the table `windows`, in its order. Raise StudyError where a phase is missing."""
+    """Return the power blocks of a runtime's table `windows`, in its order. Raise StudyError if a phase is missing."""
     found: dict[Key, Block] = {}
     for (variant, arithmetic, process), rows in windows.groupby(["variant", "arithmetic", "process"], sort=False):
         phases = rows.set_index("phase")
@@ -324,14 +327,18 @@ def meter_samples(meter: pd.DataFrame, windows: pd.DataFrame, offset_s: float) -
     that exist. Raises StudyError where no block has any.
     """
     times, watts = meter["unix_s"].to_numpy() - offset_s, meter["watt"].to_numpy()
-    spans = {key: block.span for key, block in blocks(windows).items()}
+    spans = {
+        (runtime, *key): block.span
+        for runtime, of_runtime in windows.groupby("runtime", sort=False)
+        for key, block in blocks(of_runtime).items()
+    }
     parts = []
-    for (variant, arithmetic, process), (start, end) in spans.items():
+    for key, (start, end) in spans.items():
         if not ((times > start) & (times < end)).any():
             continue
         first, last = max(np.searchsorted(times, start, "right") - 1, 0), np.searchsorted(times, end, "left")
         readings = {"time_s": times[first : last + 1], "watt": watts[first : last + 1], "rail": METER}
-        parts.append(pd.DataFrame(readings).assign(variant=variant, arithmetic=arithmetic, process=process))
+        parts.append(pd.DataFrame(readings).assign(**dict(zip(_BLOCK, key, strict=True))))
     if not parts:
         ends = min(start for start, _ in spans.values()), max(end for _, end in spans.values())
         begin, finish = (pd.Timestamp(moment + offset_s, unit="s", tz="UTC") for moment in ends)

@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from tocompress.measurement.estimate import REFERENCE, Condition
 from tocompress.measurement.records import CONTROL
-from tocompress.measurement.statistics import Interval, converged, ratio_interval
-from tocompress.measurement.stopping import Condition
+from tocompress.measurement.statistics import Interval, ratio_interval, within
+from tocompress.measurement.stopping import Verdict
 from tocompress.schemas.study import STUDY, VALUE
 from tocompress.vocabulary.metrics import METRICS
-from tocompress.vocabulary.variants import BASELINE
 
 _NO_RATIO = Interval(float("nan"), None, None)
 
@@ -27,11 +27,10 @@ def conditions(values: pd.Series[Any] | pd.DataFrame) -> list[Condition]:
 
 
 def ratio_to_baseline(values: pd.Series[Any], condition: Condition, level: float) -> Interval:
-    """Return the ratio to fp32 with the same arithmetic, over the processes that both have."""
-    baseline = (BASELINE, condition[1])
-    if baseline not in conditions(values):
+    """Return the ratio to fp32, over the processes or generations that both have."""
+    if REFERENCE not in conditions(values):
         return _NO_RATIO
-    pairs = pd.concat([values[condition], values[baseline]], axis=1, join="inner").to_numpy(dtype=float)
+    pairs = pd.concat([values[condition], values[REFERENCE]], axis=1, join="inner").to_numpy(dtype=float)
     return ratio_interval(pairs[:, 0], pairs[:, 1], level) if len(pairs) and (pairs > 0).all() else _NO_RATIO
 
 
@@ -62,8 +61,35 @@ def measured(
         "ratio": None if ratio is _NO_RATIO else ratio.value,
         "ratio_low": ratio.low,
         "ratio_high": ratio.high,
-        "converged": converged(interval, target),
+        "settled": within(interval, target),
+        "ratio_settled": None if ratio is _NO_RATIO or condition == REFERENCE else within(ratio, target),
         "basis": "measured",
+    }
+
+
+def judged(
+    condition: Condition,
+    metric: str,
+    verdict: Verdict,
+    level: float,
+    *,
+    label: str | None,
+    n: int,
+    processes: int,
+    across: Interval = _NO_RATIO,
+) -> dict[str, Any]:
+    """Return the row of a time and its ratio by their verdict. `across` is its ratio to fp32 of another runtime."""
+    (value, ratio, _), target = verdict.estimate, verdict.target
+    row = measured(
+        condition, metric, value, level, target, label=label, n=n, processes=processes, ratio=ratio or _NO_RATIO
+    )
+    return row | {
+        "settled": verdict.why_time_not is None,
+        "ratio_settled": verdict.why_ratio_not is None if verdict.is_compared else None,
+        "reason": verdict.reason,
+        "across": None if across is _NO_RATIO else across.value,
+        "across_low": across.low,
+        "across_high": across.high,
     }
 
 

@@ -1,14 +1,13 @@
-"""Run one benchmark session: all variants of a model on one device, in turn, each block in a fresh process."""
+"""Run one benchmark session: all variants of a model on one device, in turn, in fresh processes."""
 
 from __future__ import annotations
 
+import math
 import platform
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,18 +16,20 @@ import pandas as pd
 from tocompress.devices import DEQUANTIZATIONS, Agent, AgentFailed, ConnectionLost, Record, answered, understood
 from tocompress.devices.clocks import unlocked
 from tocompress.errors import StudyError
-from tocompress.files import digest
 from tocompress.measurement import power
+from tocompress.measurement.estimate import REFERENCE, noise, of_one_input
 from tocompress.measurement.facts import flat, text_of
-from tocompress.measurement.records import CONTROL, Block, Kind, Recorder
-from tocompress.measurement.stopping import Condition, Rule, diagnose, unfinished
+from tocompress.measurement.generations import GenerationFailed, run_generation
+from tocompress.measurement.records import CONTROL, Block, Kind, Member, Recorder
+from tocompress.measurement.stopping import Rule, diagnose, of_runtime, still_open
+from tocompress.measurement.subject import Subject
 from tocompress.measurement.verification import values, verify
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.device import Device
-from tocompress.vocabulary.variants import BASELINE
+from tocompress.settings.jobs import Condition
 
 _VERIFIED_INPUTS = 3
-_TRIES = 3  # tries of a block whose connection is lost
+_TRIES = 3  # tries of a block or generation whose connection is lost
 _TIMEOUT = 600.0  # seconds of a block beyond its requested duration
 _CLOCK_SET_S = 1.0  # more than two untouched clocks drift apart in a session
 _METER_PATIENCE_S = 10.0  # wait for a meter to write the readings of the last block
@@ -38,106 +39,74 @@ _T = TypeVar("_T")
 #: Number of finished blocks, number of all known blocks, name of the current block.
 Report = Callable[[int, int, str], None]
 
-
-@dataclass(frozen=True)
-class Subject:
-    """The subject of a session: the artifacts of a model's variants, and the inputs in an .npz file."""
-
-    model: str
-    artifacts: Mapping[str, Path]
-    inputs: Path
-
-    @cached_property
-    def digests(self) -> dict[str, str]:
-        """Return the SHA-256 of every file by its role. Raise StudyError for an absent file."""
-        paths = {"inputs": self.inputs, **{f"artifact/{variant}": path for variant, path in self.artifacts.items()}}
-        return {name: self._digest(name, path) for name, path in paths.items()}
-
-    @cached_property
-    def input_ids(self) -> list[str]:
-        """Return the inputs' names in the file's order, from keys `{input_id}/{placeholder}`."""
-        with np.load(self.inputs, allow_pickle=False) as arrays:
-            names = list(dict.fromkeys(key.rpartition("/")[0] for key in arrays.files))
-        if not names or "" in names:
-            wanted = "its keys must be {input_id}/{placeholder}"
-            raise StudyError(f"{self.inputs}: not a file of benchmark inputs: {wanted}")
-        return names
-
-    def send_to(self, agent: Agent) -> None:
-        """Make every file available to the agent."""
-        agent.send(self.inputs, self.digests["inputs"])
-        for variant, path in self.artifacts.items():
-            agent.send(path, self.digests[f"artifact/{variant}"])
-
-    def _digest(self, name: str, path: Path) -> str:
-        try:
-            return digest(path)
-        except OSError as error:
-            raise StudyError(f"{path}: {self.model}'s {name} is not readable ({error.strerror})") from error
+#: Runtime and variant -> input -> output.
+Outputs = dict[tuple[str, str], dict[str, np.ndarray]]
 
 
 def measure(
-    agent: Agent,
+    agents: Mapping[str, Agent],
     subject: Subject,
     device: Device,
     settings: Benchmark,
     report: Report = lambda done, total, text: None,
-    reference: Mapping[str, Mapping[str, np.ndarray]] | None = None,
+    reference: Outputs | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Run the session and return its tables (`schemas.benchmark.RECORDED`).
 
-    A round holds a fresh process of every variant under every arithmetic, and a control worker, in random order.
-    After `settings.processes` rounds, more rounds hold only the variants whose time is not settled, and their baseline.
-    Then come profiled blocks. On a device with a sensor, rounds of blocks follow whose power is sampled. Rows with the
-    same process number may be paired across variants.
+    `agents` has one for each runtime of the subject. Generations give the times. A generation is a fresh process of
+    each condition, all of them loaded. In its rounds each process runs a short slice, in random order. After the least
+    number of generations, more generations hold the conditions that are not settled, and fp32. Then come profiled
+    blocks. On a device with a sensor, rounds of blocks follow whose power is sampled. Rows with the same generation or
+    process number may be paired across variants.
 
     `reference` holds outputs from `outputs_of` elsewhere. The session is refused if the device's outputs differ. Raises
-    StudyError when a timed block fails. A block whose connection was lost is repeated. A failure of memory, operations
-    or power costs only that part, and the session says why under `{part}/unavailable`.
+    StudyError when a timed process fails. A block or generation whose connection was lost is repeated. A failure of
+    memory, operations or power costs only that part, and the session says why under `{part}/unavailable`.
     """
-    session = _Session(agent, subject, device, settings, report)
+    session = _Session(agents, subject, device, settings, report)
     return session.run(reference)
 
 
-def outputs_of(agent: Agent, subject: Subject, device: Device, settings: Benchmark) -> dict[str, dict[str, np.ndarray]]:
-    """Return the outputs of each variant for the first inputs: variant -> input -> output."""
-    return _Session(agent, subject, device, settings, lambda done, total, text: None).outputs()
+def outputs_of(agents: Mapping[str, Agent], subject: Subject, device: Device, settings: Benchmark) -> Outputs:
+    """Return the outputs of each variant in each runtime for the first inputs."""
+    return _Session(agents, subject, device, settings, lambda done, total, text: None).outputs()
 
 
-def round_blocks(
-    random: np.random.Generator, kind: Kind, process: int, conditions: Sequence[Condition], *, control: bool
-) -> list[Block]:
-    """Return a block of every condition, and with `control` one of a control worker, in random order."""
-    members: list[tuple[str, str | None]] = [*conditions, *([(CONTROL, None)] if control else [])]
-    shuffled = [members[index] for index in random.permutation(len(members))]
-    return [
-        Block("control" if variant == CONTROL else kind, variant, mode, process, order)
-        for order, (variant, mode) in enumerate(shuffled)
-    ]
+def round_blocks(random: np.random.Generator, kind: Kind, process: int, conditions: Sequence[Condition]) -> list[Block]:
+    """Return a block of every condition, in random order."""
+    shuffled = [conditions[place] for place in random.permutation(len(conditions))]
+    return [Block(kind, process=process, **condition._asdict()) for condition in shuffled]
 
 
 class _Session:
     """A session under way."""
 
-    def __init__(self, agent: Agent, subject: Subject, device: Device, settings: Benchmark, report: Report) -> None:
-        self._agent = agent
+    def __init__(
+        self,
+        agents: Mapping[str, Agent],
+        subject: Subject,
+        device: Device,
+        settings: Benchmark,
+        report: Report,
+    ) -> None:
+        self._agents = {runtime: agents[runtime] for runtime in subject.runtimes}
+        self._first = subject.runtimes[0]  # its agent tells the state of the machine
         self._subject = subject
         self._device = device
         self._settings = settings
         self._report = report
-        self._recorder = Recorder(device.runtime)
+        self._recorder = Recorder()
         self._random = np.random.default_rng(settings.seed)
-        self._conditions: list[Condition] = [
-            (variant, mode) for variant in subject.artifacts for mode in settings.arithmetic
-        ]
+        self._conditions = list(subject.conditions)
         self._sampled_rails: list[str] = []
+        self._processes: Counter[Condition] = Counter()  # fresh processes so far
         self._done = 0
         self._reconnections = 0
         self._facts: dict[str, Any] = {}
         self._lost: str | None = None  # why nothing more can be asked of the agent
-        subject.send_to(agent)
+        subject.send_to(self._agents)
 
-    def run(self, reference: Mapping[str, Mapping[str, np.ndarray]] | None) -> dict[str, pd.DataFrame]:
+    def run(self, reference: Outputs | None) -> dict[str, pd.DataFrame]:
         begin = self._state()
         self._check_clocks(begin)
         rails = self._rails()
@@ -152,6 +121,7 @@ class _Session:
             self._part("power", self._sample_power)
         end = self._part("end", self._state)
         latency, windows = self._recorder.table("latency"), self._recorder.table("windows")
+        self._facts |= flat("noise", noise(of_one_input(of_runtime(latency, self._first)))._asdict())
         samples = self._recorder.table("power")
         if power.METER in rails and "power/unavailable" not in self._facts:
             self._lost = None  # a meter's file is on this machine
@@ -160,25 +130,31 @@ class _Session:
         self._report(self._done, self._done, "done")
         return {
             "latency": latency,
+            "loading": self._recorder.table("loading"),
             "memory": self._recorder.table("memory"),
             "power": samples,
             "windows": windows,
             "operations": self._recorder.table("operations"),
-            "diagnostics": diagnose(latency, self._settings.level, self._settings.target),
+            "diagnostics": diagnose(latency, self._rule),
             "session": self._session_table(begin, end or {}, samples),
         }
 
-    def outputs(self) -> dict[str, dict[str, np.ndarray]]:
-        mode = self._settings.arithmetic[0]
+    def outputs(self) -> Outputs:
         found = {}
-        for variant in self._subject.artifacts:
-            command = self._command("outputs", variant, mode) | {
-                "input_ids": self._subject.input_ids[:_VERIFIED_INPUTS]
-            }
-            records = self._records(command, what := f"outputs of {variant}")
+        for runtime, variant, arithmetic in self._of_each_artifact():
+            command = self._command("outputs", variant, arithmetic, runtime)
+            command["input_ids"] = self._subject.input_ids[:_VERIFIED_INPUTS]
+            records = self._records(runtime, command, what := f"outputs of {variant} in {runtime}")
             with self._understood(what):
-                found[variant] = values(records)
+                found[runtime, variant] = values(records)
         return found
+
+    def _of_each_artifact(self) -> list[Condition]:
+        """Return the first condition of each artifact, since its arithmetics give the same outputs."""
+        first: dict[tuple[str, str], Condition] = {}
+        for condition in self._conditions:
+            first.setdefault((condition.runtime, condition.variant), condition)
+        return list(first.values())
 
     # Parts of a session
 
@@ -206,7 +182,8 @@ class _Session:
     def _rails(self) -> list[str]:
         """Return the rails whose sum is the device's power. If nothing measures it, record why and return none."""
         with self._understood("hello"):
-            names = [*map(str, self._agent.hello.get("rails", [])), *([power.METER] if self._device.meter else [])]
+            rails = self._agents[self._first].hello.get("rails", [])
+            names = [*map(str, rails), *([power.METER] if self._device.meter else [])]
         if not names:
             self._facts["power/unavailable"] = "no power sensor"
             return []
@@ -218,39 +195,105 @@ class _Session:
             self._facts["power/unavailable"] = str(error)
             return []
 
-    def _verify(self, reference: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        for variant, found in self.outputs().items():
-            with self._understood(variant):
-                difference = verify(str(self._problem(variant)), found, dict(reference[variant]))
-            self._facts[f"difference/{variant}"] = difference
+    def _verify(self, reference: Outputs) -> None:
+        arithmetics = {(runtime, variant): arithmetic for runtime, variant, arithmetic in self._of_each_artifact()}
+        for artifact, found in self.outputs().items():
+            what = f"{artifact[1]} in {artifact[0]}"
+            with self._understood(what):
+                agreement = verify(str(self._problem(what)), found, reference[artifact], arithmetics[artifact])
+            self._facts[f"difference/{'/'.join(artifact)}"] = agreement.difference
+            self._facts[f"agreement/{'/'.join(artifact)}"] = agreement.rule
 
     def _time(self) -> None:
-        settings = self._settings
-        begin, chosen = time.monotonic(), self._conditions
-        self._facts["stopped"] = f"at {settings.maximum_processes} processes"
-        for process in range(1, settings.maximum_processes + 1):
-            if process > settings.processes:
-                chosen = self._unsettled()
-                if not chosen:
-                    self._facts["stopped"] = "all times settled"
-                    return
-                if time.monotonic() - begin > settings.maximum_seconds:
-                    self._facts["stopped"] = f"after {settings.maximum_seconds:g} seconds"
-                    return
-            for block in round_blocks(self._random, "latency", process, chosen, control=True):
-                self._measure(block)
+        """Measure generations until each time and ratio is settled, or until the budget is used."""
+        begin, lasted_s, number = time.monotonic(), 0.0, 0
+        taken: Counter[Condition] = Counter()  # generations of each condition
+        while chosen := self._next(taken, self._settings.maximum_seconds - (time.monotonic() - begin), lasted_s):
+            start, number = time.monotonic(), number + 1
+            taken.update(self._measure_generation(number, chosen, taken))
+            lasted_s = time.monotonic() - start
+        self._facts["generations"] = number
 
-    def _unsettled(self) -> list[Condition]:
-        """Return the conditions that need another process, each with the baseline that its ratio is paired with."""
+    def _next(self, taken: Counter[Condition], left_s: float, lasted_s: float) -> list[Condition]:
+        """Return the conditions of the next generation. Return none, and record why, where the times are measured."""
         settings = self._settings
-        rule = Rule(settings.level, settings.target, settings.processes, settings.minimum_samples)
-        open_ones = unfinished(self._recorder.table("latency"), rule)
-        baselines = {(BASELINE, mode) for _, mode in open_ones}
-        return [condition for condition in self._conditions if condition in open_ones | baselines]
+        if begun := [condition for condition in self._conditions if taken[condition] < settings.generations]:
+            return begun
+        generations = math.ceil(max(left_s, 0.0) / lasted_s)
+        found = still_open(self._recorder.table("latency"), self._rule, generations)
+        unsettled = [Condition(*condition) for condition in found]
+        chosen = [condition for condition in unsettled if taken[condition] < settings.maximum_generations]
+        if not unsettled:
+            self._facts["stopped"] = "all times and ratios are settled"
+        elif not chosen:
+            self._facts["stopped"] = f"at {settings.maximum_generations} generations"
+        elif left_s <= 0:
+            self._facts["stopped"] = f"after {settings.maximum_seconds:g} seconds"
+        else:
+            return chosen
+        return []
+
+    def _measure_generation(
+        self, number: int, chosen: Sequence[Condition], taken: Counter[Condition]
+    ) -> set[Condition]:
+        """Measure fresh processes of the chosen conditions and of each runtime's fp32, so ratios across runtimes pair.
+
+        Return the conditions that memory held.
+        """
+        members = {runtime: self._members(number, runtime, chosen, taken) for runtime in self._agents}
+        for runtime in members:
+            self._measure(Block("control", runtime, CONTROL, None, number))
+        self._report(self._done, max(self._total, self._done + 1), f"generation {number}")
+        held: set[Condition] = set()
+        for runtime, records in self._generation(number, members).items():
+            with self._understood(f"generation {number}"):
+                held |= set(self._recorder.add_generation(members[runtime], list(self._subject.batches), records))
+        self._done += 1
+        return held
+
+    def _members(
+        self, number: int, runtime: str, chosen: Sequence[Condition], taken: Counter[Condition]
+    ) -> list[Member]:
+        """Return the processes of a runtime in a generation: fp32, the chosen conditions by their turns, fp32 again."""
+        reference = Condition(runtime, *REFERENCE)
+        others = [condition for condition in chosen if condition.runtime == runtime and condition != reference]
+        shuffled = [others[place] for place in self._random.permutation(len(others))]
+        members = []
+        for condition in [reference, *sorted(shuffled, key=taken.__getitem__), reference]:
+            self._processes[condition] += 1
+            members.append(Member(**condition._asdict(), generation=number, process=self._processes[condition]))
+        return members
+
+    def _generation(self, number: int, members: Mapping[str, Sequence[Member]]) -> dict[str, list[Record]]:
+        """Return the records of a generation. One whose connection was lost does not count, and is repeated."""
+        commands = {
+            runtime: self._generation_command(own) | {"memory_share": 1 / (len(members) - begun)}
+            for begun, (runtime, own) in enumerate(members.items())
+        }
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                return run_generation(self._agents, commands, self._settings.rounds, self._random)
+            except GenerationFailed as failure:
+                with self._understood(f"generation {number}"):
+                    failed = failure.member
+                    what = f"generation {number}" if failed is None else str(members[failure.runtime][failed])
+                raise AgentFailed(f"{self._problem(what)}: {failure}") from None
+            except ConnectionLost as error:
+                if not tries_left:
+                    raise
+                print(f"{error}; connecting again", flush=True)
+                for agent in self._agents.values():  # each may be in the middle of the generation
+                    agent.reconnect()
+                self._reconnections += 1
+        raise AssertionError("the last try returns or raises")
 
     def _profile(self) -> None:
-        for block in round_blocks(self._random, "operations", 1, self._conditions, control=False):
-            self._measure(block)
+        """Profile each condition. One that the runtime cannot profile costs no other."""
+        for block in round_blocks(self._random, "operations", 1, self._conditions):
+            try:
+                self._measure(block)
+            except AgentFailed as error:
+                self._facts[f"operations/{block.runtime}/{block.variant}/{block.arithmetic}/unavailable"] = str(error)
 
     def _sample_power(self) -> None:
         settings = self._settings.power
@@ -262,19 +305,19 @@ class _Session:
                 "tail_seconds": 0,
                 "idle_seconds": settings.rail_warmup_seconds / 2,
             }
-            variant, mode = self._conditions[0]
-            self._records(self._command("power", variant, mode) | idle, "rail warm-up")
+            runtime, variant, arithmetic = self._conditions[0]
+            self._records(runtime, self._command("power", variant, arithmetic, runtime) | idle, "rail warm-up")
         for process in range(1, settings.processes + 1):
-            for block in round_blocks(self._random, "power", process, self._conditions, control=False):
+            for block in round_blocks(self._random, "power", process, self._conditions):
                 self._measure(block)
 
     # Blocks
 
     def _measure(self, block: Block) -> None:
         self._report(self._done, max(self._total, self._done + 1), str(block))
-        command = self._command(block.kind, block.variant, block.arithmetic)
+        command = self._command(block.kind, block.variant, block.arithmetic, block.runtime)
         try:
-            records = self._records(command, str(block))
+            records = self._records(block.runtime, command, str(block))
             with self._understood(str(block)):
                 self._recorder.add(block, records)
         except AgentFailed as error:
@@ -287,52 +330,68 @@ class _Session:
     @property
     def _total(self) -> int:
         """Return the minimum number of blocks."""
-        conditions = len(self._conditions)
         sampled = self._settings.power.processes if "power/unavailable" not in self._facts else 0
-        return self._settings.processes * (conditions + 1) + (1 + sampled) * conditions
+        of_generations = self._settings.generations * (1 + len(self._agents))  # each has a control block of a runtime
+        return of_generations + (1 + sampled) * len(self._conditions)
 
-    def _command(self, kind: str, variant: str, mode: str | None) -> Record:
-        settings, digests, is_power = self._settings, self._subject.digests, kind == "power"
-        seconds = settings.power.block_seconds if is_power else settings.block_seconds
-        pauses = 2 * (settings.power.tail_seconds + settings.power.idle_seconds) if is_power else 0.0
+    def _generation_command(self, members: Sequence[Member]) -> Record:
+        settings, batches = self._settings, self._subject.batches
+        every_input = [name for names in batches.values() for name in names]
+        return {
+            "command": "generation",
+            "members": [
+                self._command("resident", member.variant, member.arithmetic, member.runtime)
+                | {"input_ids": every_input}
+                for member in members
+            ],
+            "batches": list(batches.values()),
+            "slice_seconds": settings.slice_seconds,
+            "slice_runs": settings.minimum_runs,
+            "timeout_seconds": _TIMEOUT,  # of each slice
+        }
+
+    def _command(self, kind: str, variant: str, arithmetic: str | None, runtime: str) -> Record:
+        settings, subject = self._settings, self._subject
+        pauses = 2 * (settings.power.tail_seconds + settings.power.idle_seconds) if kind == "power" else 0.0
         return {
             "command": "block",
             "kind": kind,
-            "artifact": None if kind == "control" else digests[f"artifact/{variant}"],
-            "inputs": digests["inputs"],
-            "input_ids": self._subject.input_ids,
-            "dequantization": DEQUANTIZATIONS[mode] if mode else None,
+            "artifact": None if kind == "control" else subject.digests[runtime, variant],
+            "inputs": subject.inputs_digest,
+            "input_ids": subject.input_ids,
+            "dequantization": DEQUANTIZATIONS[arithmetic] if arithmetic else None,
             "processor": self._device.processor,
             "threads": self._device.threads,
+            "inter_op_threads": self._device.inter_op_threads,
             "warmup_runs": settings.warmup_runs,
             "warmup_seconds": settings.warmup_seconds,
-            "seconds": seconds,
+            "seconds": settings.power.block_seconds,
             "minimum_runs": settings.minimum_runs,
-            "maximum_runs": settings.maximum_runs,
             "profiled_runs": settings.profiled_runs,
             "rails": self._sampled_rails,
             "idle_seconds": settings.power.idle_seconds,
             "tail_seconds": settings.power.tail_seconds,
-            "timeout_seconds": _TIMEOUT + seconds + pauses,
+            "timeout_seconds": _TIMEOUT + settings.power.block_seconds + pauses,
         }
 
-    def _records(self, command: Record, what: str) -> list[Record]:
+    def _records(self, runtime: str, command: Record, what: str) -> list[Record]:
         """Return all records of a command that ended well. Records before a lost connection do not count."""
+        agent = self._agents[runtime]
         for tries_left in reversed(range(_TRIES)):
             try:
-                return answered(self._agent.run(command), f"{self._problem(what)}: ")
+                return answered(agent.run(command), f"{self._problem(what)}: ")
             except ConnectionLost as error:
                 if not tries_left:
                     raise
                 print(f"{error}; connecting again", flush=True)
-                self._agent.reconnect()
+                agent.reconnect()
                 self._reconnections += 1
         raise AssertionError("the last try returns or raises")
 
     def _state(self) -> Record:
         """Return the agent's `state`, and how far this machine's UNIX time is ahead of the device's monotonic clock."""
         sent = time.time()
-        state = self._records({"command": "state"}, "state")[0]
+        state = self._records(self._first, {"command": "state"}, "state")[0]
         with self._understood("state"):
             return state | {"clock": dict(state["clock"]), "offset_s": (sent + time.time()) / 2 - state["monotonic_s"]}
 
@@ -345,6 +404,11 @@ class _Session:
         while (meter := power.read_meter(self._meter))["unix_s"].max() < last_s and time.monotonic() < deadline:
             time.sleep(_METER_PATIENCE_S / 10)
         return power.meter_samples(meter, windows, offset_s)
+
+    @property
+    def _rule(self) -> Rule:
+        settings = self._settings
+        return Rule(settings.level, settings.target, settings.quantile, settings.rule, settings.minimum_samples)
 
     @property
     def _meter(self) -> str:
@@ -365,14 +429,23 @@ class _Session:
     def _problem(self, text: str) -> StudyError:
         return StudyError(f"benchmark of {self._subject.model}: {text}")
 
+    def _hello(self) -> Record:
+        """Return the facts of the machine, and of the runtimes, which only their own agents know."""
+        facts: Record = {}
+        for agent in self._agents.values():
+            facts = {key: value for key, value in agent.hello.items() if key != "record"} | facts
+        return facts
+
     def _session_table(self, begin: Record, end: Record, samples: pd.DataFrame) -> pd.DataFrame:
         """Return the facts that the numbers rest on."""
         entries: dict[str, Any] = {
-            **flat("device", {key: value for key, value in self._agent.hello.items() if key != "record"}),
+            **flat("device", self._hello()),
             "host/python": platform.python_version(),
-            **flat("settings", self._settings.model_dump(mode="json", exclude={"inputs"})),
+            **flat("settings", self._settings.model_dump(mode="json", exclude={"inputs", "arithmetic"})),
+            "settings/arithmetic": list(dict.fromkeys(condition.arithmetic for condition in self._conditions)),
             **flat("settings/device", self._device.model_dump(mode="json")),
-            **{f"sha256/{name}": digest for name, digest in self._subject.digests.items()},
+            "sha256/inputs": self._subject.inputs_digest,
+            **{f"sha256/artifact/{'/'.join(key)}": digest for key, digest in self._subject.digests.items()},
             **flat("begin", begin),
             **flat("end", end),
             **self._facts,

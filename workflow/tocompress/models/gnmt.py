@@ -9,7 +9,7 @@ B sentences, S source tokens, T target tokens, K beams, L decoded tokens, V targ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
@@ -219,12 +219,23 @@ def off_diagonal(
     return ops.sum(strayed * real) / ops.sum(real)
 
 
+def likeliest(logits: Tensor) -> Tensor:
+    """Return the token [B] with the largest of the logits [B, V], the first of equals."""
+    return ops.cast(ops.argmax(logits, axis=-1), "int32")
+
+
 def greedy(
-    weights: Weights, source: Tensor, source_length: Tensor, maximum_length: Tensor | int, forced: Tensor | bool = False
+    weights: Weights,
+    source: Tensor,
+    source_length: Tensor,
+    maximum_length: Tensor | int,
+    forced: Tensor | bool = False,
+    choose: Callable[[Tensor], Tensor] = likeliest,
 ) -> Tensor:
     """Return ids [B, L] of the likeliest token at each step. L is the number of steps, at most `maximum_length`.
 
     After its `</s>` a sentence holds only `</s>`. If `forced`, exactly `maximum_length` steps run and `</s>` ends none.
+    `choose` returns the tokens of `likeliest`, by operations that the runtime has.
     """
     encoded = encode(weights, source, source_length)
     attention = attention_over(weights, encoded.memory, source_length)
@@ -236,7 +247,7 @@ def greedy(
 
     def advance(step: Tensor, ids: Tensor, token: Tensor, finished: Tensor, state: DecoderState) -> tuple[Any, ...]:
         logits, state = decode_step(weights, attention, token, state)
-        token = ops.where(finished, END, ops.cast(ops.argmax(logits, axis=-1), "int32"))
+        token = ops.where(finished, END, choose(logits))
         finished = ops.logical_and(ops.equal(token, END), ops.logical_not(forced))
         return step + 1, write_token(ids, step, token), token, finished, state
 

@@ -6,16 +6,19 @@ import math
 
 import keras
 
+from tocompress.models.calls import Call, calls_of
+
 _MULTIPLYING = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, keras.layers.SeparableConv2D, keras.layers.Dense)
 
 
 def multiply_accumulates(model: keras.Model) -> int:
     """Return the multiplications with addition for one image in convolutions and fully connected layers.
 
-    Every entry of a kernel is used once at every position of the output. Padding counts as if it were data. Biases,
-    batch norm, activations and pooling do not count.
+    Every entry of a kernel is used once at every position of the output, and again in a second call. Padding counts as
+    if it were data. Biases, batch norm, activations and pooling do not count.
     """
-    return sum(_positions(layer) * _kernel_entries(layer) for layer in model.layers if isinstance(layer, _MULTIPLYING))
+    multiplying = (call for call in calls_of(model) if isinstance(call.operation, _MULTIPLYING))
+    return sum(_positions(call) * _kernel_entries(call.operation) for call in multiplying)
 
 
 def parameters(model: keras.Model) -> int:
@@ -23,8 +26,8 @@ def parameters(model: keras.Model) -> int:
     return int(model.count_params())
 
 
-def _positions(layer: keras.Layer) -> int:
-    return math.prod(layer.output.shape[1:-1])
+def _positions(call: Call) -> int:
+    return math.prod(call.outputs[0].shape[1:-1])
 
 
 def _kernel_entries(layer: keras.Layer) -> int:

@@ -1,4 +1,7 @@
-"""The facts and builders of the study's eleven networks (paper, Table I). This module imports no framework."""
+"""The facts and builders of the study's eleven networks (paper, Table I), and of networks that users bring.
+
+This module imports no framework.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +24,9 @@ class Network:
     title: str  # in print
     input_size: int | None  # pixels, height = width
     minimum_input_size: int | None  # the product of the strides, or the need of convolutions without padding
-    depth: int  # Table I
-    parameters: int  # all of the checkpoint's variables, batch norm statistics included, auxiliary heads excluded
-    parameters_paper: int
+    depth: int | None  # Table I
+    parameters: int | None  # all of the checkpoint's variables, batch norm statistics included, no auxiliary heads
+    parameters_paper: int | None
     top1: float | None = None  # TF-Slim's README: one central crop of ImageNet's validation images
     top1_paper: float | None = None
     top5: float | None = None
@@ -34,7 +37,7 @@ class Network:
     file: str | None = None  # of the module, which holds a function called `name` for a CNN; None: `name`
     kind: Literal["cnn", "rnn"]
     preprocessing: Literal["inception", "vgg"] | None
-    classes: int  # the vocabulary's size for `gnmt`
+    classes: int | None  # the vocabulary's size for `gnmt`
     batch_norm_epsilon: float | None  # None: no batch norm
 
     @property
@@ -73,9 +76,19 @@ _ALL = (
 
 NETWORKS: dict[str, Network] = {network.name: network for network in _ALL}
 
+#: The name of any network that a user brings as a file. Its sizes stand in the weights file.
+KERAS = "keras"
+#: Its batch norm has no epsilon left (`models.flat`).
+_BROUGHT = Network(
+    KERAS, "own model", None, None, None, None, None, file="flat", kind="cnn", preprocessing=None, classes=None,
+    batch_norm_epsilon=0.0,
+)  # fmt: skip
+
 
 def find(network: str) -> Network:
     """Return the facts of a network. Raise StudyError that lists the known networks for an unknown name."""
+    if network == KERAS:
+        return _BROUGHT
     if network not in NETWORKS:
         raise StudyError(f"unknown network {network!r}: known are {', '.join(NETWORKS)}")
     return NETWORKS[network]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import keras
 
+from tocompress.errors import StudyError
+
 SLIM_LEAVES = {
     "kernel": "weights",
     "depthwise_kernel": "depthwise_weights",
@@ -13,6 +15,7 @@ SLIM_LEAVES = {
     "beta": "beta",
     "moving_mean": "moving_mean",
     "moving_variance": "moving_variance",
+    "alpha": "alpha",  # of PReLU
 }
 
 
@@ -28,4 +31,6 @@ def named_variables(model: keras.Model) -> dict[str, keras.Variable]:
 def _leaf(layer: keras.Layer, variable: keras.Variable) -> str:
     if isinstance(layer, keras.layers.DepthwiseConv2D) and variable.name == "kernel":
         return "depthwise_weights"
+    if variable.name not in SLIM_LEAVES:
+        raise StudyError(f"{layer.name}: a variable {variable.name}, which weights have no name for; remove the layer")
     return SLIM_LEAVES[variable.name]

@@ -12,6 +12,7 @@ from tocompress.plan.acquire import Acquire, check_files
 from tocompress.plan.aggregate import Aggregate
 from tocompress.plan.base import stop
 from tocompress.plan.benchmark import Benchmark
+from tocompress.plan.check_model import CheckModel
 from tocompress.plan.compress import Compress
 from tocompress.plan.devices import Devices
 from tocompress.plan.evaluate import Evaluate
@@ -25,7 +26,7 @@ from tocompress.vocabulary.figures import FIGURES
 from tocompress.vocabulary.variants import BASELINE
 
 
-class Plan(Acquire, Compress, Export, Benchmark, Evaluate, Aggregate, Plot, Sensitivity, Zoo, Devices):
+class Plan(Acquire, Compress, Export, Benchmark, Evaluate, Aggregate, Plot, Sensitivity, Zoo, Devices, CheckModel):
     """All stages of a study."""
 
     @property
@@ -36,7 +37,7 @@ class Plan(Acquire, Compress, Export, Benchmark, Evaluate, Aggregate, Plot, Sens
             "model": "|".join(self.study.models),
             "variant": variant,
             "structure": variant,
-            "runtime": "|".join(self.runtimes),
+            "runtime": "|".join(self.study.study.runtimes),
             "device": "|".join(self.study.devices),
             "dataset": "|".join(self.study.data),
             "split": "train|calibration|test",

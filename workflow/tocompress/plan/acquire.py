@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,8 +16,8 @@ from tocompress.files import check_digest
 from tocompress.paths import Paths
 from tocompress.plan.base import Parameters, Stage, Wildcards, any_of, canonical, changed, stop, subword_files
 from tocompress.settings.base import Download
-from tocompress.settings.data import ImageNet, Wmt
-from tocompress.settings.model import Checkpoint, TranslationModel
+from tocompress.settings.data import Folders, ImageNet, Wmt
+from tocompress.settings.model import Checkpoint, KerasModel, TranslationModel
 from tocompress.settings.study import Study
 
 
@@ -31,7 +33,8 @@ class Acquire(Stage):
         for name in self.study.study.models:
             model = self.study.models[name]
             data = self.study.data[model.data]
-            for source in (model.checkpoint, data.archive if isinstance(data, Wmt) else None):
+            checkpoint = None if isinstance(model, KerasModel) else model.checkpoint
+            for source in (checkpoint, data.archive if isinstance(data, Wmt) else None):
                 if source is not None and _is_remote(source):
                     found[_address(source)] = source
         return found
@@ -65,7 +68,7 @@ class Acquire(Stage):
         archive = None if _is_remote(data.archive) else data.archive.sha256
         return canonical(member=data.md5.get(Path(wildcards.member).name), archive=archive)
 
-    # Rules images, sentences, photographs and corpus
+    # Rules images, sentences, photographs, pictures and corpus
 
     def datasets(self, kind: str) -> str:
         """Return a pattern of the datasets of a kind."""
@@ -83,6 +86,10 @@ class Acquire(Stage):
     @property
     def photographs(self) -> Parameters:
         return self.parameters("find_photographs.py", self._split)
+
+    @property
+    def pictures(self) -> Parameters:
+        return self.parameters("find_pictures.py", self._split)
 
     @property
     def corpus(self) -> Parameters:
@@ -109,6 +116,37 @@ class Acquire(Stage):
         """Return the file of labels of the test images, where the images do not have their own."""
         labels = self._imagenet(wildcards).labels
         return [labels] if labels is not None and wildcards.split == "test" else []
+
+    def picture_files(self, wildcards: Wildcards) -> list[str]:
+        """Return the folders or CSVs that hold the pictures of a split and name their classes.
+
+        End the program as `photograph_files` does.
+        """
+        data = self._folders(wildcards)
+        own = isinstance(data.test, str) and wildcards.split == "test"
+        sources = (data.test if own else None, data.train if data.classes is None or not own else None)
+        files = [source for source in sources if isinstance(source, str)]
+        if missing := [file for file in files if not Path(file).exists()]:
+            self._report_missing(wildcards, f"there is no folder or CSV '{missing[0]}' in {Path.cwd()}")
+        return files
+
+    def class_file(self, wildcards: Wildcards) -> list[str]:
+        """Return the file of the names of classes, where there is one. End the program as `photograph_files` does."""
+        classes = self._folders(wildcards).classes
+        if not isinstance(classes, str):
+            return []
+        self._check_texts(wildcards, [classes])
+        return [classes]
+
+    def listing(self, wildcards: Wildcards) -> str:
+        """Return the digest of a split's files. The job is due when one changes."""
+        from tocompress.data.folders import listing_digest
+
+        try:
+            with about(f"data.{wildcards.dataset}"):
+                return listing_digest(self._folders(wildcards), wildcards.split)
+        except StudyError as error:
+            stop(error)
 
     def test_texts(self, wildcards: Wildcards) -> list[str]:
         """Return the sources and references of the test set. End the program as `photograph_files` does."""
@@ -140,25 +178,65 @@ class Acquire(Stage):
         assert isinstance(data, ImageNet)  # by the rule's constraint
         return data
 
+    def _folders(self, wildcards: Wildcards) -> Folders:
+        data = self.study.data[wildcards.dataset]
+        assert isinstance(data, Folders)  # by the rule's constraint
+        return data
+
     def _wmt(self, wildcards: Wildcards) -> Wmt:
         data = self.study.data[wildcards.dataset]
         assert isinstance(data, Wmt)  # by the rule's constraint
         return data
 
-    # Rule acquire
+    # Rules acquire and import_model
+
+    @property
+    def networks(self) -> str:
+        """Return a pattern of the models of the study's eleven networks."""
+        return any_of(name for name, model in self.study.models.items() if not isinstance(model, KerasModel))
+
+    @property
+    def own(self) -> str:
+        """Return a pattern of the models that the user brings as files."""
+        return any_of(name for name, model in self.study.models.items() if isinstance(model, KerasModel))
+
+    def model_files(self, wildcards: Wildcards) -> list[str]:
+        """Return the file of a model of one's own, or all files of its folder."""
+        model = self.model(wildcards)
+        assert isinstance(model, KerasModel)  # by the rule's constraint
+        path = Path(model.file)
+        return sorted(str(file) for file in path.rglob("*") if file.is_file()) if path.is_dir() else [model.file]
+
+    def model_listing(self, wildcards: Wildcards) -> str:
+        """Return the digest of the files' names, sizes and times. An older file may take the place of a newer one."""
+        states = [(file, os.stat(file)) for file in self.model_files(wildcards) if Path(file).is_file()]
+        listing = [(file, state.st_size, state.st_mtime_ns) for file, state in states]
+        return hashlib.sha256(repr(listing).encode()).hexdigest()
+
+    @property
+    def import_model(self) -> Parameters:
+        return self.parameters("import_model.py", self._model_file)
+
+    def _model_file(self, wildcards: Wildcards) -> str:
+        return canonical(file=getattr(self.model(wildcards), "file", ""))
 
     def checked_checkpoint(self, wildcards: Wildcards) -> list[str]:
         """Return the files of a model's checkpoint with a known digest, so that their age does not matter."""
-        checkpoint = self.model(wildcards).checkpoint
+        checkpoint = self._checkpoint(wildcards)
         return self._files_of(checkpoint) if _is_known(checkpoint) else []
 
     def unchecked_checkpoint(self, wildcards: Wildcards) -> list[str]:
         """Return the files of a model's checkpoint without a known digest."""
-        checkpoint = self.model(wildcards).checkpoint
+        checkpoint = self._checkpoint(wildcards)
         return [] if _is_known(checkpoint) else self._files_of(checkpoint)
 
     def checkpoint_digest(self, wildcards: Wildcards) -> list[str]:
-        return self._digest_of(self.model(wildcards).checkpoint)
+        return self._digest_of(self._checkpoint(wildcards))
+
+    def _checkpoint(self, wildcards: Wildcards) -> Checkpoint | None:
+        model = self.model(wildcards)
+        assert not isinstance(model, KerasModel)  # by the rule's constraint
+        return model.checkpoint
 
     def vocabularies(self, wildcards: Wildcards) -> list[str]:
         """Return the vocabularies of a translation model's data, where they tell the number of its subwords."""
@@ -174,6 +252,7 @@ class Acquire(Stage):
     def _uncompressed(self, wildcards: Wildcards) -> str:
         """Return the settings that a model's uncompressed weights depend on."""
         model = self.model(wildcards)
+        assert not isinstance(model, KerasModel)  # by the rule's constraint
         if model.checkpoint is not None:
             # The digest of a download has been checked by the rule that fetched it.
             kept = {"file"} if _is_remote(model.checkpoint) else {"file", "sha256"}
@@ -210,7 +289,11 @@ def check_files(study: Study) -> None:
                 check_digest(file, data.md5.get(Path(file).name), "md5")
         if archive is not None:
             _check_source(f"config: data.{model.data}.archive", archive)
-        if model.checkpoint and name not in study.zoo:
+        if isinstance(model, KerasModel):
+            if not Path(model.file).exists():
+                where = f"config: models.{name}.file"
+                raise StudyError(f"{where}: there is no '{model.file}'; name an existing one, from {Path.cwd()}")
+        elif model.checkpoint and name not in study.zoo:
             _check_source(f"config: models.{name}.checkpoint", model.checkpoint)
 
 

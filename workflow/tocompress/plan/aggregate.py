@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from tocompress.plan.base import Parameters, Stage
-from tocompress.settings.jobs import AggregateJob, ClaimsJob, StudyDevice, StudyModel, StudyVariant
-from tocompress.settings.technique import Quantize
+from tocompress.settings.jobs import AggregateJob, ClaimsJob, StudyDevice, StudyModel
 
 
 class Aggregate(Stage):
@@ -25,16 +24,16 @@ class Aggregate(Stage):
     def artifact_facts(self) -> list[str]:
         return [
             self.paths.artifact_facts(runtime).format(model=model, variant=variant)
-            for runtime in self.runtimes
-            for model, variant in self.pairs()
+            for runtime in self.study.study.runtimes
+            for model, variant in self.executed(runtime)
         ]
 
     @property
     def metrics(self) -> list[str]:
         return [
             self.paths.metrics.format(runtime=runtime, model=model, variant=variant)
-            for runtime in self.runtimes
-            for model, variant in self.pairs()
+            for runtime in self.study.study.runtimes
+            for model, variant in self.executed(runtime)
             if model in self.study.trained
         ]
 
@@ -53,7 +52,8 @@ class Aggregate(Stage):
         return AggregateJob(
             models=tuple(map(self._study_model, study.study.models)),
             devices=tuple(map(self._study_device, study.study.devices)),
-            runtimes=self.runtimes,
+            runtimes=study.study.runtimes,
+            quantile=study.benchmark.quantile,
             level=study.benchmark.level,
             target=study.benchmark.target,
         ).canonical()
@@ -63,27 +63,18 @@ class Aggregate(Stage):
         return StudyModel(
             name=name,
             network=model.network,
+            task=model.task,
             build=model.build,
             data=model.data,
             trained=model.trained,
             benchmarked=name in study.benchmarked,
-            variants=tuple(map(self._study_variant, study.variants(name))),
-        )
-
-    def _study_variant(self, name: str) -> StudyVariant:
-        techniques = self.study.techniques_in(name)
-        quantized = [technique for technique in techniques if isinstance(technique, Quantize)]
-        return StudyVariant(
-            name=name,
-            methods=tuple(technique.method for technique in techniques),
-            bits=min((technique.bits for technique in quantized), default=None),
-            granularity=next((technique.granularity for technique in quantized), None),
-            pruned=self.study.pruned_parent(name),
+            variants=tuple(self.study_variant(name, variant) for variant in study.variants(name)),
         )
 
     def _study_device(self, name: str) -> StudyDevice:
         device = self.study.devices[name]
-        return StudyDevice(name=name, processor=device.processor, runtime=device.runtime, rails=device.rails)
+        runtimes = self.study.runtimes_on(name)
+        return StudyDevice(name=name, processor=device.processor, runtimes=runtimes, rails=device.rails)
 
     # Rule claims
 

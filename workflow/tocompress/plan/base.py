@@ -10,13 +10,15 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from tocompress.errors import StudyError
-from tocompress.models.registry import NETWORKS
+from tocompress.models.registry import find
 from tocompress.paths import Paths
 from tocompress.provenance.digests import code_digest, environment
 from tocompress.settings.data import DataSettings, Wmt
-from tocompress.settings.model import Checkpoint, ModelSettings
+from tocompress.settings.jobs import StudyVariant
+from tocompress.settings.model import Checkpoint, KerasModel, ModelSettings
 from tocompress.settings.study import Study
-from tocompress.vocabulary.variants import Variant
+from tocompress.settings.technique import Quantize
+from tocompress.vocabulary.variants import BASELINE, Variant
 
 Wildcards = Any
 #: A parameter of a job: a text, or a function of the job's wildcards that returns one.
@@ -55,7 +57,7 @@ class Stage:
 
     def network(self, wildcards: Wildcards) -> list[str]:
         """Return the module of the network of the wildcard `model`."""
-        return [NETWORKS[self.model(wildcards).network].module]
+        return [find(self.model(wildcards).network).module]
 
     # The wildcards of a job
 
@@ -65,7 +67,10 @@ class Stage:
 
     def architecture(self, wildcards: Wildcards) -> ModelSettings:
         """Return the model without the source of its weights and without the way it is run."""
-        return changed(self.model(wildcards), build="initial", checkpoint=None, seed=1, beam_width=1)
+        model = self.model(wildcards)
+        if isinstance(model, KerasModel):
+            return changed(model, file="")
+        return changed(model, build="initial", checkpoint=None, seed=1, beam_width=1)
 
     def pairs(self) -> list[tuple[str, str]]:
         """Return all models and variants that the study selects."""
@@ -79,11 +84,32 @@ class Stage:
         """Return the file of the variant that the last technique of the wildcard `variant` is applied to."""
         return pattern.format(model=wildcards.model, variant=Variant.parse(wildcards.variant).parent.name)
 
-    @property
-    def runtimes(self) -> tuple[str, ...]:
-        """Return the runtimes of the selected devices. Accuracy is judged with the same runtimes."""
-        devices = [self.study.devices[name] for name in self.study.study.devices]
-        return tuple(dict.fromkeys(device.runtime for device in devices)) or ("tensorflow",)
+    def executed(self, runtime: str) -> list[tuple[str, str]]:
+        """Return the models and variants of the study that a runtime can execute."""
+        return [pair for pair in self.pairs() if self.study.refusal(runtime, *pair) is None]
+
+    def facts_of_own(self, wildcards: Wildcards) -> list[str]:
+        """Return the weights file that tells the facts of a model of one's own, where the model is one."""
+        own = isinstance(self.model(wildcards), KerasModel)
+        return [self.paths.weights.format(model=wildcards.model, variant=BASELINE)] if own else []
+
+    def study_variant(self, model: str, name: str) -> StudyVariant:
+        """Return the facts of a variant of a model."""
+        techniques = self.study.techniques_in(name)
+        quantized = [technique for technique in techniques if isinstance(technique, Quantize)]
+        return StudyVariant(
+            name=name,
+            methods=tuple(technique.method for technique in techniques),
+            bits=min((technique.bits for technique in quantized), default=None),
+            granularity=next((technique.granularity for technique in quantized), None),
+            activations=next((str(technique.activations) for technique in quantized if technique.activations), None),
+            pruned=self.study.pruned_parent(name),
+            refused={
+                runtime: reason
+                for runtime in self.study.study.runtimes
+                if (reason := self.study.refusal(runtime, model, name))
+            },
+        )
 
     # The dataset of a model
 
@@ -127,6 +153,8 @@ class Stage:
     def run_model(self, wildcards: Wildcards) -> ModelSettings:
         """Return a model without the settings that its inputs do not depend on."""
         model = self.model(wildcards)
+        if isinstance(model, KerasModel):
+            return changed(model, file="")
         known = {"build": "own", "checkpoint": Checkpoint(url="")} if model.trained else {}
         return changed(model, **known, width=1.0, seed=1, beam_width=1)
 

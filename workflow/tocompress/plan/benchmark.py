@@ -5,7 +5,7 @@ from __future__ import annotations
 from tocompress.devices.program import MODULES
 from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards
 from tocompress.runtimes import module
-from tocompress.settings.jobs import BenchmarkJob, InputsJob
+from tocompress.settings.jobs import BenchmarkJob, Condition, InputsJob
 
 _ALL_CORES = 10_000
 
@@ -20,19 +20,30 @@ class Benchmark(Stage):
         return self.parameters("inputs.py", self._inputs_job)
 
     def _inputs_job(self, wildcards: Wildcards) -> str:
-        inputs, model = self.study.benchmark.inputs, self.run_model(wildcards)
-        count = inputs.images if model.task == "classification" else inputs.sentences
-        return InputsJob(model=model, data=self.examples(wildcards), count=count).canonical(exclude=SPLITS)
+        benchmark, model = self.study.benchmark, self.run_model(wildcards)
+        count = benchmark.inputs.images if model.task == "classification" else benchmark.inputs.sentences
+        job = InputsJob(model=model, data=self.examples(wildcards), count=count, batches=benchmark.batches)
+        return job.canonical(exclude=SPLITS)
 
     # Rule benchmark
 
     def artifacts(self, wildcards: Wildcards) -> list[str]:
-        """Return the artifacts of all variants of a model, for the device's runtime."""
-        runtime = self.study.devices[wildcards.device].runtime
+        """Return the artifacts that a session measures, in the order of its conditions."""
+        measured = dict.fromkeys((runtime, variant) for runtime, variant, _ in self._conditions(wildcards))
         return [
-            self.paths.artifact(runtime).format(model=wildcards.model, variant=variant)
-            for variant in self.study.variants(wildcards.model)
+            self.paths.artifact(runtime).format(model=wildcards.model, variant=variant) for runtime, variant in measured
         ]
+
+    def _conditions(self, wildcards: Wildcards) -> tuple[Condition, ...]:
+        """Return all that a session measures: the variants that each runtime of the device can execute."""
+        study, model = self.study, wildcards.model
+        return tuple(
+            Condition(runtime, variant, arithmetic)
+            for runtime in study.runtimes_on(wildcards.device)
+            for variant in study.variants(model)
+            if study.refusal(runtime, model, variant) is None
+            for arithmetic in study.arithmetics(runtime, variant)
+        )
 
     def benchmark_threads(self, wildcards: Wildcards) -> int:
         """Return all cores for a local device, so that the job runs alone. Snakemake cuts the number to its own."""
@@ -43,13 +54,14 @@ class Benchmark(Stage):
         return self.parameters("benchmark.py", self._benchmark_job, self._on_device)
 
     def _on_device(self, wildcards: Wildcards) -> list[str]:
-        """Return the modules of the agent, which is sent as a file, and of the device's runtime."""
-        return [*MODULES, module(self.study.devices[wildcards.device].runtime, "operations")]
+        """Return the modules of the agent, which is sent as a file, and of the runtimes."""
+        runtimes = self.study.runtimes_on(wildcards.device)
+        return [*MODULES, *(module(runtime, "operations") for runtime in runtimes)]
 
     def _benchmark_job(self, wildcards: Wildcards) -> str:
         return BenchmarkJob(
             name=wildcards.device,
             device=self.study.devices[wildcards.device],
             benchmark=self.study.benchmark,
-            variants=self.study.variants(wildcards.model),
-        ).canonical(exclude={"benchmark": {"inputs"}})  # the inputs are a file
+            conditions=self._conditions(wildcards),
+        ).canonical(exclude={"benchmark": {"inputs", "arithmetic"}})  # files and conditions hold these

@@ -36,7 +36,7 @@ class Compress(Stage):
         )
 
     def _technique(self, wildcards: Wildcards) -> str:
-        return self.technique(wildcards).canonical()
+        return self.technique(wildcards).canonical(exclude={"range_quantile"})  # of activations, which export sets
 
     # Rule rank
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards, any_of
 from tocompress.runtimes import module
-from tocompress.settings.data import Wmt
+from tocompress.settings.data import Folders, Wmt
 from tocompress.settings.evaluation import Prediction
 from tocompress.settings.jobs import PredictJob, ScoreJob
 
@@ -44,6 +44,11 @@ class Evaluate(Stage):
         return self.parameters("gather.py")
 
     # Rule score
+
+    def classes(self, wildcards: Wildcards) -> list[str]:
+        """Return the table of the test set, where it names its classes."""
+        named = isinstance(self.study.data[self.model(wildcards).data], Folders)
+        return [self.test_set(wildcards)] if named else []
 
     @property
     def score(self) -> Parameters:

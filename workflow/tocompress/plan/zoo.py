@@ -20,7 +20,7 @@ class Zoo(Stage):
 
     def _train_job(self, wildcards: Wildcards) -> str:
         return TrainJob(
-            model=changed(self.architecture(wildcards), seed=self.model(wildcards).seed),
+            model=changed(self.architecture(wildcards), seed=getattr(self.model(wildcards), "seed", 1)),
             training=self.study.zoo[wildcards.model],
             data=self.training_examples(wildcards),
         ).canonical(exclude={"data": {"test"}})

@@ -27,6 +27,7 @@ SCRIPTS = LIBRARY.parent / "scripts"
 #: The distributions of packages that are imported by another name.
 _DISTRIBUTIONS = {
     "PIL": ("pillow",),
+    "ai_edge_litert": ("ai-edge-litert",),
     "google": ("protobuf",),
     "sklearn": ("scikit-learn",),
     "subword_nmt": ("subword-nmt",),

@@ -6,8 +6,9 @@ level allows). Otherwise it has the `same direction` if it excludes no change on
 but has another size. Otherwise it `contradicts` if it lies wholly outside the region. Other intervals are too wide to
 tell, so they are `undecided`. A claim that allows no change ("at most 5 %") or states a plain number has no direction.
 
-Some values cannot be judged. Values of another model, dataset or kind of device are `not comparable`. Values that did
-not converge and too few networks are `undecided`. The accuracy of a cut that was chosen by its accuracy is `circular`.
+Some values cannot be judged. Values of another model, dataset or kind of device are `not comparable`. Ratios and values
+that are not settled and too few networks are `undecided`. The accuracy of a cut that was chosen by its accuracy is
+`circular`.
 """
 
 from __future__ import annotations
@@ -42,10 +43,10 @@ _SEVERAL = 3
 def claims_table(study: pd.DataFrame, claims: Claims, settings: ClaimsJob) -> pd.DataFrame:
     """Return the table `claims` of the table `study`: a row for each reading of a claim, in their order.
 
-    Values come from one device, the first with a GPU if any, and from one model per network. A mean has Student's
-    interval from three models on, and the span of the models' own intervals below (`over_models`). Means of cost ratios
-    and their intervals are computed from logarithms. A model's own interval is conservative if it compares two variants
-    or combines several variants or classes. Their errors are taken as independent, or they add up.
+    Values come from TensorFlow's graphs, from one device, the first with a GPU if any, and from one model per network.
+    A mean has Student's interval from three models on, and the span of the models' own intervals below (`over_models`).
+    Means of cost ratios and their intervals are computed from logarithms. A model's own interval is conservative if it
+    compares two variants or combines several variants or classes. Their errors are taken as independent, or added up.
     """
     quantities = Quantities(study, settings)
     rows = [_row(claim, claims.margin_of(claim), quantities) for claim in claims.claims]
@@ -140,14 +141,14 @@ def _judged(claim: Claim, margin: float, measured: Sequence[Measured], interval:
     lacking = []
     if len(measured) < len(claim.networks):
         lacking.append(f"{len(measured)} of {len(claim.networks)} networks")
-    if unsettled := sum(not one.converged for one in measured):
-        lacking.append(f"{unsettled} of {len(measured)} not converged")
+    if unsettled := sum(not one.settled for one in measured):
+        lacking.append(f"{unsettled} of {len(measured)} not settled")
     if claim.circular:
         return CIRCULAR, ["the cut is chosen by the accuracy that it would be judged by", *lacking]
     if unmet := dict.fromkeys(condition for one in measured for condition in one.unmet):
         return NOT_COMPARABLE, [f"needs {' and '.join(unmet)}", *lacking]
     if claim.aggregation == "each":
-        own = {one.model: verdict(claim, margin, one.interval) for one in measured if one.converged}
+        own = {one.model: verdict(claim, margin, one.interval) for one in measured if one.settled}
         # One contradicting model is enough, even if others are missing.
         if against := [model for model, judged in own.items() if judged == CONTRADICTS]:
             return CONTRADICTS, [f"by {', '.join(against)}", *lacking]

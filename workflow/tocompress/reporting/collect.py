@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,8 @@ import pyarrow as pa
 from tocompress.errors import StudyError
 from tocompress.measurement.energy import power_rows
 from tocompress.measurement.power import total_rails
-from tocompress.measurement.summary import latency_rows, memory_rows, operation_rows, unavailable_rows
-from tocompress.models.registry import NETWORKS
+from tocompress.measurement.stopping import of_runtime
+from tocompress.measurement.summary import memory_rows, operation_rows, time_rows, unavailable_rows
 from tocompress.reporting.study import Part, aggregate, artifact_rows, removed_rows
 from tocompress.schemas.benchmark import TABLES
 from tocompress.schemas.study import ARTIFACT, METRICS, PRUNING
@@ -24,6 +24,9 @@ from tocompress.tables import first_row, read_table
 from tocompress.tasks.metrics import unavailable
 from tocompress.vocabulary.metrics import METRICS as KNOWN
 from tocompress.vocabulary.metrics import accuracies
+
+_COSTS = [metric for metric in KNOWN.values() if metric.kind == "cost" and metric.task is None]
+_SIZES = [KNOWN["size"], KNOWN["size_deflated"]]
 
 Files = Sequence[str | Path]
 #: The file of a session's table, by the table's name, then by device and model.
@@ -46,6 +49,7 @@ def collect(
         *_accuracy_parts(settings, _read(METRICS, metrics)),
         *_pruning_parts(settings, _read(PRUNING, pruning)),
         *_benchmark_parts(settings, sessions),
+        *_refused_parts(settings),
         *_unbenchmarked_parts(settings),
     ]
     return aggregate(parts, [variant for model in settings.models for variant in model.variants])
@@ -70,16 +74,19 @@ def _artifact_parts(settings: AggregateJob, artifacts: pd.DataFrame) -> Iterator
                 variant=variant.name
             )
             for variant in model.variants
+            if runtime not in variant.refused
         ]
         yield _part(model, artifact_rows(pd.concat(own)), runtime=runtime)
 
 
 def _accuracy_parts(settings: AggregateJob, metrics: pd.DataFrame) -> Iterator[Part]:
     for runtime, model in product(settings.runtimes, settings.models):
-        scores = accuracies(NETWORKS[model.network].task)
+        scores = accuracies(model.task)
         for variant in model.variants:
             key = {"runtime": runtime, "variant": variant.name}
-            if model.trained:
+            if runtime in variant.refused:
+                yield _part(model, unavailable([*scores, *_SIZES], variant.refused[runtime]), **key)
+            elif model.trained:
                 yield _part(model, _of(metrics, "scores", model=model.name, **key), **key, dataset=model.data)
             else:
                 yield _part(model, unavailable(scores, "no trained weights"), **key)
@@ -93,12 +100,23 @@ def _pruning_parts(settings: AggregateJob, pruning: pd.DataFrame) -> Iterator[Pa
                 yield _part(model, removed_rows(rows), variant=variant.name)
 
 
+def _refused_parts(settings: AggregateJob) -> Iterator[Part]:
+    """Yield unavailable rows of the costs of variants that a runtime cannot execute."""
+    for device, model in product(settings.devices, settings.models):
+        for runtime, variant in product(device.runtimes, model.variants):
+            if model.benchmarked and runtime in variant.refused:
+                key = {"device": device.name, "processor": device.processor, "runtime": runtime}
+                yield _part(model, unavailable(_COSTS, variant.refused[runtime]), variant=variant.name, **key)
+
+
 def _benchmark_parts(settings: AggregateJob, sessions: Sessions) -> Iterator[Part]:
     benchmarked = [model for model in settings.models if model.benchmarked]
     for device in settings.devices:
         for model in benchmarked:
-            rows = _session_rows(settings, device, partial(_table, sessions, device.name, model.name))
-            yield _part(model, rows, device=device.name, processor=device.processor, runtime=device.runtime)
+            table = cache(partial(_table, sessions, device.name, model.name))  # each runtime reads the same files
+            for runtime in device.runtimes:
+                rows = _session_rows(settings, device, runtime, table)
+                yield _part(model, rows, device=device.name, processor=device.processor, runtime=runtime)
 
 
 def _table(sessions: Sessions, device: str, model: str, name: str) -> pd.DataFrame:
@@ -110,18 +128,46 @@ def _table(sessions: Sessions, device: str, model: str, name: str) -> pd.DataFra
     return table.drop(columns=["device", "model"])
 
 
-def _session_rows(settings: AggregateJob, device: StudyDevice, table: Callable[[str], pd.DataFrame]) -> pd.DataFrame:
+def _session_rows(
+    settings: AggregateJob, device: StudyDevice, runtime: str, table: Callable[[str], pd.DataFrame]
+) -> pd.DataFrame:
+    """Return the rows of a session in one of its runtimes."""
+
+    def here(name: str) -> pd.DataFrame:
+        return of_runtime(table(name), runtime).drop(columns="runtime")
+
     facts = table("session").set_index("key")["value"]
-    times = table("latency")
+    times = here("latency")
     target = (settings.level, settings.target)
     parts = {
-        "memory": partial(memory_rows, table("memory"), device.processor, *target),
-        "operations": partial(operation_rows, table("operations"), *target),
-        "power": partial(_power_rows, table("power"), table("windows"), device, *target),
+        "memory": partial(memory_rows, here("memory"), device.processor, *target),
+        "operations": partial(_operation_rows, here("operations"), facts, runtime, device, target),
+        "power": partial(_power_rows, here("power"), here("windows"), device, *target),
     }
-    rows = [latency_rows(times, *target)]
+    first = settings.runtimes[0]
+    other = None if runtime == first or first not in device.runtimes else of_runtime(table("latency"), first)
+    rows = [time_rows(times, here("loading"), settings.quantile, *target, first=other)]
     rows += [_rows_or_why_none(name, part, times, device, facts) for name, part in parts.items()]
     return pd.concat(rows, ignore_index=True)
+
+
+def _operation_rows(
+    operations: pd.DataFrame,
+    facts: pd.Series[Any],
+    runtime: str,
+    device: StudyDevice,
+    target: tuple[float, float],
+) -> pd.DataFrame:
+    """Return the rows of the profiled conditions, and unavailable rows of those that the runtime could not profile."""
+    begin, end = f"operations/{runtime}/", "/unavailable"
+    failed = [key for key in facts.index if key.startswith(begin) and key.endswith(end)]
+    conditions = [key.removeprefix(begin).removesuffix(end).split("/") for key in failed]
+    of_failed = pd.DataFrame(conditions, columns=["variant", "arithmetic"])
+    parts = [
+        unavailable_rows(of_failed[place : place + 1], "operations", f"{device.name}: {facts[key]}")
+        for place, key in enumerate(failed)
+    ]
+    return pd.concat([operation_rows(operations, *target) if len(operations) else None, *parts], ignore_index=True)
 
 
 def _rows_or_why_none(
@@ -144,11 +190,10 @@ def _power_rows(
 
 
 def _unbenchmarked_parts(settings: AggregateJob) -> Iterator[Part]:
-    costs = [metric for metric in KNOWN.values() if metric.kind == "cost" and metric.task is None]
     for model in settings.models:
         if not model.benchmarked:
             for variant in model.variants:
-                yield _part(model, unavailable(costs, "not benchmarked in this study"), variant=variant.name)
+                yield _part(model, unavailable(_COSTS, "not benchmarked in this study"), variant=variant.name)
 
 
 def _part(model: StudyModel, rows: pd.DataFrame, **key: str) -> Part:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tocompress.measurement.statistics import Interval, mean_interval, ratio_interval
-from tocompress.reporting.study import controls, devices, of_device, variants, whole
+from tocompress.reporting.study import controls, devices, of_device, of_quantized, variants, whole
 from tocompress.vocabulary.arithmetic import ARITHMETICS, in_print
 from tocompress.vocabulary.levels import LEVEL
 from tocompress.vocabulary.metrics import ACCURACY, COUNTED, JUDGES
@@ -28,14 +28,14 @@ PERFECT = {"fraction": 1.0, "score": 100.0}  # the score of a model without mist
 class Effect:
     """The ratio to fp32 of one metric under one variant.
 
-    `own` holds each model's ratio with its own interval, `mean` the ratio over models. `unconverged` counts the models
-    whose value or fp32 value did not converge, because a ratio rests on both.
+    `own` holds each model's ratio with its own interval, `mean` the ratio over models. `unsettled` counts the models
+    whose ratio is not settled.
     """
 
     own: dict[str, Interval]
     mean: Interval
     level: float
-    unconverged: int
+    unsettled: int
 
     def below(self, bound: float) -> bool:
         """Return whether the interval over models, or each model's own, lies below `bound`."""
@@ -51,7 +51,7 @@ class Effect:
 
 @dataclass(frozen=True)
 class Option:
-    """A variant, and the arithmetic of its quantized weights. None if it has none or the arithmetic does not matter."""
+    """A variant, and the arithmetic of its quantized weights. None without any, or where it does not matter."""
 
     variant: str
     arithmetic: str | None = None
@@ -66,7 +66,7 @@ class Option:
 
 
 class Effects:
-    """The effects in a table `study`, on its first device."""
+    """The effects in a table `study`, in its first runtime on its first device."""
 
     def __init__(self, study: pd.DataFrame) -> None:
         rows = whole(study, *study["metric"].unique())
@@ -75,19 +75,24 @@ class Effects:
         rows = pd.concat([rows, scores], ignore_index=True)
         left_out = {BASELINE, *controls(study)}
         self.variants = [name for name in variants(study) if name not in left_out]
-        compared = rows[rows["ratio"].notna() & rows["variant"].ne(BASELINE)]
-        self._rows = {}
-        for (metric, variant, mode), group in compared.groupby(["metric", "variant", "arithmetic"], dropna=False):
-            # Without quantized weights the last mode, the runtime's default, stands for all.
-            told = mode if group["bits"].notna().all() and not pd.isna(mode) else None
-            self._rows[metric, variant, told] = group.to_dict("records")
+        compared = rows[rows["ratio"].notna()]
+        modes = of_quantized(compared)
+        self._rows = {
+            (metric, variant, None if pd.isna(mode) else mode): group.to_dict("records")
+            for (metric, variant, mode), group in compared.groupby(["metric", "variant", modes], dropna=False)
+        }
         baselines = rows[rows["variant"].eq(BASELINE) & rows["value"].notna()].to_dict("records")
-        self._unconverged = {_measurement(row) for row in baselines if _unconverged(row)}
         self._perfect = {
             (row["metric"], row["model"]): PERFECT[row["unit"]] / row["value"]
             for row in baselines
             if row["metric"] in _BOUNDED and row["value"] > 0
         }
+
+    @classmethod
+    def across(cls, study: pd.DataFrame) -> Effects:
+        """Return the effects relative to fp32 of the study's first runtime, for the rows of another runtime."""
+        bounds = {f"ratio{edge}": study[f"across{edge}"] for edge in ("", "_low", "_high")}
+        return cls(study.assign(**bounds, ratio_settled=None))
 
     def options(self, metric: str, variant: str) -> list[Option]:
         """Return the options of a variant that `metric` distinguishes: one, or one per arithmetic."""
@@ -109,8 +114,8 @@ class Effects:
             mean = over_accuracies(list(own.values()), perfect, level)
         else:
             mean = over_models(list(own.values()), level)
-        unconverged = sum(_unconverged(row) or _measurement(row) in self._unconverged for row in rows)
-        return Effect(own, mean, level, unconverged)
+        unsettled = sum(not pd.isna(row["ratio_settled"]) and not row["ratio_settled"] for row in rows)
+        return Effect(own, mean, level, unsettled)
 
 
 def over_models(own: Sequence[Interval], level: float = LEVEL) -> Interval:
@@ -178,10 +183,10 @@ def counted(count: int, thing: str) -> str:
 
 
 def unsettled(effects: Iterable[Effect]) -> str:
-    """Return a note as `2 of 3 measurements did not converge`, or an empty text if all converged or are exact."""
+    """Return a note as `2 of 3 ratios not settled`, or an empty text if all are settled or exact."""
     found = list(effects)
-    unconverged, total = sum(effect.unconverged for effect in found), sum(len(effect.own) for effect in found)
-    return f"{unconverged} of {counted(total, 'measurement')} did not converge" if unconverged else ""
+    wide, total = sum(effect.unsettled for effect in found), sum(len(effect.own) for effect in found)
+    return f"{wide} of {counted(total, 'ratio')} not settled" if wide else ""
 
 
 def reasons(rows: pd.DataFrame) -> Iterable[str]:
@@ -195,15 +200,6 @@ def _own(metric: str, row: dict[Any, Any]) -> Interval:
         return Interval(*[float(row["ratio"])] * 3)
     low, high = (None if pd.isna(row[edge]) else float(row[edge]) for edge in ("ratio_low", "ratio_high"))
     return Interval(float(row["ratio"]), low, high)
-
-
-def _measurement(row: dict[Any, Any]) -> tuple[Any, ...]:
-    """Return the key of a row's quantity, which all its variants share."""
-    return row["metric"], row["model"], str(row["arithmetic"])
-
-
-def _unconverged(row: dict[Any, Any]) -> bool:
-    return not pd.isna(row["converged"]) and not row["converged"]
 
 
 def _all(bound: Callable[[list[float]], float], edges: Sequence[float | None]) -> float | None:

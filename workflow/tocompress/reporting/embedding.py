@@ -15,7 +15,11 @@ from tocompress.vocabulary.metrics import METRICS
 _DIGITS = 6  # of a number, because a page shows only three
 
 #: Columns that a page shows inside another column: its bounds and its unit.
-_WITH = {"value": ("low", "high", "unit"), "ratio": ("ratio_low", "ratio_high", None)}
+_WITH = {
+    "value": ("low", "high", "unit"),
+    "ratio": ("ratio_low", "ratio_high", None),
+    "across": ("across_low", "across_high", None),
+}
 
 
 def embedded(table: pd.DataFrame) -> str:

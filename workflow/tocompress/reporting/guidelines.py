@@ -21,9 +21,10 @@ from tocompress.reporting.effects import (
     unsettled,
 )
 from tocompress.reporting.figures.captions import few_bits, listing
-from tocompress.reporting.study import full_size, models
+from tocompress.reporting.study import by_runtime, full_size, models
 from tocompress.reporting.thresholds import BUDGET
 from tocompress.vocabulary.metrics import JUDGES
+from tocompress.vocabulary.runtimes import title
 
 #: The goals that may matter most, and the metric of each.
 GOALS = {
@@ -57,25 +58,28 @@ class Recommendation:
 
 
 def guidelines(study: pd.DataFrame) -> dict[str, list[Recommendation]]:
-    """Return the recommendations for each of `GOALS`, for full-size and for reduced models.
+    """Return the recommendations for each of `GOALS`, for full-size and for reduced models, runtime by runtime.
 
     A variant qualifies if it is shown to improve on fp32 (for accuracy: to keep all but the paper's 5 %). Of these, the
     variant with the best mean is chosen, unless another is shown to be better over the models that have both. The
     interval over models can show it, or every single model's own interval. A condition on accuracy needs the own
     interval of each model. Models of unknown accuracy have rows without a condition.
     """
-    adviser = _Adviser(study)
-    return {goal: list(adviser.recommend(goal)) for goal in GOALS}
+    tables = by_runtime(study)
+    advisers = [
+        _Adviser(own, f" in {title(runtime)}" if runtime and len(tables) > 1 else "") for runtime, own in tables.items()
+    ]
+    return {goal: [found for adviser in advisers for found in adviser.recommend(goal)] for goal in GOALS}
 
 
 class _Adviser:
-    def __init__(self, study: pd.DataFrame) -> None:
+    def __init__(self, study: pd.DataFrame, where: str) -> None:
         self._study = study
         self._effects = Effects(study)
         known, large = models(study), full_size(study)
         groups = {
-            "full-size models": [model for model in known if model in large],
-            "reduced models": [model for model in known if model not in large],
+            f"full-size models{where}": [model for model in known if model in large],
+            f"reduced models{where}": [model for model in known if model not in large],
         }
         self._groups = {name: members for name, members in groups.items() if members}
         accuracies = [self._effects.of(ACCURACY_OF_ALL, Option(variant)) for variant in self._effects.variants]

@@ -1,4 +1,4 @@
-"""The headline of the report: five sentences from the tables."""
+"""The headline of the report: a few sentences from the tables."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from tocompress.models.registry import NETWORKS
 from tocompress.reporting.claims import (
     AGREES,
     CIRCULAR,
@@ -30,10 +31,12 @@ from tocompress.reporting.effects import (
     unsettled,
 )
 from tocompress.reporting.figures.captions import few_bits, listing
-from tocompress.reporting.study import chains, controls, devices, full_size, made_by
+from tocompress.reporting.study import by_runtime, chains, controls, devices, full_size, made_by, variants
 from tocompress.reporting.thresholds import mildest
+from tocompress.vocabulary.arithmetic import INTEGER
 from tocompress.vocabulary.metrics import JUDGES, METRICS
-from tocompress.vocabulary.variants import PRUNE, QUANTIZE
+from tocompress.vocabulary.runtimes import title
+from tocompress.vocabulary.variants import BASELINE, PRUNE, QUANTIZE
 
 
 @dataclass(frozen=True)
@@ -45,21 +48,44 @@ class Sentence:
 
 
 def headline(study: pd.DataFrame, claims: pd.DataFrame) -> list[Sentence]:
-    """Return sentences on size, time, memory and energy, accuracy, and the paper's numbers. Each may say "unknown".
+    """Return sentences on size, time, loading, memory and energy, accuracy, other runtimes, and the paper's numbers.
 
     Changes cover one variant for each way to compress (`representatives`), over the full-size models that have it, or
-    else over the reduced models.
+    else over the reduced models. A sentence may say that a change is unknown. All but one sentence a further runtime
+    are of the first runtime.
     """
-    teller = _Teller(study)
-    device = next(iter(devices(study)), None)
-    where = f" on {device}" if device else ""
+    (first, table), *others = by_runtime(study).items()
+    teller = _Teller(table)
+    runtime = f" in {title(first)}" if first and others else ""
+    device = next(iter(devices(table)), None)
+    where = f"{runtime} on {device}" if device else runtime
     return [
-        Sentence("Size", f"{teller.change('size')}."),
+        Sentence("Size", f"{teller.change('size', runtime)}."),
         Sentence("Time", f"{teller.change('latency', where)}."),
+        Sentence("Loading", f"{teller.change('load', where)}."),
         Sentence("Memory and energy", f"{teller.change('memory', where)}; {_lower(teller.change('energy', where))}."),
-        Sentence("Accuracy", f"{teller.change(ACCURACY_OF_ALL)}{_untrained(study)}."),
-        Sentence("The paper", paper(claims)),
+        Sentence("Accuracy", f"{teller.change(ACCURACY_OF_ALL, runtime)}{_untrained(study)}."),
+        *(Sentence(title(str(other)), f"{_Teller(own).of_integers()}.") for other, own in others),
+        *([Sentence("The paper", paper(claims))] if has_networks_of_paper(study) else []),
     ]
+
+
+def has_networks_of_paper(study: pd.DataFrame) -> bool:
+    """Return whether a study has any of the paper's networks. Without them, no number of the paper can be judged."""
+    return bool(study["network"].isin(list(NETWORKS)).any())
+
+
+def of_runtimes(study: pd.DataFrame) -> list[str]:
+    """Return how 8-bit weights change time, a sentence for each of several runtimes."""
+    (first, table), *others = by_runtime(study).items()
+    if not others:
+        return []
+    sentences = [f"{_Teller(table).of_quantized(title(str(first)))}."]
+    for runtime, own in others:
+        teller = _Teller(own)
+        told = [teller.of_quantized(title(str(runtime))), *teller.from_runtime(title(str(first)))]
+        sentences.append(f"{'; '.join(told)}.")
+    return sentences
 
 
 def representatives(study: pd.DataFrame) -> list[str]:
@@ -77,6 +103,15 @@ def _other_methods(study: pd.DataFrame) -> list[str]:
     """Return the methods of single techniques that neither quantize nor prune."""
     alone = study[~study["variant"].isin(chains(study))]
     return [method for method in dict.fromkeys(alone["methods"]) if method not in ("", QUANTIZE, PRUNE)]
+
+
+def in_integers(study: pd.DataFrame) -> str | None:
+    """Return the quantized variant that stands for integer arithmetic: of 8 bits, its activations too, if any."""
+    rows = study[(study["arithmetic"] == INTEGER) & (study["methods"] == QUANTIZE) & study["ratio"].notna()]
+    for wanted in (rows[rows["bits"].eq(8) & rows["activations"].eq("8")], rows[rows["bits"].eq(8)], rows):
+        if not wanted.empty:
+            return variants(wanted)[0]
+    return None
 
 
 def _prefer(wanted: str, known: Sequence[str]) -> str | None:
@@ -119,11 +154,21 @@ class _Teller:
         self._variants = representatives(study)
         self._controls = controls(study)
 
-    def change(self, metric: str, where: str = "") -> str:
-        """Return the change as `File size changes by −74.6 % with q8 (...), ...`, or why it is unknown."""
+    def of_quantized(self, runtime: str) -> str:
+        """Return the change of inference time under quantized weights, and under integers where they are others."""
+        device = next(iter(devices(self._study)), None)
+        quantized = [_prefer("q8", made_by(self._study, QUANTIZE)), in_integers(self._study)]
+        where = f" in {runtime} on {device}" if device else f" in {runtime}"
+        return self.change("latency", where, list(dict.fromkeys(filter(None, quantized))))
+
+    def change(self, metric: str, where: str = "", variants: Sequence[str] | None = None) -> str:
+        """Return the change as `File size changes by −74.6 % with q8 (...), ...`, or why it is unknown.
+
+        Without `variants`, it is of the study's representatives.
+        """
         name = "accuracy (top-1, of translators BLEU)" if metric == ACCURACY_OF_ALL else METRICS[metric].title
         name = name[0].upper() + name[1:]
-        found = list(self._found(metric))
+        found = list(self._found(metric) if variants is None else self._of_variants(metric, variants))
         if not found:
             return f"{name} is unknown{self._why(metric)}"
         phrases = [
@@ -136,11 +181,45 @@ class _Teller:
             notes += [f"{name} is fp32, retrained like the pruned models" for name in self._controls]
         return "; ".join(filter(None, [f"{name}{where} changes by {listing(phrases)}", *notes]))
 
+    def of_integers(self) -> str:
+        """Return the changes under integer arithmetic, or else under a quantized variant."""
+        variant = in_integers(self._study) or next(iter(self._variants), BASELINE)
+        metrics = ("latency", "energy", "memory", "size", ACCURACY_OF_ALL)
+        found = [(metric, *one) for metric in metrics for one in self._of_variants(metric, [variant])]
+        if not found:
+            return f"Changes are unknown{self._why('latency')}"
+        phrases = [
+            f"{METRICS[metric].title if metric in METRICS else metric} by {percent(effect.mean.value)} with {option}"
+            f" ({_surely(effect, of)})"
+            for metric, option, effect, of in found
+        ]
+        shown = [(model, variant) for *_, effect, _ in found for model in effect.own]
+        notes = [unsettled(effect for *_, effect, _ in found), few_bits(self._study, shown)]
+        told = f"Against fp32 in the same runtime, {listing(phrases).replace(' by ', ' changes by ', 1)}"
+        return "; ".join(filter(None, [told, *notes]))
+
+    def from_runtime(self, first: str) -> Iterator[str]:
+        """Yield how time changes from fp32 in the runtime `first` to fp32 and integers in this one."""
+        wanted = [BASELINE, *filter(None, [in_integers(self._study)])]
+        found = list(self._of_variants("latency", wanted, Effects.across(self._study)))
+        if found:
+            phrases = [
+                f"{percent(effect.mean.value)} with {option} ({_surely(effect, of)})" for option, effect, of in found
+            ]
+            yield f"against fp32 in {first} it changes by {listing(phrases)}"
+
     def _found(self, metric: str) -> Iterator[tuple[Option, Effect, str]]:
-        for variant in [*self._variants, *(self._controls if metric == ACCURACY_OF_ALL else ())]:
-            for option in self._effects.options(metric, variant):
+        return self._of_variants(metric, [*self._variants, *(self._controls if metric == ACCURACY_OF_ALL else ())])
+
+    def _of_variants(
+        self, metric: str, variants: Iterable[str], effects: Effects | None = None
+    ) -> Iterator[tuple[Option, Effect, str]]:
+        """Yield each variant's options with their effects, over the full-size models or else over the reduced ones."""
+        effects = effects or self._effects
+        for variant in variants:
+            for option in effects.options(metric, variant):
                 for size, models in self._pools():
-                    if effect := self._effects.of(metric, option, models):
+                    if effect := effects.of(metric, option, models):
                         yield option, effect, size
                         break
 

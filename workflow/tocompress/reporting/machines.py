@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 
 from tocompress.reporting.style import quantity
+from tocompress.vocabulary.processors import UNKNOWN, integer_products
 
 _MOST = 3  # values of one fact that are listed
 
@@ -21,11 +23,13 @@ _SUMMARY = {
     "runs on": ("settings/device/processor",),
     "threads": ("settings/device/threads",),
     "clocks": ("settings/device/clocks",),
+    "integer products": ("device/processor_features",),
     "TensorFlow": ("device/tensorflow",),
+    "LiteRT": ("device/litert",),
     "Python": ("device/python",),
     "NumPy": ("device/numpy",),
     "arithmetic": ("settings/arithmetic",),
-    "fresh processes": ("settings/processes",),
+    "generations of fresh processes": ("generations",),
     "power": ("power/unavailable",),
 }
 
@@ -46,7 +50,7 @@ def session_facts(sessions: Iterable[pd.DataFrame]) -> dict[str, str]:
     return {
         key: ", ".join(found)
         if len(found) <= _MOST
-        else f"{len(found)} different values, from {min(found)} to {max(found)}"
+        else f"{len(found)} different values, from {min(found, key=_number)} to {max(found, key=_number)}"
         for key, found in different.items()
     }
 
@@ -60,9 +64,50 @@ def summary(facts: Mapping[str, str]) -> dict[str, str]:
             told = quantity(float(told), "byte")
         elif name == "arithmetic":
             told = told.replace(";", " and")
+        elif told and name == "integer products":
+            told = products(facts)
         if told:
             shown[name] = told
     return shown
+
+
+def products(facts: Mapping[str, str]) -> str:
+    """Return the best instruction of a device's processor for products of integers (`integer_products`)."""
+    features = facts.get("device/processor_features", "")
+    return integer_products(features.split("; ")) if features else UNKNOWN
+
+
+def noise(sessions: Iterable[pd.DataFrame]) -> str:
+    """Return how much times varied in the sessions of a device, or an empty text if none of them says so."""
+    values: dict[str, list[float]] = {}
+    for session in sessions:
+        for key, value in session[["key", "value"]].dropna().itertuples(index=False):
+            if key in _NOISE and value:
+                values.setdefault(key, []).append(100 * float(value))
+    if len(values) < len(_NOISE):
+        return ""
+    phrases = [f"{told} {_span(values[key])}\N{NO-BREAK SPACE}%" for key, told in _NOISE.items()]
+    return f"{', '.join(phrases[:-1])}, and {phrases[-1]} (standard deviations)."
+
+
+_NOISE = {
+    "noise/machine": "Between rounds the machine changed all times alike by",
+    "noise/process": "fresh processes differed by",
+    "noise/sample": "slices of one process by",
+}
+
+
+def _span(percents: Sequence[float]) -> str:
+    low, high = f"{min(percents):.1f}", f"{max(percents):.1f}"
+    return low if low == high else f"{low} to {high}"
+
+
+def _number(text: str) -> tuple[float, str]:
+    """Return the key that sorts numbers by their size and other texts after them."""
+    try:
+        return float(text), text
+    except ValueError:
+        return math.inf, text
 
 
 def versions() -> dict[str, str]:

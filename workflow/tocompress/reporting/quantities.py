@@ -13,12 +13,13 @@ from tocompress.measurement.statistics import Interval
 from tocompress.models.registry import NETWORKS
 from tocompress.reporting.effects import PERFECT
 from tocompress.reporting.intervals import averaged, mapped, quotient, summed
-from tocompress.reporting.study import models, of_device, whole
+from tocompress.reporting.study import models, of_device, of_first_runtime, of_quantized, of_runtime, runtimes, whole
 from tocompress.reporting.thresholds import largest_cuts
 from tocompress.settings.claims import LARGEST_CUT, Claim
 from tocompress.settings.jobs import ClaimsJob
 from tocompress.vocabulary.metrics import ACCURACY, COSTS, COUNTED, METRICS
 from tocompress.vocabulary.operations import OPERATION_CLASSES
+from tocompress.vocabulary.runtimes import TENSORFLOW, title
 from tocompress.vocabulary.variants import BASELINE
 
 #: A model has the published size if its parameters differ from the published number by at most this share. Other
@@ -29,7 +30,11 @@ _SAME_SIZE = 0.1
 _PUBLISHED_DATA = {"classification": ("imagenet", "ImageNet"), "translation": ("wmt", "WMT")}
 
 #: The time share of a class of operations that a model does not have.
-_NO_SHARE = {"value": 0.0, "low": 0.0, "high": 0.0, "converged": None}
+_NO_SHARE = {"value": 0.0, "low": 0.0, "high": 0.0, "settled": None}
+
+
+#: The metrics that are the same in every runtime.
+_OF_WEIGHTS = ("parameters", "macs", "filters_removed")
 
 
 class _Missing(Exception):
@@ -45,21 +50,28 @@ class Measured:
     ratio: Interval  # or value, behind the interval
     perfect: float  # the ratio of a model without mistakes, infinite for metrics without such an end
     level: float | None
-    converged: bool
+    settled: bool  # the ratio, or the value of a claim that compares nothing
     unmet: tuple[str, ...]  # conditions of the paper that the model does not meet
 
 
 class Quantities:
-    """The values of a study, by model, variant, metric, label and arithmetic."""
+    """The values of a study, by model, variant, metric, label and arithmetic of quantized weights.
+
+    They are of TensorFlow's graphs, as the paper's are, or else of the study's first runtime.
+    """
 
     def __init__(self, study: pd.DataFrame, settings: ClaimsJob) -> None:
         self._settings = settings
+        known = runtimes(study)
+        self._runtime = known[0] if known and TENSORFLOW not in known else TENSORFLOW
+        study = of_runtime(study, TENSORFLOW) if TENSORFLOW in known else of_first_runtime(study)
         self._device, self._processor = _device(study)
         rows = of_device(study, self._device)
         rows = pd.concat(
             [whole(rows, *METRICS).assign(label=None), rows[rows["metric"] == "operation_share"]], ignore_index=True
         )
-        rows = rows.astype(object).where(rows.notna(), None)
+        rows = rows.assign(arithmetic=of_quantized(rows)).astype(object)
+        rows = rows.where(rows.notna(), None)
         self._rows = {
             (row["model"], row["variant"], row["metric"], row["label"], row["arithmetic"]): row
             for row in rows.to_dict("records")
@@ -105,6 +117,8 @@ class Quantities:
             dataset = self._value(model, BASELINE, claim.metric, None, claim).get("dataset")
             if self._settings.data.get(str(dataset)) != kind:
                 unmet.append(f"{name} (here {dataset})")
+        if self._runtime != TENSORFLOW and claim.metric not in _OF_WEIGHTS:
+            unmet.append(f"a graph of {title(TENSORFLOW)} (here {title(self._runtime)})")
         if claim.metric in COSTS and self._processor != "gpu":
             unmet.append(f"the GPU of a board (here the {self._processor} of '{self._device}')")
         return tuple(unmet)
@@ -112,7 +126,7 @@ class Quantities:
     def _measure(self, claim: Claim, model: str, unmet: tuple[str, ...]) -> Measured:
         variants = [self._found(claim, model, self._variant(variant, model)) for variant in claim.variants]
         baseline = self._found(claim, model, self._variant(claim.baseline, model)) if claim.compared else []
-        column = "ratio" if claim.compared else "value"
+        column, settled = ("ratio", "ratio_settled") if claim.compared else ("value", "settled")
         interval = averaged([summed(_interval(row, column) for row in rows) for rows in variants])
         used = [*baseline, *(row for rows in variants for row in rows)]
         if claim.compared and claim.baseline != BASELINE:
@@ -123,7 +137,7 @@ class Quantities:
             ratio=interval,
             perfect=_perfect(baseline),
             level=min((row["level"] for row in used if row["level"] is not None), default=None),
-            converged=all(row["converged"] is not False for row in used),
+            settled=all(row[settled] is not False for row in used),
             unmet=unmet,
         )
 

@@ -16,6 +16,7 @@ import pandas as pd
 import yaml
 
 from tocompress.files import replace_on_success
+from tocompress.reporting.causes import causes
 from tocompress.reporting.claims import (
     AGREES,
     CIRCULAR,
@@ -27,19 +28,23 @@ from tocompress.reporting.claims import (
     UNDECIDED,
     by_statement,
 )
+from tocompress.reporting.classes import worst_classes
+from tocompress.reporting.costs import costs
 from tocompress.reporting.effects import counted
 from tocompress.reporting.embedding import embedded
 from tocompress.reporting.figures import caption
 from tocompress.reporting.guidelines import GOALS, guidelines
-from tocompress.reporting.headline import headline
-from tocompress.reporting.machines import session_facts, summary, versions
+from tocompress.reporting.headline import has_networks_of_paper, headline, of_runtimes
+from tocompress.reporting.machines import noise, products, session_facts, summary, versions
 from tocompress.reporting.methods import methods
-from tocompress.reporting.study import devices, models, variants
+from tocompress.reporting.study import devices, models, runtimes, variants
 from tocompress.reporting.style import digits, model_name, quantity
 from tocompress.schemas.benchmark import SESSION
 from tocompress.schemas.study import CLAIMS, STUDY
 from tocompress.settings.jobs import ReportJob
 from tocompress.tables import read_table
+from tocompress.vocabulary.arithmetic import in_print
+from tocompress.vocabulary.runtimes import title
 
 #: Each verdict on a claim or one of its readings, with its sign and its meaning.
 VERDICTS = {
@@ -47,7 +52,7 @@ VERDICTS = {
     SAME_DIRECTION: ("↗", "not all of the interval does, but it excludes no change, on the paper's side of it"),
     CONTRADICTS: ("✗", "nothing of the interval lies within the margin, nor is the direction the same"),
     DEPENDS: ("~", "the paper's text can be read in several ways, which are judged differently"),
-    UNDECIDED: ("?", "the interval is too wide to tell, a value did not converge, or too few networks were measured"),
+    UNDECIDED: ("?", "the interval is too wide to tell, a number is not settled, or too few networks were measured"),
     NOT_COMPARABLE: ("≠", "measured, but under conditions that differ from the paper's"),
     NOT_MEASURED: ("–", "this study has no such value"),
     CIRCULAR: ("↻", "the value was chosen by the accuracy that it would be judged by"),
@@ -55,8 +60,8 @@ VERDICTS = {
 
 _TABLE_1 = "table1_models"
 #: Columns of the table of all values: the first ones, and the ones that other columns or sections repeat.
-_FIRST = ("model", "variant", "metric", "label", "value", "ratio", "arithmetic")
-_LEFT_OUT = ("network", "methods", "bits", "granularity", "level")
+_FIRST = ("model", "variant", "metric", "label", "value", "ratio", "runtime", "arithmetic")
+_LEFT_OUT = ("network", "methods", "bits", "granularity", "activations", "level")
 
 _BUILDS = {"zoo": "reduced", "published": "published", "own": "own", "initial": "initial"}
 
@@ -127,8 +132,8 @@ def write_report(
         for png in figures
     ]
     told = [read_table(file, SESSION) for file in sessions]
-    facts = {device: session_facts(table[table["device"] == device] for table in told) for device in settings.devices}
-    html = report(table, read_table(claims, CLAIMS), drawn, settings, facts)
+    of_devices = {device: [table[table["device"] == device] for table in told] for device in settings.devices}
+    html = report(table, read_table(claims, CLAIMS), drawn, settings, of_devices)
     with replace_on_success(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
 
@@ -138,9 +143,9 @@ def report(
     claims: pd.DataFrame,
     figures: Sequence[Figure],
     settings: ReportJob,
-    facts: Mapping[str, Mapping[str, str]],
+    sessions: Mapping[str, Sequence[pd.DataFrame]],
 ) -> str:
-    """Return the HTML report of tables of the schemas `study` and `claims`. `facts` has each device's session facts."""
+    """Return the HTML report of tables of the schemas `study`, `claims` and, of each device, `session`."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tocompress.reporting"),
         autoescape=True,
@@ -153,9 +158,9 @@ def report(
         models=_model_names(study),
         variants=variants(study),
         devices=devices(study),
+        runtimes=[title(runtime) for runtime in runtimes(study)],
         headline=headline(study, claims),
-        summaries={device: summary(of_device) for device, of_device in facts.items()},
-        facts=facts,
+        machines=[_machine(study, device, own) for device, own in sessions.items()],
         versions=versions(),
         config=_as_yaml(settings.config),
         methods=methods(study),
@@ -165,8 +170,23 @@ def report(
         **_look(environment),
         **_figures(figures),
         **_claims(claims),
+        classes=worst_classes(study),
+        has_networks_of_paper=has_networks_of_paper(study),
         **_guidelines(study),
+        **_causes(study, sessions),
     )
+
+
+def _machine(study: pd.DataFrame, device: str, sessions: Sequence[pd.DataFrame]) -> dict[str, Any]:
+    """Return a device's name and facts, how much times varied on it, and the costs of uncompressed models there."""
+    facts = session_facts(sessions)
+    return {
+        "device": device,
+        "summary": summary(facts),
+        "facts": facts,
+        "noise": noise(sessions),
+        "costs": costs(study, device),
+    }
 
 
 def _look(environment: jinja2.Environment) -> dict[str, Any]:
@@ -206,9 +226,20 @@ def _guidelines(study: pd.DataFrame) -> dict[str, Any]:
     effects = [found.effects for rows in advice.values() for found in rows]
     return {
         "guidelines": advice,
+        "of_runtimes": of_runtimes(study),
         "goals": list(GOALS),
         "known_goals": [goal for goal in GOALS if any(effect.get(goal) for effect in effects)],
     }
+
+
+def _causes(study: pd.DataFrame, sessions: Mapping[str, Sequence[pd.DataFrame]]) -> dict[str, Any]:
+    """Return the table of why variants are faster or slower, with its number of rows."""
+    found = causes(study, {device: products(session_facts(own)) for device, own in sessions.items()})
+    names = [model_name(model, network) for model, network in zip(found["model"], found["network"], strict=True)]
+    shown = found.drop(columns=["network"] if found["device"].nunique() > 1 else ["network", "device"]).assign(
+        model=names, runtime=found["runtime"].map(title), arithmetic=found["arithmetic"].map(in_print)
+    )
+    return {"cause_rows": len(shown), "causes": embedded(shown.rename(columns={"integers": "share_in_integers"}))}
 
 
 def _as_yaml(config: Mapping[str, Any]) -> str:

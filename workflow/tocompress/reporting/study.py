@@ -10,10 +10,12 @@ import pandas as pd
 import pyarrow as pa
 
 from tocompress.errors import StudyError
-from tocompress.models.registry import NETWORKS, find
+from tocompress.models.registry import KERAS, NETWORKS, find
 from tocompress.schemas.study import STUDY
 from tocompress.settings.jobs import StudyVariant
+from tocompress.vocabulary.arithmetic import ARITHMETICS
 from tocompress.vocabulary.metrics import BASES, METRICS
+from tocompress.vocabulary.runtimes import SUFFIXES
 from tocompress.vocabulary.variants import BASELINE, BETWEEN, PRUNE, Variant, rank
 
 _FULL_SIZE = 0.9  # of the published parameters
@@ -108,10 +110,13 @@ def aggregate(parts: Iterable[Part], variants: Iterable[StudyVariant]) -> pd.Dat
 
 
 def _with_facts(table: pd.DataFrame, variants: Iterable[StudyVariant]) -> pd.DataFrame:
-    """Return the table with the methods, bits and granularity of each row's variant."""
+    """Return the table with the methods, bits, granularity and activations of each row's variant."""
     facts = pd.DataFrame(
-        [(variant.name, BETWEEN.join(variant.methods), variant.bits, variant.granularity) for variant in variants],
-        columns=["variant", "methods", "bits", "granularity"],
+        [
+            (variant.name, BETWEEN.join(variant.methods), variant.bits, variant.granularity, variant.activations)
+            for variant in variants
+        ],
+        columns=["variant", "methods", "bits", "granularity", "activations"],
     )
     found = table[["variant"]].merge(facts.drop_duplicates("variant"), on="variant", how="left")
     return typed(table.assign(**found))
@@ -155,21 +160,40 @@ def devices(study: pd.DataFrame) -> list[str]:
     return list(dict.fromkeys(study["device"].dropna()))
 
 
+def runtimes(study: pd.DataFrame) -> list[str]:
+    """Return the table's runtimes. The one that the others are compared with (`across`) is the first."""
+    found = study["runtime"].dropna().unique()
+    compared = set(study.loc[study["across"].notna(), "runtime"])
+    return sorted(map(str, found), key=lambda runtime: (runtime in compared, *_runtime_rank(runtime)))
+
+
+def by_runtime(study: pd.DataFrame) -> dict[str | None, pd.DataFrame]:
+    """Return the rows of each runtime, the first runtime first. A table without runtimes is one of None."""
+    return {runtime: of_runtime(study, runtime) for runtime in runtimes(study)} or {None: study}
+
+
+def of_first_runtime(study: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the table's first runtime (`of_runtime`)."""
+    first = next(iter(runtimes(study)), None)
+    return study if first is None else of_runtime(study, first)
+
+
+def of_runtime(study: pd.DataFrame, runtime: str) -> pd.DataFrame:
+    """Return the rows of a runtime, and of no runtime. Variants that only other runtimes execute are left out."""
+    here = study["runtime"] == runtime
+    known = study["value"].notna() & study["runtime"].notna()
+    executed, elsewhere = (set(study.loc[known & rows, "variant"]) for rows in (here, ~here))
+    return study[(here | study["runtime"].isna()) & ~study["variant"].isin(elsewhere - executed)]
+
+
 def whole(study: pd.DataFrame, *metrics: str) -> pd.DataFrame:
     """Return the rows of `metrics` that stand for a whole variant, not for one input, class or kind of channel.
 
-    Sizes and accuracies belong to no device. They are those of one runtime, the one of the table's first device.
+    They are of one runtime, the table's first.
     """
     signed = [metric.name for metric in METRICS.values() if metric.signed]
     rows = study[study["metric"].isin(metrics) & (study["label"].isna() | study["metric"].isin(signed))]
-    return rows[rows["device"].notna() | rows["runtime"].isna() | (rows["runtime"] == _runtime(study))]
-
-
-def _runtime(study: pd.DataFrame) -> str | None:
-    """Return the runtime of the table's first device. Without devices, return the first runtime."""
-    known = study.dropna(subset="runtime")
-    here = known[known["device"].isin(devices(study)[:1])]
-    return next(iter((known if here.empty else here)["runtime"]), None)
+    return rows[rows["runtime"].isna() | rows["runtime"].isin(runtimes(study)[:1])]
 
 
 def of_device(study: pd.DataFrame, device: str | None = None) -> pd.DataFrame:
@@ -180,17 +204,30 @@ def of_device(study: pd.DataFrame, device: str | None = None) -> pd.DataFrame:
 def full_size(study: pd.DataFrame) -> set[str]:
     """Return the models with at least nine tenths of their network's published parameters."""
     counts = study[(study["metric"] == "parameters") & (study["variant"] == BASELINE) & study["value"].notna()]
-    published = counts["network"].map(lambda network: NETWORKS[network].parameters).astype(float)
+    published = counts["network"].map(lambda network: find(network).parameters).astype(float)
     return set(counts.loc[counts["value"] >= _FULL_SIZE * published, "model"])
 
 
-def select(study: pd.DataFrame, *metrics: str, arithmetic: str) -> pd.DataFrame:
-    """Return the rows of `metrics` that stand for a whole variant, on the table's first device, with one arithmetic.
+def of_quantized(rows: pd.DataFrame) -> pd.Series[str]:
+    """Return the arithmetic of each row's quantized weights, null for float weights, sizes and accuracies."""
+    return rows["arithmetic"].where(rows["arithmetic"].isin(ARITHMETICS))
 
-    Rows without device or arithmetic (sizes, accuracies) are kept.
+
+def select(study: pd.DataFrame, *metrics: str, arithmetic: str) -> pd.DataFrame:
+    """Return the rows of `metrics` that stand for a whole variant, on the table's first runtime and device.
+
+    A variant that was measured in several arithmetics has this one. Rows without device (sizes, accuracies) are kept.
     """
     rows = of_device(whole(study, *metrics), *devices(study)[:1])
-    return rows[rows["arithmetic"].isna() | (rows["arithmetic"] == arithmetic)]
+    found = of_quantized(rows)
+    pairs = pd.MultiIndex.from_frame(rows[["model", "variant"]])
+    elsewise = ~pairs.isin(pairs[found == arithmetic])
+    return rows[found.isna() | (found == arithmetic) | elsewise]
+
+
+def is_unsettled(flags: pd.Series[bool]) -> pd.Series[bool]:
+    """Return which flags of a column `settled` or `ratio_settled` are known and false."""
+    return flags.eq(False).fillna(False).astype(bool)
 
 
 def _tidy(part: Part) -> pd.DataFrame:
@@ -231,13 +268,19 @@ def _rank(row: dict[str, Any]) -> tuple[Any, ...]:
         return "" if pd.isna(row[name]) else str(row[name])
 
     return (
-        list(NETWORKS).index(row["network"]),
+        [*NETWORKS, KERAS].index(row["network"]),
         row["model"],
         rank(row["variant"], row["methods"], row["bits"]),
         text("device"),
-        text("runtime"),
+        *_runtime_rank(text("runtime")),
         text("arithmetic"),
         text("dataset"),
         list(METRICS).index(row["metric"]),
         text("label"),
     )
+
+
+def _runtime_rank(runtime: str) -> tuple[int, str]:
+    """Return the sort key of a runtime. No runtime, an empty text, comes first, and an unknown one last."""
+    known = ["", *SUFFIXES]
+    return known.index(runtime) if runtime in known else len(known), runtime

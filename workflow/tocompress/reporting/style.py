@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import LoadFlags
 
-from tocompress.models.registry import NETWORKS
-from tocompress.reporting.study import full_size, variants
+from tocompress.models.registry import KERAS, find
+from tocompress.reporting.study import full_size, of_first_runtime, variants
 from tocompress.vocabulary.variants import BASELINE
 
 SINGLE, DOUBLE = 3.5, 7.2  # inches: one and two columns of the paper's format
@@ -32,6 +32,11 @@ _TECHNIQUES = {
     "q16": "#56b4e9",
     "q8": "#0072b2",
     "q6": "#d55e00",
+    "i8": "#00695c",
+    "i6": "#4db6ac",
+    "i4": "#9e9d24",
+    "dyn8": "#6d4c41",
+    "f16": "#607d8b",
     "p05": "#009e73",
     "p15": "#a3a500",
     "p30": "#e69f00",
@@ -144,8 +149,9 @@ def text_width(*texts: str, size: float = SMALL, weight: str = "normal") -> floa
 
 
 def colours(study: pd.DataFrame) -> dict[str, str]:
-    """Return one colour per variant, the same in every figure of a study."""
-    further = [variant for variant in variants(study) if variant not in _TECHNIQUES and variant != BASELINE]
+    """Return one colour per variant, the same in figures of all runtimes and of the first."""
+    ordered = dict.fromkeys([*variants(of_first_runtime(study)), *variants(study)])
+    further = [variant for variant in ordered if variant not in _TECHNIQUES and variant != BASELINE]
     found = {BASELINE: INK, **_TECHNIQUES}
     return found | {variant: _FURTHER[number % len(_FURTHER)] for number, variant in enumerate(further)}
 
@@ -175,11 +181,16 @@ def _groups(study: pd.DataFrame) -> dict[str, str]:
 
 
 def network_name(network: str) -> str:
-    return NETWORKS[network].title
+    return find(network).title
 
 
 def model_name(model: str, network: str) -> str:
-    """Return a model's name in print: `mobilenet_v1_full` of network `mobilenet_v1` is "MobileNet full"."""
+    """Return a model's name in print: `mobilenet_v1_full` of network `mobilenet_v1` is "MobileNet full".
+
+    A model of one's own has its name in the config.
+    """
+    if network == KERAS:
+        return model.replace("_", " ")
     rest = model.removeprefix(network) if model.startswith(network) else f" ({model})"
     return network_name(network) + rest.replace("_", " ")
 
@@ -189,7 +200,8 @@ def short_names(models: Sequence[ShownModel]) -> dict[ShownModel, str]:
     kinds = [(model.network, model.trained) for model in models]
     names = {}
     for model, kind in zip(models, kinds, strict=True):
-        name = network_name(model.network) if kinds.count(kind) == 1 else model.label
+        alone = kinds.count(kind) == 1 and model.network != KERAS
+        name = network_name(model.network) if alone else model.label
         names[model] = name.replace("Inception", "Inc.").replace("ResNet", "Res.").replace("MobileNet", "Mobile")
     return names
 
@@ -212,7 +224,7 @@ def quantity(value: float, unit: str) -> str:
     if unit == "ms":
         value, unit = value / 1e3, "s"
     size, prefix = next(((size, prefix) for size, prefix in _SCALES if abs(value) >= size), (1.0, ""))
-    symbol = {"byte": "B", "1": ""}.get(unit, unit)
+    symbol = {"byte": "B", "1": "", "1/s": "/s"}.get(unit, unit)
     return f"{digits(value / size)} {prefix}{symbol}".rstrip()
 
 

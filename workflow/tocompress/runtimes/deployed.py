@@ -8,6 +8,7 @@ dequantization. So dequantization costs the same with and without batch norm.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from tocompress.errors import StudyError
 from tocompress.weights import QuantizedTensor, Weights, channel_axis
 
 Floats = NDArray[np.float32]
+#: Kernels may be stored in floats of half the size.
+StoredFloats = NDArray[np.float32] | NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class AffineTensor:
     axis: int | None
 
 
-DeployedTensor = Floats | AffineTensor
+DeployedTensor = StoredFloats | AffineTensor
 
 _BATCH_NORM = "/BatchNorm/"
 #: The pointwise kernel comes first, since batch norm follows it in a separable convolution.
@@ -41,28 +44,33 @@ _NORMALIZED_KERNELS = ("pointwise_weights", "depthwise_weights", "weights")
 
 
 def deployed(weights: Weights, epsilon: float | None) -> dict[str, DeployedTensor]:
-    """Return the tensors of the network built with `folded=True`, by name. `scope/BatchNorm/*` becomes `scope/biases`.
+    """Return the tensors of the network's deployed form, by name.
 
-    `epsilon` belongs to the network's batch norm. It is None without batch norm. Raise StudyError for a batch norm that
-    has no kernel or lacks a statistic.
+    `scope/BatchNorm/*` becomes `scope/biases`. Without a kernel in its scope, it becomes the factor `scope/gamma` and
+    the offset `scope/beta`. `epsilon` belongs to the network's batch norm. It is None without batch norm. Raise
+    StudyError for a batch norm that lacks a statistic.
     """
     factors: dict[str, NDArray[np.float64]] = {}
-    biases: dict[str, DeployedTensor] = {}
+    added: dict[str, DeployedTensor] = {}
     for scope in dict.fromkeys(name.partition(_BATCH_NORM)[0] for name in weights if _BATCH_NORM in name):
         if epsilon is None:
             raise StudyError(f"{scope}: has batch norm, but its network is known to have none")
-        factor, biases[f"{scope}/biases"] = _batch_norm(weights, scope, epsilon)
-        factors[_normalized_kernel(weights, scope)] = factor
+        factor, offset = _batch_norm(weights, scope, epsilon)
+        if kernel := _normalized_kernel(weights, scope):
+            factors[kernel] = factor
+            added[f"{scope}/biases"] = (offset + factor * _bias(weights, scope)).astype(np.float32)
+        else:
+            added |= {f"{scope}/gamma": factor.astype(np.float32), f"{scope}/beta": offset.astype(np.float32)}
     kernels = {
         name: _scaled(name, tensor, factors[name]) if name in factors else _unscaled(tensor)
         for name, tensor in weights.items()
         if _BATCH_NORM not in name
     }
-    return kernels | biases
+    return kernels | added
 
 
-def _batch_norm(weights: Weights, scope: str, epsilon: float) -> tuple[NDArray[np.float64], Floats]:
-    """Return the factor and the bias of each channel that equal batch norm in inference."""
+def _batch_norm(weights: Weights, scope: str, epsilon: float) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the factor and the offset of each channel that equal batch norm in inference."""
 
     def statistic(name: str) -> NDArray[np.float64]:
         try:
@@ -73,27 +81,32 @@ def _batch_norm(weights: Weights, scope: str, epsilon: float) -> tuple[NDArray[n
     factor = 1 / np.sqrt(statistic("moving_variance") + epsilon)
     if f"{scope}{_BATCH_NORM}gamma" in weights:  # the Inceptions learn no scale
         factor *= statistic("gamma")
-    bias = statistic("beta") - factor * statistic("moving_mean")
-    return factor, bias.astype(np.float32)
+    offset = -factor * statistic("moving_mean")
+    if f"{scope}{_BATCH_NORM}beta" in weights:
+        offset += statistic("beta")
+    return factor, offset
 
 
-def _normalized_kernel(weights: Weights, scope: str) -> str:
-    for kind in _NORMALIZED_KERNELS:
-        if (name := f"{scope}/{kind}") in weights:
-            return name
-    raise StudyError(f"{scope}: batch norm without a kernel to fold it into")
+def _normalized_kernel(weights: Weights, scope: str) -> str | None:
+    return next((name for kind in _NORMALIZED_KERNELS if (name := f"{scope}/{kind}") in weights), None)
 
 
-def _scaled(name: str, tensor: Floats | QuantizedTensor, factor: NDArray[np.float64]) -> DeployedTensor:
-    """Return the tensor times a factor for each output channel."""
+def _bias(weights: Weights, scope: str) -> NDArray[np.float64]:
+    """Return the bias that a kernel has before its batch norm, or 0."""
+    return np.asarray(weights.get(f"{scope}/biases", 0), np.float64)
+
+
+def _scaled(name: str, tensor: StoredFloats | QuantizedTensor, factor: NDArray[np.float64]) -> DeployedTensor:
+    """Return the tensor times a factor for each output channel. Floats keep their size."""
     axis = channel_axis(name, len(tensor.shape))
     if isinstance(tensor, QuantizedTensor):
         return _affine(tensor, (tensor.scale * factor).astype(np.float32), axis)
     along_axis = [-1 if dimension == axis else 1 for dimension in range(tensor.ndim)]
-    return (tensor * factor.reshape(along_axis)).astype(np.float32)
+    scaled: NDArray[Any] = (tensor * factor.reshape(along_axis)).astype(tensor.dtype)
+    return scaled
 
 
-def _unscaled(tensor: Floats | QuantizedTensor) -> DeployedTensor:
+def _unscaled(tensor: StoredFloats | QuantizedTensor) -> DeployedTensor:
     return _affine(tensor, tensor.scale, tensor.axis) if isinstance(tensor, QuantizedTensor) else tensor
 
 

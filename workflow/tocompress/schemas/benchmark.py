@@ -18,22 +18,41 @@ def _of_a_session(name: str, **columns: Any) -> pa.Schema:
 #: Time of each run.
 LATENCY = _of_a_session(
     "latency",
+    runtime=(TEXT, ""),
     variant=(TEXT, ""),
-    arithmetic=(TEXT, "how quantized operations compute"),
+    arithmetic=(TEXT, "how operations compute"),
+    batch=(COUNT, "inputs of an inference"),
     input_id=(TEXT, ""),
-    process=(COUNT, "number of the fresh process, and of the randomised round"),
+    generation=(COUNT, "number of the generation of fresh processes, which take turns"),
+    process=(COUNT, "number of the fresh process of this variant and arithmetic"),
+    round=(COUNT, "number of the round in the generation, 0 while loading"),
     order=(COUNT, "place within the round"),
     start_s=(FLOAT, "s, monotonic clock"),
     duration_s=(FLOAT, "s"),
+    processor_s=(FLOAT, "s, time of all processors"),
     tokens=(COUNT, "tokens generated (null: images)"),
     warmup=(FLAG, ""),
+)
+
+#: Time in which each process reads and prepares its artifact, before its first inference.
+LOADING = _of_a_session(
+    "loading",
+    runtime=(TEXT, ""),
+    variant=(TEXT, ""),
+    arithmetic=(TEXT, "how operations compute"),
+    generation=(COUNT, "number of the generation of fresh processes"),
+    process=(COUNT, "number of the fresh process of this variant and arithmetic"),
+    duration_s=(FLOAT, "s"),
+    processor_s=(FLOAT, "s, time of all processors"),
 )
 
 #: Memory of each worker.
 MEMORY = _of_a_session(
     "memory",
+    runtime=(TEXT, ""),
     variant=(TEXT, "'control' is a worker without a model"),
-    arithmetic=(TEXT, "how quantized operations compute (null: control worker)"),
+    arithmetic=(TEXT, "how operations compute (null: control worker)"),
+    generation=(COUNT, "number of the generation of fresh processes"),
     process=(COUNT, "number of the fresh process"),
     phase=(TEXT, "start, loaded, first, last"),
     vm_hwm=(COUNT, "byte, highest since the phase before"),
@@ -46,8 +65,9 @@ MEMORY = _of_a_session(
 #: Samples of each power rail while a worker idles, infers and idles again.
 POWER = _of_a_session(
     "power",
+    runtime=(TEXT, ""),
     variant=(TEXT, ""),
-    arithmetic=(TEXT, "how quantized operations compute"),
+    arithmetic=(TEXT, "how operations compute"),
     process=(COUNT, "number of the fresh process"),
     time_s=(FLOAT, "s, monotonic clock"),
     rail=(TEXT, ""),
@@ -57,8 +77,9 @@ POWER = _of_a_session(
 #: Times in which a worker idled and inferred while its power was sampled.
 WINDOWS = _of_a_session(
     "windows",
+    runtime=(TEXT, ""),
     variant=(TEXT, ""),
-    arithmetic=(TEXT, "how quantized operations compute"),
+    arithmetic=(TEXT, "how operations compute"),
     process=(COUNT, "number of the fresh process"),
     phase=(TEXT, "idle_before, block, idle_after"),
     start_s=(FLOAT, "s, monotonic clock"),
@@ -69,42 +90,42 @@ WINDOWS = _of_a_session(
 #: Time of each operation in profiled runs.
 OPERATIONS = _of_a_session(
     "operations",
+    runtime=(TEXT, ""),
     variant=(TEXT, ""),
-    arithmetic=(TEXT, "how quantized operations compute"),
+    arithmetic=(TEXT, "how operations compute"),
     operation=(TEXT, "name in the graph"),
-    type=(TEXT, "TensorFlow operation type"),
+    type=(TEXT, "the runtime's type of operation"),
     operation_class=(TEXT, "the study's class"),
-    duration_s=(FLOAT, "s"),
+    integer=(FLAG, "it computes in integers"),
+    duration_s=(FLOAT, "s (null: shorter than the runtime's clock tells)"),
     run=(COUNT, "number of the profiled run"),
 )
 
 #: How far each time can be trusted. A row without input is of all inputs. Too few samples give null.
 DIAGNOSTICS = _of_a_session(
     "diagnostics",
+    runtime=(TEXT, ""),
     variant=(TEXT, ""),
-    arithmetic=(TEXT, "how quantized operations compute"),
+    arithmetic=(TEXT, "how operations compute"),
     input_id=(TEXT, "null: all inputs"),
     n=(COUNT, "timed runs"),
-    processes=(COUNT, "fresh processes"),
+    generations=(COUNT, "generations of fresh processes"),
     median_s=(FLOAT, "s"),
     p90_s=(FLOAT, "s"),
     p99_s=(FLOAT, "s"),
+    own_width=(FLOAT, "half-width of the time's interval, fraction"),
+    likely_width=(FLOAT, "the same with the largest spread that the session's spread makes likely"),
+    ratio_own_width=(FLOAT, "half-width of the ratio's interval, fraction (null: fp32)"),
+    ratio_likely_width=(FLOAT, "the same with the largest spread that the session's spread makes likely"),
     rank_width=(FLOAT, "half-width of the median's interval by ranks, fraction, for one input only"),
     batch_width=(FLOAT, "half-width of the mean's interval by batches, fraction, for one input only"),
-    process_width=(FLOAT, "half-width of the interval between processes, fraction"),
-    usual_width=(FLOAT, "the same with the spread between processes that is usual in the session"),
-    autocorrelation=(FLOAT, "of neighbouring runs of one process"),
+    autocorrelation=(FLOAT, "of neighbouring runs, for one input only"),
     effective_n=(FLOAT, "independent runs that would tell as much"),
-    drift=(FLOAT, "change of the process medians from first to last, fraction"),
+    drift=(FLOAT, "change of the machine from the first generation to the last, fraction"),
     drift_p=(FLOAT, "probability of such a rank correlation with time by chance"),
-    drift_within=(FLOAT, "change from the first to the last third of a block, fraction"),
-    session_drift=(FLOAT, "the same as drift, over the processes of all variants"),
-    session_drift_p=(FLOAT, ""),
-    session_drift_within=(FLOAT, "the same as drift_within, over the blocks of all variants"),
-    session_drift_within_p=(FLOAT, ""),
-    stationary=(FLAG, ""),
-    converged=(FLAG, ""),
-    reason=(TEXT, "why not converged"),
+    settled=(FLAG, "the time"),
+    ratio_settled=(FLAG, "the ratio to fp32 (null: fp32)"),
+    reason=(TEXT, "why the time or the ratio is not settled"),
 )
 
 #: Facts about the device, the settings and the measured files.
@@ -117,6 +138,7 @@ SESSION = _of_a_session(
 #: All tables of a session, by the names of their files.
 TABLES = {
     "latency": LATENCY,
+    "loading": LOADING,
     "memory": MEMORY,
     "power": POWER,
     "windows": WINDOWS,

@@ -26,6 +26,19 @@ PHOTOGRAPHS = schema(
 )
 
 
+#: Each picture of a user's folders, and its class.
+PICTURES = schema(
+    "pictures",
+    example=(COUNT, ""),
+    file=(TEXT, ""),
+    size=(COUNT, "byte"),
+    digest=(TEXT, "first 16 digits of the file's sha256, so that the table changes with every picture"),
+    label=(COUNT, "output of the model for this class, from 0"),
+    class_name=(TEXT, ""),
+    classes=(COUNT, "number of classes"),
+)
+
+
 #: Each metric after each epoch. Epoch 0 stands for the weights before retraining.
 HISTORY = schema(
     "history",
@@ -105,6 +118,30 @@ STRUCTURE = schema(
 )
 
 
+#: The place of each weight in a structure's flatbuffer. A weight that is cut into parts has several rows.
+PLACES = schema(
+    "places",
+    weight=(TEXT, ""),
+    subgraph=(COUNT, ""),
+    tensor=(COUNT, ""),
+    layout=(TEXT, "same, transposed, or the direction and length of an attention vector"),
+    start=(COUNT, "first row of the weight that lies there"),
+    stop=(COUNT, "row after the last one"),
+)
+
+
+#: The least and the largest value of each tensor of activations for each calibration image.
+EXTREMES = schema(
+    "extremes",
+    model=(TEXT, ""),
+    variant=(TEXT, ""),
+    tensor=(COUNT, "in the flatbuffer"),
+    example=(COUNT, "number of the image"),
+    low=(FLOAT, "activation"),
+    high=(FLOAT, "activation"),
+)
+
+
 #: The file that a device loads, one row per variant.
 ARTIFACT = schema(
     "artifact",
@@ -154,9 +191,13 @@ VALUE = {
     "ratio": (FLOAT, "to fp32, paired"),
     "ratio_low": (FLOAT, "to fp32, paired"),
     "ratio_high": (FLOAT, "to fp32, paired"),
-    "converged": (FLAG, "the interval reached its target width"),
+    "across": (FLOAT, "to fp32 of the study's first runtime, paired (null: the first runtime)"),
+    "across_low": (FLOAT, "likewise"),
+    "across_high": (FLOAT, "likewise"),
+    "settled": (FLAG, "the value's interval is within the target width, and the machine held still"),
+    "ratio_settled": (FLAG, "the ratio's interval is within the target width"),
     "basis": (TEXT, "measured, estimated or unavailable"),
-    "reason": (TEXT, "why a value is unavailable or not converged"),
+    "reason": (TEXT, "why a value is unavailable, or why it or its ratio is not settled"),
 }
 
 
@@ -174,10 +215,11 @@ STUDY = schema(
     methods=(TEXT, "of the variant's techniques, joined by '-' (empty: fp32)"),
     bits=(COUNT, "bit, the fewest that a technique stores weights in (null: not quantized)"),
     granularity=(TEXT, "of quantization: one grid per tensor or per channel (null: not quantized)"),
+    activations=(TEXT, "of quantization: 8 bits, or dynamic (null: activations are floats)"),
     device=(TEXT, ""),
     processor=(TEXT, "cpu or gpu"),
     runtime=(TEXT, ""),
-    arithmetic=(TEXT, "how quantized operations compute"),
+    arithmetic=(TEXT, "how operations compute (null: makes no difference)"),
     dataset=(TEXT, ""),
     **VALUE,
 )

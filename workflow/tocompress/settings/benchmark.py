@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from tocompress.settings.base import ONCE, Count, Settings
 from tocompress.vocabulary.arithmetic import EVERY_INFERENCE
@@ -42,25 +42,45 @@ class Benchmark(Settings):
         description="ways in which a quantized operation computes, each of which is measured",
     )
     inputs: Inputs = Field(Inputs(), description="inputs that are timed")
-    processes: int = Field(5, ge=2, description="minimum of fresh processes per variant, one in each randomised round")
-    maximum_processes: int = Field(
-        5, ge=2, description="maximum of fresh processes for a variant whose time is not settled"
+    batches: Annotated[tuple[Count, ...], ONCE] = Field(
+        (1,), min_length=1, description="numbers of inputs of an inference: latency is of 1, throughput of each"
     )
-    maximum_seconds: float = Field(3600, gt=0, description="time after which no additional round begins")
+    generations: int = Field(6, ge=2, description="minimum of fresh processes per variant, all loaded at a time")
+    maximum_generations: int = Field(
+        20, ge=2, description="maximum of generations for variants whose time or ratio is not settled"
+    )
+    maximum_seconds: float = Field(3600, gt=0, description="time after which no additional generation begins")
+    rounds: int = Field(4, ge=2, description="minimum of a generation's rounds, each a slice of every process")
+    slice_seconds: float = Field(0.02, ge=0, description="minimum of timed seconds of a slice")
+    minimum_runs: Count = Field(3, description="minimum of timed runs of a slice, and of a block for power")
     warmup_seconds: float = Field(0.2, ge=0, description="minimum warm-up time of a process")
     warmup_runs: Count = Field(3, description="minimum of warm-up runs of a process")
-    block_seconds: float = Field(0.5, gt=0, description="timed seconds per block")
-    minimum_runs: Count = Field(10, description="minimum of timed runs per block, even beyond `block_seconds`")
-    maximum_runs: Count = Field(400, description="maximum of timed runs per block")
-    minimum_samples: Count = Field(10, description="minimum of timed runs of each input over all processes")
+    quantile: float = Field(
+        0.5,
+        gt=0,
+        le=0.5,
+        description="quantile of a process's runs that is its time: 0.5 is the median, a lower one is less disturbed",
+    )
+    rule: Literal["comparison", "paper"] = Field(
+        "comparison",
+        description="`comparison` asks for the time and the ratio of each variant, `paper` for the time of each input",
+    )
+    minimum_samples: Count = Field(10, description="minimum of timed runs of each input, for the rule `paper`")
     profiled_runs: Count = Field(5, description="runs that record the time of each operation, spread over the inputs")
     level: float = Field(0.95, gt=0.5, lt=1, description="confidence level of intervals")
-    target: float = Field(0.05, gt=0, lt=1, description="relative half-width of a converged interval (paper, III-B)")
+    target: float = Field(0.05, gt=0, lt=1, description="relative half-width of a settled interval (paper, III-B)")
     power: PowerBlocks = Field(PowerBlocks(), description="how power is measured on a device with a sensor")
     seed: int = Field(1, ge=0, description="seed of the order of variants")
 
     @model_validator(mode="after")
     def _maximum_is_no_less(self) -> Benchmark:
-        if self.maximum_processes < self.processes:
-            raise ValueError(f"maximum_processes is {self.maximum_processes}, but processes {self.processes}")
+        if self.maximum_generations < self.generations:
+            raise ValueError(f"maximum_generations is {self.maximum_generations}, but generations {self.generations}")
         return self
+
+    @field_validator("batches")
+    @classmethod
+    def _latency_is_measured(cls, batches: tuple[int, ...]) -> tuple[int, ...]:
+        if 1 not in batches:
+            raise ValueError("1 is missing; latency is the time of one input")
+        return batches

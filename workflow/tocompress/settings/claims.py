@@ -186,6 +186,7 @@ def load(path: str | Path, techniques: Mapping[str, str]) -> Claims:
 def _table_1() -> Iterator[dict[str, Any]]:
     """Yield an entry for each number of Table I, network by network (paper, III-A)."""
     for network in NETWORKS.values():
+        assert network.parameters_paper is not None
         numbers = {
             "parameters": ("parameters", network.parameters_paper / 1e6),
             "top1": ("top-1 accuracy", network.top1_paper),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from tocompress.settings.base import Count, Download, Md5, Settings
+from tocompress.settings.base import Count, Download, Md5, Settings, Share
 
 Split = Literal["train", "calibration", "test"]
 Language = Annotated[str, Field(pattern="^[a-z]{2,3}$")]
@@ -117,6 +117,104 @@ class ImageNet(Settings):
         return {"kind": self.kind, "images": ""}
 
 
+def _folder_or_share(test: object) -> object:
+    is_share = isinstance(test, float) and 0 < test < 1
+    if not (is_share or test is None or isinstance(test, str)):
+        raise ValueError("a folder, a CSV, or a share between 0 and 1 is needed, such as 0.2")
+    return test
+
+
+def _names_or_file(classes: object) -> object:
+    if classes is None or isinstance(classes, str):
+        return classes
+    if not (isinstance(classes, list | tuple) and all(isinstance(name, str) and name for name in classes)):
+        raise ValueError("a list of names, with numbers in quotes, or a text file of a name a line is needed")
+    if twice := [name for name in classes if classes.count(name) > 1]:
+        raise ValueError(f"'{twice[0]}' is given twice; name each class once")
+    return classes
+
+
+class Preprocessing(Settings):
+    """The way in which a picture becomes the input of a network. Its pixels are 0 to 255."""
+
+    resize: Literal["crop", "stretch", "pad"] = Field(
+        "crop",
+        description="how a picture gets the input's size. `crop` takes the largest box of the input's aspect from its"
+        " middle. `stretch` changes its aspect. `pad` adds black bars. Resizing is bilinear, without aliasing",
+    )
+    scale: tuple[float, float] = Field(description="values of black and of white, such as [-1, 1], [0, 1] or [0, 255]")
+    mean: tuple[float, ...] | None = Field(
+        None, description="a number for each channel of the input, subtracted after `scale` (null: none)"
+    )
+    deviation: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None, description="a number for each channel of the input, divided by after `mean` (null: none)"
+    )
+    order: Literal["rgb", "bgr"] = Field("rgb", description="order of the channels of the input")
+
+    @property
+    def changes_pixels(self) -> bool:
+        """Return whether pixels get other values than 0 to 255."""
+        return self.scale != (0, 255) or self.mean is not None or self.deviation is not None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Preprocessing:
+        if self.scale[0] == self.scale[1]:
+            raise ValueError(f"scale: makes every picture {self.scale[0]:g}; give two numbers, such as [-1, 1]")
+        for key, numbers in (("mean", self.mean), ("deviation", self.deviation)):
+            if numbers is not None and len(numbers) not in (1, 3):
+                raise ValueError(f"{key}: {len(numbers)} numbers, but pictures have 1 channel or 3; give one for each")
+        return self
+
+
+class Folders(Settings):
+    """Pictures of one's own, in a folder for each class or in a CSV (see `data.folders`)."""
+
+    task: ClassVar = "classification"
+    module: ClassVar = None
+    splits: ClassVar = "pictures"
+
+    kind: Literal["folders"]
+    train: str | None = Field(
+        None,
+        description="training pictures (null: no training): a folder with a folder for each class, or a CSV of `file`"
+        " and `label`. Its paths begin in its folder",
+    )
+    test: Annotated[str | float | None, BeforeValidator(_folder_or_share)] = Field(
+        None,
+        description="test pictures: likewise, or a share of `train`, which is drawn from each class",
+    )
+    classes: Annotated[tuple[str, ...] | str | None, BeforeValidator(_names_or_file)] = Field(
+        None,
+        description="classes in the order of the model's outputs: a list, or a text file of a name a line. With null,"
+        " names of folders are sorted as text. Labels of a CSV are sorted as numbers where all are numbers",
+    )
+    calibration: Share = Field(0.1, description="share of the training pictures of each class that is held out")
+    unreadable: float = Field(
+        0.0, ge=0, lt=1, description="share of unreadable files that is tolerated. The log names them"
+    )
+    preprocessing: Preprocessing | None = Field(
+        None, description="preprocessing of the network's training (null: TF-Slim's, for its networks)"
+    )
+    seed: int = Field(1, ge=0, description="seed of the random draws")
+
+    @property
+    def has_training(self) -> bool:
+        return self.train is not None
+
+    def of_split(self, split: Split) -> str:
+        """Return the settings that one split depends on. The folder of `train` names the classes of `test`."""
+        values: dict[str, Any] = {"preprocessing": None}
+        if split == "test":
+            values |= {"calibration": 0.1} | ({} if isinstance(self.test, float) else {"seed": 0})
+        elif not isinstance(self.test, float):
+            values["test"] = None
+        return self.model_copy(update=values).canonical()
+
+    def of_examples(self) -> dict[str, Any]:
+        """Return the settings that a model's use of examples depends on. A job's inputs tell which examples it uses."""
+        return self.model_dump(mode="json", include={"kind", "preprocessing"})
+
+
 class Wmt(Settings):
     """A test set of WMT with its vocabularies, and a training set for retraining (see `data.wmt`)."""
 
@@ -186,6 +284,6 @@ def _others(split: Split) -> dict[str, Any]:
     return {"test": None} | ({"train": None} if split == "calibration" else {})
 
 
-Pictures = Glyphs | ImageNet
+Pictures = Glyphs | ImageNet | Folders
 Sentences = NumberPhrases | Wmt
-DataSettings = Annotated[Glyphs | NumberPhrases | ImageNet | Wmt, Field(discriminator="kind")]
+DataSettings = Annotated[Glyphs | NumberPhrases | ImageNet | Folders | Wmt, Field(discriminator="kind")]

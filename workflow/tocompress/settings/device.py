@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from tocompress.settings.base import ONCE, Count, Settings
-from tocompress.vocabulary.runtimes import SUFFIXES
+from tocompress.vocabulary.runtimes import LITERT, SUFFIXES, TENSORFLOW
 
 
 def _usable(path: str) -> str:
@@ -31,15 +31,22 @@ _RemotePath = Annotated[str, AfterValidator(_usable)]
 
 
 if TYPE_CHECKING:
-    _Runtime = str
+    Runtime = str
 else:
-    _Runtime = Literal[tuple(SUFFIXES)]
+    Runtime = Literal[tuple(SUFFIXES)]
 
 
 class _Device(Settings):
-    runtime: _Runtime = Field("tensorflow", description="runtime that executes artifacts")
+    runtimes: Annotated[tuple[Runtime, ...], ONCE] = Field(
+        (TENSORFLOW,),
+        min_length=1,
+        description="runtimes of the device, of which a session measures the ones in `study.runtimes`",
+    )
     processor: Literal["cpu", "gpu"] = Field("cpu", description="processor that executes artifacts")
     threads: Count = Field(description="threads of the runtime, whatever --cores is, because latency depends on them")
+    inter_op_threads: Count = Field(
+        1, description="operations that TensorFlow runs at a time (docs/measurement.md says why one)"
+    )
     clocks: Literal["any", "locked"] = Field(
         "any", description="`locked` allows no measurement unless every processor's lowest frequency is its highest"
     )
@@ -55,14 +62,25 @@ class _Device(Settings):
         "/", pattern="^/", description="folder of the device's sys/, proc/ and etc/, which differs in a container"
     )
 
+    @model_validator(mode="after")
+    def _processor_is_known_to_the_runtime(self) -> _Device:
+        if LITERT in self.runtimes and self.processor == "gpu":
+            raise ValueError(f"processor: '{LITERT}' runs on the processor 'cpu' only; name another device for the gpu")
+        return self
+
 
 class LocalDevice(_Device):
     """This machine."""
 
     transport: Literal["local"] = Field(description="reached as a process on this machine")
     interpreter: str | None = Field(
-        None, min_length=1, description="Python with the runtime (null: the Python that runs this study)"
+        None, min_length=1, description="Python with the runtimes (null: the Python that runs this study)"
     )
+    interpreters: dict[Runtime, str] = Field({}, description="Python of a runtime, where it has its own")
+
+    def interpreter_of(self, runtime: str) -> str | None:
+        """Return the Python that has a runtime, or None for the Python that runs this study."""
+        return self.interpreters.get(runtime, self.interpreter)
 
 
 class SshDevice(_Device):
@@ -72,11 +90,16 @@ class SshDevice(_Device):
     host: Annotated[str, AfterValidator(_reachable)] = Field(
         description="host for ssh: an alias of ~/.ssh/config, or user@address"
     )
-    interpreter: _RemotePath = Field("python3", description="Python with the runtime on the device")
+    interpreter: _RemotePath = Field("python3", description="Python with the runtimes on the device")
+    interpreters: dict[Runtime, _RemotePath] = Field({}, description="Python of a runtime, where it has its own")
     folder: _RemotePath = Field(
         ".cache/tocompress", description="folder for files on the device, relative to the home folder"
     )
     ssh_config: str | None = Field(None, min_length=1, description="file to use instead of ~/.ssh/config")
+
+    def interpreter_of(self, runtime: str) -> str:
+        """Return the Python on the device that has a runtime."""
+        return self.interpreters.get(runtime, self.interpreter)
 
 
 Device = Annotated[LocalDevice | SshDevice, Field(discriminator="transport")]

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from tocompress.settings.base import Count, Name, Settings
 from tocompress.settings.benchmark import Benchmark
+from tocompress.settings.calibration import Calibration
 from tocompress.settings.data import DataSettings
 from tocompress.settings.device import Device
 from tocompress.settings.evaluation import Prediction, Scores, Sensitivity
-from tocompress.settings.model import ModelSettings
+from tocompress.settings.model import ModelSettings, with_facts
 from tocompress.settings.reporting import Plot, Report
-from tocompress.settings.technique import Prune
+from tocompress.settings.technique import Prune, Technique
 from tocompress.settings.training import Retraining, Training
+from tocompress.weights import ModelMetadata
 
 
 class _OnDataset(Settings):
@@ -28,6 +31,13 @@ class _OnDataset(Settings):
         if self.model.task != self.data.task:
             raise ValueError(f"{self.model.network} takes no examples of the kind '{self.data.kind}'")
         return self
+
+    def of(self, *files: ModelMetadata) -> Self:
+        """Return the job with the facts of the model's weights file, which is needed for a model of one's own."""
+        model = self.model
+        for metadata in files:
+            model = with_facts(model, metadata)
+        return self.model_copy(update={"model": model})
 
 
 class TrainJob(_OnDataset):
@@ -54,9 +64,31 @@ class SensitivityJob(_OnDataset):
 
 
 class InputsJob(_OnDataset):
-    """A model, and the number of inputs of its dataset that it is timed on."""
+    """A model, the number of inputs of its dataset that it is timed on, and the sizes of their batches."""
 
     count: Count
+    batches: tuple[Count, ...]
+
+
+class CalibrationJob(_OnDataset):
+    """A model, and the images that show how large its activations become."""
+
+    calibration: Calibration
+
+
+class ExportJob(Settings):
+    """How a variant becomes a flatbuffer: in floats, or in integers with activations of these ranges."""
+
+    activations: Literal[8, "dynamic"] | None = None
+    range_quantile: float = 1.0
+
+
+class Condition(NamedTuple):
+    """A variant in a runtime, and how its operations compute."""
+
+    runtime: str
+    variant: str
+    arithmetic: str
 
 
 class BenchmarkJob(Settings):
@@ -65,7 +97,7 @@ class BenchmarkJob(Settings):
     name: str
     device: Device
     benchmark: Benchmark
-    variants: tuple[str, ...]
+    conditions: tuple[Condition, ...] = Field(description="measured conditions, fp32 of each runtime first")
 
 
 class PredictJob(_OnDataset):
@@ -90,7 +122,18 @@ class StudyVariant(Settings):
     methods: tuple[str, ...] = ()  # of its techniques, in their order
     bits: int | None = None  # the fewest bits in which a technique stores weights
     granularity: str | None = None  # of quantization
+    activations: str | None = None  # how quantized operations read activations
+    refused: Mapping[str, str] = {}  # why a runtime cannot execute it, by runtime
     pruned: str | None = None  # the pruned variant: itself or one of its parents
+
+
+class CheckModelJob(Settings):
+    """A model to describe, with its variants and their techniques."""
+
+    model: ModelSettings
+    techniques: Mapping[str, Technique] = Field(description="techniques of its variants, by name")
+    variants: tuple[StudyVariant, ...]
+    runtimes: tuple[str, ...]
 
 
 class StudyModel(Settings):
@@ -98,6 +141,7 @@ class StudyModel(Settings):
 
     name: str
     network: str
+    task: Literal["classification", "translation"]
     build: str
     data: str
     trained: bool
@@ -110,7 +154,7 @@ class StudyDevice(Settings):
 
     name: str
     processor: str
-    runtime: str
+    runtimes: tuple[str, ...]
     rails: tuple[str, ...] | None = None
 
 
@@ -120,6 +164,7 @@ class AggregateJob(Settings):
     models: tuple[StudyModel, ...]
     devices: tuple[StudyDevice, ...]
     runtimes: tuple[str, ...]
+    quantile: float
     level: float
     target: float
 

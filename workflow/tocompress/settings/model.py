@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from tocompress.models.registry import NETWORKS
+from tocompress.models.registry import KERAS, NETWORKS
 from tocompress.settings.base import Count, Download, Name, Settings
+from tocompress.weights import ModelMetadata
 
 if TYPE_CHECKING:
     _ImageNetwork = str
@@ -57,6 +58,32 @@ class ImageModel(_Model):
     input_size: int = Field(ge=32, le=1024, description="height and width of the input in pixels")
     classes: int = Field(ge=2, description="number of outputs")
 
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return height, width and channels of the input."""
+        return self.input_size, self.input_size, 3
+
+
+class KerasModel(Settings):
+    """A network of one's own, as a file of Keras or a SavedModel. Its sizes are read from the file."""
+
+    task: ClassVar = "classification"
+    trained: ClassVar = True
+
+    network: Literal["keras"]
+    build: Literal["own"] = Field("own", description="source of the weights: the file")
+    file: str = Field(description="model: a .keras or .h5 file, or the folder of a SavedModel")
+    data: Name = Field(description="entry of `data`, of the kind `folders`")
+
+
+class FileModel(KerasModel):
+    """A network of one's own with the facts of its file. Jobs make it, and no config holds it."""
+
+    shape: tuple[int, int, int]  # height, width and channels of the input
+    classes: int
+    graph: str  # JSON of `models.flat`
+    takes_pixels: bool
+
 
 class TranslationModel(_Model):
     """The 4-layer GNMT."""
@@ -71,13 +98,26 @@ class TranslationModel(_Model):
     beam_width: Count = Field(1, description="width of the beam (1: greedy decoding)")
 
 
+#: Models of the study's eleven networks.
+NetworkModel = ImageModel | TranslationModel
+
+
+def _tag(model: object) -> str:
+    network = model.get("network") if isinstance(model, dict) else getattr(model, "network", None)
+    return {"gnmt": "translation", KERAS: "keras"}.get(str(network), "image")
+
+
 ModelSettings = Annotated[
-    Annotated[ImageModel, Tag("image")] | Annotated[TranslationModel, Tag("translation")],
-    Discriminator(
-        lambda model: (
-            "translation"
-            if (model.get("network") if isinstance(model, dict) else getattr(model, "network", None)) == "gnmt"
-            else "image"
-        )
-    ),
+    Annotated[ImageModel, Tag("image")]
+    | Annotated[TranslationModel, Tag("translation")]
+    | Annotated[KerasModel, Tag("keras")],
+    Discriminator(_tag),
 ]
+
+
+def with_facts(model: ModelSettings, metadata: ModelMetadata) -> ModelSettings:
+    """Return a model of one's own with the facts of its weights file. Other models have them in the config."""
+    if not isinstance(model, KerasModel):
+        return model
+    facts = {key: getattr(metadata, key) for key in ("shape", "classes", "graph", "takes_pixels")}
+    return FileModel(**model.model_dump(), **facts)

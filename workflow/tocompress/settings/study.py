@@ -12,14 +12,19 @@ from pydantic import Field, ValidationError, model_validator
 from tocompress.errors import StudyError
 from tocompress.settings.base import ONCE, Name, Settings
 from tocompress.settings.benchmark import Benchmark
-from tocompress.settings.data import DataSettings, ImageNet
-from tocompress.settings.device import Device
+from tocompress.settings.calibration import Calibration
+from tocompress.settings.data import DataSettings, Folders, ImageNet
+from tocompress.settings.device import Device, Runtime
 from tocompress.settings.evaluation import Evaluation, Sensitivity
-from tocompress.settings.model import ImageModel, ModelSettings, TranslationModel
+from tocompress.settings.model import ImageModel, KerasModel, ModelSettings, TranslationModel
 from tocompress.settings.reporting import Plot, Report
-from tocompress.settings.technique import Prune, Technique
+from tocompress.settings.takes import refusal
+from tocompress.settings.technique import Prune, Quantize, Technique
 from tocompress.settings.training import Retraining, Training
+from tocompress.vocabulary.arithmetic import FLOAT, INTEGER
+from tocompress.vocabulary.arithmetic import ONCE as DEQUANTIZED_ONCE
 from tocompress.vocabulary.figures import FIGURES
+from tocompress.vocabulary.runtimes import LITERT, SUFFIXES, TENSORFLOW
 from tocompress.vocabulary.variants import BASELINE, PRUNE, Variant
 
 
@@ -30,6 +35,9 @@ class Selection(Settings):
     models: Annotated[tuple[Name, ...], ONCE] = Field(min_length=1, description="models to compress and to judge")
     variants: dict[str, tuple[str, ...]] = Field(
         description="variants of each model (`default` is for every model that is not named)"
+    )
+    runtimes: Annotated[tuple[Runtime, ...], ONCE] = Field(
+        (TENSORFLOW,), min_length=1, description="runtimes that execute variants, in each of which accuracy is judged"
     )
     devices: Annotated[tuple[Name, ...], ONCE] = Field(
         description="devices to benchmark models on (none for a study of accuracy alone)"
@@ -47,6 +55,7 @@ class Study(Settings):
     devices: dict[Name, Device]
     data: dict[Name, DataSettings]
     benchmark: Benchmark = Benchmark()
+    calibration: Calibration = Calibration()
     evaluation: Evaluation = Evaluation()
     plot: Plot = Plot()
     report: Report = Report()
@@ -72,6 +81,10 @@ class Study(Settings):
         for name, model in self.models.items():
             _known(f"models.{name}.data", [model.data], self.data)
             self._check_model(name, model)
+        for name in self.study.devices:
+            if not self.runtimes_on(name):
+                wanted = ", ".join(self.study.runtimes)
+                raise ValueError(f"devices.{name}.runtimes: names none of `study.runtimes`, which is {wanted}")
         for name in self.study.models:
             if name not in self.study.variants and "default" not in self.study.variants:
                 raise ValueError(f"study.variants: names no variants for '{name}' and no 'default'")
@@ -81,18 +94,31 @@ class Study(Settings):
 
     @staticmethod
     def _check_data(name: str, data: DataSettings) -> None:
-        for key in ("images", "source", "reference", "codes", "source_vocabulary", "target_vocabulary"):
+        files = ("images", "source", "reference", "codes", "source_vocabulary", "target_vocabulary", "train", "classes")
+        for key in files:
             if getattr(data, key, None) == "":
                 raise ValueError(f"data.{name}.{key}: is empty; name a file")
+        if not isinstance(data, Folders):
+            return
+        if not data.test:
+            raise ValueError(
+                f"data.{name}.test: is missing; name a folder or a CSV of test pictures, or a share of `train`"
+            )
+        if isinstance(data.test, float) and data.train is None:
+            raise ValueError(f"data.{name}.test: a share of 'data.{name}.train', which names no pictures; name them")
+        if isinstance(data.classes, tuple) and len(data.classes) < 2:
+            raise ValueError(f"data.{name}.classes: names {len(data.classes)} of them; at least two are needed")
 
     def _check_model(self, name: str, model: ModelSettings) -> None:
         data = self.data[model.data]
-        if model.checkpoint and not model.checkpoint.url:
+        if isinstance(model, KerasModel):
+            self._check_own(name, model)
+        elif model.checkpoint and not model.checkpoint.url:
             raise ValueError(f"models.{name}.checkpoint: is empty; name a file, or take build 'initial'")
         if model.task != data.task:
             raise ValueError(f"models.{name}.data: {model.network} takes no examples of the kind '{data.kind}'")
         shown = getattr(data, "classes", 0)
-        if isinstance(model, ImageModel) and model.classes < shown:
+        if isinstance(model, ImageModel) and isinstance(shown, int) and model.classes < shown:
             raise ValueError(f"models.{name}.classes: {model.classes}, but 'data.{model.data}' has {shown}")
         if isinstance(data, ImageNet) and isinstance(model, ImageModel) and model.classes not in (1000, 1001):
             raise ValueError(
@@ -102,6 +128,19 @@ class Study(Settings):
             for key in ("source_vocabulary", "target_vocabulary"):
                 if getattr(model, key) is None:
                     raise ValueError(f"models.{name}.{key}: initial weights need a number of subwords")
+
+    def _check_own(self, name: str, model: KerasModel) -> None:
+        """Raise ValueError where a model of one's own has no file, or no pictures that are scaled for it."""
+        data = self.data[model.data]
+        if not model.file:
+            raise ValueError(f"models.{name}.file: is empty; name a .keras or .h5 file, or the folder of a SavedModel")
+        if name in self.zoo:
+            raise ValueError(f"zoo.{name}: only the study's own networks are trained; '{name}' comes from a file")
+        if model.task == data.task and getattr(data, "preprocessing", None) is None:
+            raise ValueError(
+                f"models.{name}.data: '{model.data}' does not say how pictures become the input of a model of one's"
+                " own; take the kind 'folders' with, for example, 'preprocessing: {resize: crop, scale: [0, 255]}'"
+            )
 
     def _check_variant(self, model: str, variant: str) -> None:
         where = f"study.variants: '{variant}' of '{model}'"
@@ -117,6 +156,13 @@ class Study(Settings):
             raise ValueError(f"{where} ranks initial weights by 'taylor', which says nothing; take criterion 'l1'")
         if on_data:
             self._check_training_set(f"{where} ranks by 'taylor'", model, "take criterion 'l1'")
+        refusals = [refusal(runtime, chosen) for runtime in self.study.runtimes]
+        if all(refusals):
+            others = ", ".join(runtime for runtime in SUFFIXES if refusal(runtime, chosen) is None) or "none"
+            raise ValueError(f"{where}: {refusals[0]}; name a runtime in `study.runtimes` that can run it: {others}")
+        calibrated = any(isinstance(technique, Quantize) and technique.activations == 8 for technique in chosen)
+        if calibrated and any(self.refusal(runtime, model, variant) is None for runtime in self.study.runtimes):
+            self._check_training_set(f"{where} needs calibration images", model, "take activations 'dynamic'")
         control = any(isinstance(technique, Prune) and technique.share == 0 for technique in chosen)
         if control and not self.models[model].trained:
             raise ValueError(f"{where} only retrains, and initial weights are never retrained; leave it out")
@@ -131,14 +177,15 @@ class Study(Settings):
         self._check_training_set(f"{where} is retrained", model, "set 'retrain: false' for the technique")
         data = self.models[model].data
         asked, available = self.retraining[model].examples, self.data[data].train
-        if asked is not None and available is not None and asked > available:
+        if asked is not None and isinstance(available, int) and asked > available:
             raise ValueError(f"retraining.{model}.examples: {asked}, but 'data.{data}.train' is {available}")
 
     def _check_training_set(self, what: str, model: str, instead: str) -> None:
         name = self.models[model].data
         data = self.data[name]
         if not data.has_training:
-            raise ValueError(f"{what}, but 'data.{name}.training' names no training set; name it, or {instead}")
+            key = "train" if isinstance(data, Folders) else "training"
+            raise ValueError(f"{what}, but 'data.{name}.{key}' names no training set; name it, or {instead}")
 
     def variants(self, model: str) -> tuple[str, ...]:
         """Return the variants of `model` in this study, with the uncompressed baseline first."""
@@ -152,6 +199,23 @@ class Study(Settings):
     def techniques_in(self, variant: str) -> tuple[Technique, ...]:
         """Return the techniques that `variant` is made by, in their order."""
         return tuple(self.techniques[name] for name in Variant.parse(variant).techniques)
+
+    def refusal(self, runtime: str, model: str, variant: str) -> str | None:
+        """Return why a runtime cannot execute a variant of a model, or None where it can."""
+        return refusal(runtime, self.techniques_in(variant), self.models[model].task)
+
+    def runtimes_on(self, device: str) -> tuple[str, ...]:
+        """Return the runtimes that a session on a device measures."""
+        return tuple(runtime for runtime in self.study.runtimes if runtime in self.devices[device].runtimes)
+
+    def arithmetics(self, runtime: str, variant: str) -> tuple[str, ...]:
+        """Return the ways in which a runtime computes a variant, each of which is measured."""
+        quantized = [technique for technique in self.techniques_in(variant) if isinstance(technique, Quantize)]
+        if not quantized:
+            return (FLOAT,)
+        if any(technique.activations for technique in quantized):
+            return (INTEGER,)
+        return (DEQUANTIZED_ONCE,) if runtime == LITERT else self.benchmark.arithmetic
 
     def pruned_parent(self, variant: str) -> str | None:
         """Return the chain up to its pruning, itself included. It is None where nothing is pruned."""

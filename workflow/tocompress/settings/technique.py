@@ -7,7 +7,7 @@ shape shares the graph of the parent variant.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -15,17 +15,68 @@ from tocompress.settings.base import Count, Settings
 
 
 class Quantize(Settings):
-    """Post-training quantization of the weights, without retraining (paper, II-A)."""
+    """Post-training quantization of the weights (paper, II-A), and on request of activations, without retraining."""
 
     module: ClassVar = "tocompress.compression.quantization.grid"
     changes_shapes: ClassVar = False
 
     method: Literal["quantize"]
     bits: int = Field(ge=2, le=16, description="bits per stored weight")
-    granularity: Literal["tensor", "channel"] = Field(
-        "tensor", description="one grid per tensor, as in the paper, or per output channel"
+    type: Literal["integer", "float"] = Field(
+        "integer", description="integers on a linear grid, or floats of half the size (`bits: 16`)"
     )
-    minimum_values: int = Field(1024, ge=1, description="kernels with fewer values stay float")
+    granularity: Literal["tensor", "channel"] = Field(
+        "tensor", description="one grid per tensor, as in the paper, or per output channel (always with `activations`)"
+    )
+    minimum_values: int = Field(
+        1024, ge=1, description="kernels with fewer values stay float (none does with `activations`)"
+    )
+    activations: Literal[8, "dynamic"] | None = Field(
+        None,
+        description="operations compute in integers of 8 bits: with ranges of the calibration set (8), or with ranges"
+        " that each inference finds, except in depthwise kernels and embeddings (dynamic). With null, in floats",
+    )
+    range_quantile: float | None = Field(
+        None,
+        gt=0.5,
+        le=1,
+        description="share of the calibration images whose values lie within the range of an activation, with"
+        " `activations: 8` (1: all, null: 0.95)",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _grids_of_integer_kernels(cls, values: Any) -> Any:
+        """Put kernels that compute in integers on one grid per channel, however small they are."""
+        if not isinstance(values, dict):
+            return values
+        activations, quantile = values.get("activations"), values.get("range_quantile")
+        if activations == 8:
+            values = values | {"range_quantile": _RANGE_QUANTILE if quantile is None else quantile}
+        elif quantile is not None:
+            raise ValueError("range_quantile: only activations of 8 bits have such ranges; add 'activations: 8'")
+        if activations is None:
+            return values
+        for key, only in _WITH_ACTIVATIONS.items():
+            if (value := values.get(key, only)) != only:
+                raise ValueError(f"{key}: {value}, but kernels that compute in integers take {only}; leave it out")
+        return values | _WITH_ACTIVATIONS
+
+    @model_validator(mode="after")
+    def _can_be_computed(self) -> Quantize:
+        if self.type == "float" and self.bits != 16:
+            raise ValueError(f"bits: {self.bits}, but floats (type: float) take 16")
+        if self.type == "float" and self.activations is not None:
+            raise ValueError("activations: floats (type: float) do not compute in integers; leave out one of the two")
+        if self.activations is not None and self.bits > 8:
+            raise ValueError(f"bits: {self.bits}, but kernels that compute in integers (activations) take 2 to 8")
+        return self
+
+
+#: It leaves out the images that make the last blocks of deep networks explode (docs/runtimes.md).
+_RANGE_QUANTILE = 0.95
+
+_WITH_ACTIVATIONS = {"granularity": "channel", "minimum_values": 1}
 
 
 class Prune(Settings):

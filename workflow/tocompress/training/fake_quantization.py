@@ -19,10 +19,11 @@ Tensor = Any
 
 
 class Grid(NamedTuple):
-    """The 2**bits levels of a stored kernel, over the whole kernel or over each channel along `axis`."""
+    """The levels of a stored kernel, over the whole kernel or over each channel along `axis`."""
 
     bits: int
     axis: int | None = None
+    symmetric: bool = False
 
 
 def fake_quantized(kernel: Tensor, grid: Grid) -> Tensor:
@@ -34,13 +35,26 @@ def fake_quantized(kernel: Tensor, grid: Grid) -> Tensor:
     kernel = ops.convert_to_tensor(kernel)
     others = None if grid.axis is None else [axis for axis in range(len(kernel.shape)) if axis != grid.axis]
     low, high = (ops.cast(reduce(kernel, axis=others, keepdims=True, initial=0), wide) for reduce in (ops.min, ops.max))
-    highest = 2**grid.bits - 1
-    scale = ops.cast(ops.maximum((high - low) / highest, np.finfo(np.float32).tiny), "float32")
-    zero_point = ops.cast(ops.clip(ops.round(-low / ops.cast(scale, wide)), 0, highest), "float32")
-    places = ops.clip(ops.round(kernel * (1 / scale) + zero_point), 0, highest)
+    scale, zero_point = _levels(low, high, grid, wide)
+    places = ops.clip(ops.round(kernel * (1 / scale) + zero_point), int(grid.symmetric), 2**grid.bits - 1)
     quantized = (places - zero_point) * scale
     # This adds exactly 0. The other way, `kernel + stopped(quantized - kernel)`, would leave the grid by a rounding.
     return ops.stop_gradient(quantized) + (kernel - ops.stop_gradient(kernel))
+
+
+def _levels(low: Tensor, high: Tensor, grid: Grid, wide: str) -> tuple[Tensor, Tensor]:
+    """Return scale and zero point, float32, for ranges of the float type `wide`."""
+    if grid.symmetric:
+        scale = _scale(2 * ops.maximum(-low, high), 2**grid.bits - 2)
+        return scale, ops.full_like(scale, 2 ** (grid.bits - 1))
+    highest = 2**grid.bits - 1
+    scale = _scale(high - low, highest)
+    return scale, ops.cast(ops.clip(ops.round(-low / ops.cast(scale, wide)), 0, highest), "float32")
+
+
+def _scale(span: Tensor, steps: int) -> Tensor:
+    # An all-zero kernel has no range, so any scale will do.
+    return ops.cast(ops.maximum(span / steps, np.finfo(np.float32).tiny), "float32")
 
 
 class FakeQuantized(keras.Model):  # type: ignore[misc]

@@ -16,5 +16,6 @@ FIGURES = (
     "fig36_pruning_sizes",
     "fig41_combination",
     "pareto",
+    "regimes",
     "zoo_sensitivity",
 )

@@ -15,14 +15,14 @@ class Metric:
     """A metric of the study's table.
 
     A `count` is exact, so it has no interval. A `cost` depends on the device. An `accuracy` means something for trained
-    weights only.
+    weights only. A `class` metric judges one class of pictures, which is its label.
     """
 
     name: str
     unit: str
     title: str  # in print
     how: str  # a value is measured or computed, in print
-    kind: Literal["count", "cost", "accuracy"]
+    kind: Literal["count", "cost", "accuracy", "class"]
     task: Task | None = None  # the only task with this metric, None for all
     judges: bool = False  # stands for all accuracies of its task
     signed: bool = False  # its label describes the computation, not a part of the variant
@@ -41,9 +41,20 @@ _ALL = (
     _count("size", "byte", "file size", "size of the file that a device loads"),
     _count("size_deflated", "byte", "compressed file size", "size of that file, compressed"),
     _cost("latency", "ms", "inference time",
-          "wall clock from input to output, load excluded; median of each fresh process, mean over processes"),
+          "wall clock from input to output, load excluded; a quantile of each fresh process's runs"
+          " (`benchmark.quantile`), geometric mean over generations of processes"),
     _cost("latency_per_token", "ms", "time a token", "as inference time, divided by the tokens generated",
           task="translation"),
+    _cost("throughput", "1/s", "throughput",
+          "inputs of a batch divided by its inference time; the label is the number of inputs"),
+    _cost("processor_time", "ms", "processor time",
+          "time of all processors in an inference, the runtime's threads added up; a quantile as of inference time"),
+    _cost("load", "ms", "loading time",
+          "wall clock of reading and preparing the artifact in a fresh process, up to its first inference;"
+          " geometric mean over fresh processes"),
+    _cost("first_inference", "ms", "first inference",
+          "wall clock of the first inference of a fresh process, in which a runtime may still prepare the artifact;"
+          " geometric mean over fresh processes"),
     _cost("memory", "byte", "runtime memory",
           "peak of a fresh process from its second inference on, above that of a control process without a model"),
     _cost("power_mean", "W", "mean power",
@@ -58,11 +69,15 @@ _ALL = (
     _classification("precision", "fraction", "precision", "mean over classes"),
     _classification("recall", "fraction", "recall", "mean over classes"),
     _classification("f1", "fraction", "F1", "mean over classes"),
+    Metric("class_recall", "fraction", "recall of a class", "share of the class's test pictures that is right;"
+           " the classes with the lowest of a variant or of fp32", kind="class", task="classification"),
     _translation("bleu", "score", "BLEU", "sacreBLEU on the test set, 0 to 100", judges=True),
     _translation("bleu_tokenized", "score", "BLEU of tokens",
                  "BLEU of tokens on the test set, as tensorflow/nmt's scripts compute it, 0 to 100"),
     _cost("operation_share", "fraction", "share of operation time",
           "share of the time of all profiled operations of an inference"),
+    _cost("integer_share", "fraction", "share in integers",
+          "share of the profiled operations of an inference that computed in integers, by their time or their number"),
 )
 # fmt: on
 

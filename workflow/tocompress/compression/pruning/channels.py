@@ -8,7 +8,7 @@ This module imports no framework.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ Mask = NDArray[np.bool_]
 FIXED = -1  # the id of a channel that always stays, such as a channel of the image or the logits
 
 #: Variables that act on a channel where it is made. A removed channel may keep them, since nobody reads it.
-_NOT_READING = ("biases", "bias", "attention_b", "gamma", "beta", "moving_mean", "moving_variance")
+_NOT_READING = ("biases", "bias", "attention_b", "gamma", "beta", "moving_mean", "moving_variance", "alpha")
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,13 @@ class Channels:
     axis.
     `groups`: the sorted ids of channels with exactly the same producers, by the scope of the first producer. Rounding
     to a multiple makes sense for a whole group only.
+    `whole`: the reason, in words, why a layer's channels cannot be followed and always stay, by the layer's name.
     """
 
     variables: Mapping[str, tuple[Ids | None, ...]]
     producers: Mapping[str, int]
     groups: Mapping[str, Ids]
+    whole: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -55,3 +57,12 @@ def kept(ids: Ids, keep: Mask) -> Mask:
     """Return a mask of the entries of an axis with these ids that stay."""
     stays: Mask = (ids == FIXED) | keep[ids]
     return stays
+
+
+def left_whole(channels: Channels) -> list[str]:
+    """Return a line of warning that names the layers whose channels always stay, or no line."""
+    layers_of: dict[str, list[str]] = {}
+    for layer, reason in channels.whole.items():
+        layers_of.setdefault(reason, []).append(layer)
+    reasons = "; ".join(f"{', '.join(layers)} ({reason})" for reason, layers in layers_of.items())
+    return [f"Warning: left whole by pruning: {reasons}"] if reasons else []

@@ -2,215 +2,233 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
-from tocompress.compression.pruning.channels import FIXED, Channels, Ids
-from tocompress.errors import StudyError
-from tocompress.models.variables import named_variables
+from tocompress.compression.pruning.bonds import Bonds
+from tocompress.compression.pruning.channels import Channels, Ids
+from tocompress.models.calls import Call, calls_of
+from tocompress.models.resize import is_flat, keeps_channels
 
-Axes = tuple[Ids | None, ...]
-
-_ELEMENTWISE = frozenset(
+_ELEMENTWISE_ACTIVATIONS = frozenset(
     getattr(keras.activations, name)
     for name in (
-        *("linear", "relu", "relu6", "leaky_relu", "elu", "selu", "gelu", "silu", "softplus", "softsign"),
-        *("sigmoid", "hard_sigmoid", "hard_silu", "tanh", "hard_tanh"),
+        *("linear", "relu", "relu6", "leaky_relu", "elu", "celu", "selu", "gelu", "silu", "mish", "exponential"),
+        *("softplus", "softsign", "squareplus", "sparse_plus", "sigmoid", "sparse_sigmoid", "log_sigmoid"),
+        *("hard_sigmoid", "hard_silu", "tanh", "hard_tanh", "soft_shrink", "hard_shrink", "tanh_shrink", "threshold"),
     )
 )
+
+
+class _NotFollowed(Exception):
+    """The channels of a layer cannot be followed, for a reason in words."""
 
 
 def trace(model: keras.Model) -> Channels:
     """Return the prunable channels of a functional CNN, numbered in the order of the layers that make them.
 
-    The channels of the image and of the outputs always stay, with all channels bound to them. Raise StudyError for a
-    layer of an unknown type, for a grouped convolution, and for a layer that is called more than once.
+    The channels of the image and of the outputs always stay, with all channels bound to them. A layer whose channels
+    cannot be followed keeps all that it reads and makes. It is a grouped convolution, a layer of an unknown type, or a
+    layer with variables that is called more than once. `Channels.whole` says why.
     """
-    walk = _Walk()
+    bonds = Bonds()
+    whole: dict[str, str] = {}
     carried: dict[int, Ids] = {}  # the channels along the last axis of each tensor
-
-    def channels_of(tensor: keras.KerasTensor, taker: str) -> Ids:
-        if id(tensor) not in carried:
-            raise StudyError(f"{taker}: takes the output of a layer's second call; only layers called once are pruned")
-        return carried[id(tensor)]
-
-    for layer in model.operations:
-        if type(layer) not in _RULES:
-            raise StudyError(f"{layer.name}: what a layer of type {type(layer).__name__} does to channels is not known")
-        sources = [] if type(layer) is keras.layers.InputLayer else keras.tree.flatten(layer.input)
-        made = _RULES[type(layer)](walk, layer, [channels_of(source, layer.name) for source in sources])
-        if getattr(layer, "activation", keras.activations.linear) not in _ELEMENTWISE:
-            walk.fix(made)  # a softmax, for example, reads all channels to make each one
-        carried[id(layer.output)] = made
+    calls = calls_of(model)
+    times = Counter(id(call.operation) for call in calls)
+    for call in calls:
+        sources = [carried[id(tensor)] for tensor in call.inputs]
+        try:
+            made = [_followed(bonds, call, sources, times[id(call.operation)])]
+        except _NotFollowed as reason:
+            made = [_fixed(tensor) for tensor in call.outputs]
+            for source in sources:
+                bonds.fix(source)
+            if isinstance(call.operation, keras.Layer):
+                bonds.leave_whole(call.operation)
+            if any(source.any() for source in sources) or getattr(call.operation, "weights", None):
+                whole[call.operation.name] = str(reason)
+        activation = getattr(call.operation, "activation", keras.activations.linear)
+        if activation not in _ELEMENTWISE_ACTIVATIONS:
+            bonds.fix(made[0])
+            whole[call.operation.name] = f"a {getattr(activation, '__name__', 'custom activation')} over channels"
+        carried |= {id(tensor): channels for tensor, channels in zip(call.outputs, made, strict=True)}
     for output in model.outputs:
-        walk.fix(channels_of(output, model.name))
-    return walk.channels(model)
+        bonds.fix(carried[id(output)])
+    return bonds.channels(model, whole)
 
 
-class _Walk:
-    """The knowledge after some layers. Nodes are provisional channels. Node 0 is the channel that always stays."""
-
-    def __init__(self) -> None:
-        self._nodes = 1
-        self._bonds: list[tuple[Ids, Ids]] = []
-        self._axes: dict[int, Axes] = {}  # by the identity of a variable
-        self._producers: dict[int, int] = {}
-
-    def new(self, count: int) -> Ids:
-        """Return channels that nothing is bound to yet."""
-        first, self._nodes = self._nodes, self._nodes + count
-        return np.arange(first, self._nodes, dtype=np.int32)
-
-    def bind(self, some: Ids, others: Ids) -> None:
-        """Make each of `some` one channel with its partner of `others`."""
-        self._bonds.append((some, others))
-
-    def fix(self, nodes: Ids) -> None:
-        self.bind(nodes, np.zeros_like(nodes))
-
-    def record(self, layer: keras.Layer, **axes: Axes) -> None:
-        """Set the channels along the axes of a layer's variables, by Keras' names. The layer may lack some of them."""
-        for variable in layer.weights:
-            lengths = [None if nodes is None else len(nodes) for nodes in axes[variable.name]]
-            if any(length not in (None, size) for length, size in zip(lengths, variable.shape, strict=True)):
-                raise StudyError(
-                    f"{layer.name}: {variable.name} of shape {list(variable.shape)} does not fit channels {lengths} "
-                    "along its axes; channels must be the last axis of every tensor"
-                )
-            self._axes[id(variable)] = axes[variable.name]
-
-    def produce(self, variable: keras.Variable, axis: int) -> None:
-        self._producers[id(variable)] = axis
-
-    def channels(self, model: keras.Model) -> Channels:
-        ids = self._ids()
-        named = {name: id(variable) for name, variable in named_variables(model).items()}
-        variables = {
-            name: tuple(None if nodes is None else ids[nodes] for nodes in self._axes[identity])
-            for name, identity in named.items()
-        }
-        producers = {}
-        for name, identity in named.items():
-            axis = self._producers.get(identity)
-            if axis is not None and (_along(variables, name, axis) != FIXED).any():
-                producers[name] = axis
-        return Channels(variables, producers, _groups(variables, producers))
-
-    def _ids(self) -> Ids:
-        """Return the id of each node: FIXED if it is bound to node 0, or else a number by its channel's first node."""
-        some, others = (np.concatenate(nodes) for nodes in zip(*self._bonds, strict=True))
-        graph = coo_array((np.ones(len(some)), (some, others)), shape=(self._nodes, self._nodes))
-        _, component = connected_components(graph, directed=False)
-        _, first_node, component = np.unique(component, return_index=True, return_inverse=True)
-        place = np.argsort(np.argsort(first_node))
-        return (place[component] + FIXED).astype(np.int32)  # node 0 comes first and gets FIXED
+def _followed(bonds: Bonds, call: Call, sources: list[Ids], times: int) -> Ids:
+    """Return the channels along the last axis of the output. Raise _NotFollowed where no rule gives them."""
+    operation = call.operation
+    name = type(operation).__name__
+    rule = _RULES.get(type(operation)) or _operation_rule(operation)
+    if rule is None:
+        raise _NotFollowed(f"what {name} does to channels is not known")
+    if times > 1 and (getattr(operation, "weights", None) or isinstance(operation, keras.layers.Reshape)):
+        raise _NotFollowed("a layer that is called more than once")
+    if getattr(operation, "data_format", "channels_last") != "channels_last":
+        raise _NotFollowed("its channels are not the last axis")
+    if any(len(tensor.shape) < 2 or tensor.shape[-1] is None for tensor in (*call.inputs, *call.outputs)):
+        raise _NotFollowed(f"{name} has an unknown number of channels")
+    return rule(bonds, call, sources)
 
 
-def _along(variables: Mapping[str, Axes], name: str, axis: int) -> Ids:
-    ids = variables[name][axis]
-    assert ids is not None
-    return ids
+def _fixed(tensor: keras.KerasTensor) -> Ids:
+    """Return channels of a tensor that always stay."""
+    return np.zeros((tensor.shape or (1,))[-1] or 1, np.int32)
 
 
-def _groups(variables: Mapping[str, Axes], producers: Mapping[str, int]) -> dict[str, Ids]:
-    """Return the channels of each set of producers, under unique names."""
-    producers_of: dict[int, list[str]] = {}
-    for name, axis in producers.items():
-        for channel in np.unique(_along(variables, name, axis)):
-            if channel != FIXED:
-                producers_of.setdefault(int(channel), []).append(name)
-    members: dict[tuple[str, ...], list[int]] = {}
-    for channel in sorted(producers_of):
-        members.setdefault(tuple(producers_of[channel]), []).append(channel)
-    groups: dict[str, Ids] = {}
-    for (first, *_), channels in members.items():
-        scope = first.rpartition("/")[0]
-        namesakes = sum(name.partition("#")[0] == scope for name in groups)
-        groups[f"{scope}#{namesakes + 1}" if namesakes else scope] = np.array(channels, np.int32)
-    return groups
+def _input(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    return _fixed(call.outputs[0])
 
 
-def _input(walk: _Walk, layer: keras.Layer, sources: list[Ids]) -> Ids:
-    return np.zeros(layer.output.shape[-1], np.int32)
-
-
-def _convolution(walk: _Walk, layer: keras.layers.Conv2D, sources: list[Ids]) -> Ids:
+def _convolution(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    layer = call.operation
     if layer.groups > 1:
-        raise StudyError(f"{layer.name}: a convolution in {layer.groups} groups; only one group can be pruned")
+        raise _NotFollowed(f"a convolution in {layer.groups} groups")
     (read,) = sources
-    made = walk.new(layer.filters)
-    walk.record(layer, kernel=(None, None, read, made), bias=(made,))
-    walk.produce(layer.kernel, 3)
+    made = bonds.new(layer.filters)
+    bonds.record(layer, kernel=(None, None, read, made), bias=(made,))
+    bonds.produce(layer.kernel, 3)
     return made
 
 
-def _depthwise(walk: _Walk, layer: keras.layers.DepthwiseConv2D, sources: list[Ids]) -> Ids:
+def _depthwise(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
     """Return the channels of the input, each repeated `depth_multiplier` times."""
     (read,) = sources
-    made = np.repeat(read, layer.depth_multiplier)
-    walk.record(layer, kernel=(None, None, read, None), bias=(made,))
-    walk.produce(layer.kernel, 2)
+    made = np.repeat(read, call.operation.depth_multiplier)
+    bonds.record(call.operation, kernel=(None, None, read, None), bias=(made,))
+    bonds.produce(call.operation.kernel, 2)
     return made
 
 
-def _separable(walk: _Walk, layer: keras.layers.SeparableConv2D, sources: list[Ids]) -> Ids:
+def _separable(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
     (read,) = sources
-    made = walk.new(layer.filters)
-    walk.record(
+    layer = call.operation
+    made = bonds.new(layer.filters)
+    bonds.record(
         layer,
         depthwise_kernel=(None, None, read, None),
         pointwise_kernel=(None, None, np.repeat(read, layer.depth_multiplier), made),
         bias=(made,),
     )
-    walk.produce(layer.pointwise_kernel, 3)
+    bonds.produce(layer.pointwise_kernel, 3)
     return made
 
 
-def _dense(walk: _Walk, layer: keras.layers.Dense, sources: list[Ids]) -> Ids:
+def _dense(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
     (read,) = sources
-    made = walk.new(layer.units)
-    walk.record(layer, kernel=(read, made), bias=(made,))
-    walk.produce(layer.kernel, 1)
+    layer = call.operation
+    made = bonds.new(layer.units)
+    bonds.record(layer, kernel=(read, made), bias=(made,))
+    bonds.produce(layer.kernel, 1)
     return made
 
 
-def _batch_norm(walk: _Walk, layer: keras.layers.BatchNormalization, sources: list[Ids]) -> Ids:
+def _batch_norm(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
     (read,) = sources
-    walk.record(layer, **dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance"), (read,)))
+    if call.operation.axis not in _last(call):
+        raise _NotFollowed("its channels are not the last axis")
+    bonds.record(call.operation, **dict.fromkeys(("gamma", "beta", "moving_mean", "moving_variance"), (read,)))
     return read
 
 
-def _each_for_itself(walk: _Walk, layer: keras.Layer, sources: list[Ids]) -> Ids:
+def _prelu(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    """Return the channels of the input. The slope has their axis, unless they share it."""
     (read,) = sources
+    *places, slopes = call.operation.alpha.shape
+    bonds.record(call.operation, alpha=(*[None] * len(places), read if slopes == len(read) else None))
     return read
 
 
-def _flatten(walk: _Walk, layer: keras.layers.Flatten, sources: list[Ids]) -> Ids:
-    """Return the channels of the input, once for each place of the map."""
-    (read,) = sources
-    return np.tile(read, layer.output.shape[-1] // len(read))
+def _each_for_itself(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    if len(sources) > 1:
+        raise _NotFollowed(f"{type(call.operation).__name__} of {len(sources)} tensors")
+    return sources[0]
 
 
-def _merge(walk: _Walk, layer: keras.Layer, sources: list[Ids]) -> Ids:
-    first, *others = sources
+def _rescaling(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    if any(map(_differs_by_channel, (call.operation.scale, call.operation.offset))):
+        raise _NotFollowed("a constant for each channel")
+    return _each_for_itself(bonds, call, sources)
+
+
+def _softmax(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    if set(_axes(call)) & {None, *_last(call)}:
+        raise _NotFollowed("a softmax over channels")
+    return _each_for_itself(bonds, call, sources)
+
+
+def _all_channels(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    raise _NotFollowed(f"{type(call.operation).__name__} reads all channels")
+
+
+def _permute(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    if call.operation.dims[-1] != len(call.operation.dims):
+        raise _NotFollowed("Permute moves channels to another axis")
+    return _each_for_itself(bonds, call, sources)
+
+
+def _reshape(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    """Return the channels of the input. A flattened map has them once for each place."""
+    before, after = call.inputs[0].shape, call.outputs[0].shape
+    if keeps_channels(before, after):
+        return sources[0]
+    if is_flat(after):
+        return np.tile(sources[0], after[-1] // len(sources[0]))
+    raise _NotFollowed("Reshape mixes channels with positions")
+
+
+def _merge(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    """Return the channels of the inputs, bound to each other. A single channel that meets several always stays."""
+    count = call.outputs[0].shape[-1]
+    for source in sources:
+        if len(source) != count:
+            bonds.fix(source)
+    first, *others = (source for source in sources if len(source) == count)
     for other in others:
-        if len(other) != len(first):
-            raise StudyError(f"{layer.name}: merges {len(first)} channels with {len(other)}; both must have as many")
-        walk.bind(first, other)
+        bonds.bind(first, other)
     return first
 
 
-def _concatenate(walk: _Walk, layer: keras.layers.Concatenate, sources: list[Ids]) -> Ids:
-    if layer.axis not in (-1, len(layer.output.shape) - 1):
-        return _merge(walk, layer, sources)
-    return np.concatenate(sources)
+def _elementwise(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    """Return the channels of an operation of keras.ops on tensors and constants."""
+    settings = call.operation.get_config().values()
+    if any(map(_differs_by_channel, (*call.constants, *settings))):
+        raise _NotFollowed("a constant for each channel")
+    return _merge(bonds, call, sources)
 
 
-_Rule = Callable[[_Walk, keras.Layer, list[Ids]], Ids]
+def _reduction(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    if set(_axes(call)) & {None, *_last(call)}:
+        raise _NotFollowed(f"{type(call.operation).__name__} over channels")
+    return _each_for_itself(bonds, call, sources)
+
+
+def _concatenate(bonds: Bonds, call: Call, sources: list[Ids]) -> Ids:
+    return np.concatenate(sources) if call.operation.axis in _last(call) else _merge(bonds, call, sources)
+
+
+def _last(call: Call) -> tuple[int, int]:
+    """Return both numbers of the last axis of the first input."""
+    return -1, len(call.inputs[0].shape) - 1
+
+
+def _axes(call: Call) -> tuple[int | None, ...]:
+    axis = call.operation.axis
+    return tuple(axis) if isinstance(axis, (list, tuple)) else (axis,)
+
+
+def _differs_by_channel(constant: Any) -> bool:
+    return np.shape(constant)[-1:] not in ((), (1,))
+
+
+_Rule = Callable[[Bonds, Call, list[Ids]], Ids]
 
 # A subclass may do anything, so a rule holds for an exact type only.
 _RULES: dict[type, _Rule] = {
@@ -220,7 +238,14 @@ _RULES: dict[type, _Rule] = {
     keras.layers.SeparableConv2D: _separable,
     keras.layers.Dense: _dense,
     keras.layers.BatchNormalization: _batch_norm,
-    keras.layers.Flatten: _flatten,
+    keras.layers.LayerNormalization: _all_channels,
+    keras.layers.GroupNormalization: _all_channels,
+    keras.layers.PReLU: _prelu,
+    keras.layers.Rescaling: _rescaling,
+    keras.layers.Softmax: _softmax,
+    keras.layers.Flatten: _reshape,
+    keras.layers.Reshape: _reshape,
+    keras.layers.Permute: _permute,
     keras.layers.Concatenate: _concatenate,
     **dict.fromkeys(
         (
@@ -237,14 +262,46 @@ _RULES: dict[type, _Rule] = {
         (
             keras.layers.Activation,
             keras.layers.ReLU,
+            keras.layers.LeakyReLU,
+            keras.layers.ELU,
+            keras.layers.Identity,
             keras.layers.MaxPooling2D,
             keras.layers.AveragePooling2D,
             keras.layers.GlobalMaxPooling2D,
             keras.layers.GlobalAveragePooling2D,
             keras.layers.ZeroPadding2D,
+            keras.layers.Cropping2D,
+            keras.layers.UpSampling2D,
             keras.layers.Dropout,
             keras.layers.SpatialDropout2D,
+            keras.layers.AlphaDropout,
+            keras.layers.GaussianDropout,
+            keras.layers.GaussianNoise,
+            keras.layers.ActivityRegularization,
         ),
         _each_for_itself,
     ),
 }
+
+_ELEMENTWISE_OPERATIONS = frozenset(
+    (
+        *("Add", "Subtract", "Multiply", "Divide", "TrueDivide", "DivideNoNan", "Maximum", "Minimum", "Power"),
+        *("Absolute", "Clip", "Exp", "Expm1", "Log", "Log1p", "Negative", "Reciprocal", "Rsqrt", "Sign", "Sqrt"),
+        *("Square", "Tanh", "Erf", "Relu", "Relu6", "LeakyRelu", "Elu", "Celu", "Selu", "Gelu", "Silu", "Sigmoid"),
+        *("LogSigmoid", "HardSigmoid", "HardSilu", "HardTanh", "HardShrink", "SoftShrink", "TanhShrink"),
+        *("Threshold", "Softplus", "Softsign", "Squareplus", "SparsePlus", "SparseSigmoid"),
+    )
+)
+_REDUCTIONS = frozenset(("Mean", "Max", "Min", "Amax", "Amin", "Sum", "Squeeze"))
+
+
+def _operation_rule(operation: keras.Operation) -> _Rule | None:
+    """Return the rule of an operation of keras.ops, whose class has no public name."""
+    kind = type(operation)
+    if isinstance(operation, keras.Layer) or kind.__module__.partition(".")[0] != "keras":
+        return None
+    if kind.__name__ in _ELEMENTWISE_OPERATIONS:
+        return _elementwise
+    if kind.__name__ in _REDUCTIONS:
+        return _reduction
+    return {"Concatenate": _concatenate, "Softmax": _softmax}.get(kind.__name__)

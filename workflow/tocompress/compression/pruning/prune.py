@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tocompress.compression.pruning.channels import Channels
+from tocompress.compression.pruning.channels import Channels, left_whole
 from tocompress.compression.pruning.criteria import Scores
 from tocompress.compression.pruning.ranking import channels_of, float_weights, kind_of, scores
 from tocompress.compression.pruning.selection import select
 from tocompress.compression.pruning.surgery import cut
-from tocompress.compression.quantization.grid import quantize
+from tocompress.compression.quantization.grid import halve, is_symmetric, quantize
 from tocompress.errors import StudyError, about
 from tocompress.schemas.study import HISTORY
 from tocompress.settings.jobs import PruneJob
@@ -48,13 +48,17 @@ def prune(
     """Prune a network in one cut or several. Retrain it after each cut where the job asks for retraining.
 
     `importance` float64 [N] holds the scores of the channels of `weights`, where they are known already. A share of 0
-    cuts nothing. It is the control, which is retrained alike. Quantized weights are retrained on their grids and
-    quantized again. A stopped run goes on from `resume_folder`. Raise StudyError where no channel can go.
+    cuts nothing. It is the control, which is retrained alike. Quantized weights are retrained on their grids. All
+    weights are stored as before. A stopped run goes on from `resume_folder`. Raise StudyError where no channel can go.
     """
     technique, model = job.technique, job.model
     grids = _grids_of(weights)
     arrays = float_weights(weights)
     whole = channels = channels_of(model, arrays)
+    for warning in left_whole(channels):
+        report(warning)
+    if not whole.count:
+        raise StudyError(f"{model.network}: no filter or unit can be pruned; select variants without pruning")
     histories = []
     for turn in range(1, technique.rounds + 1):
         share = _share_to_cut(technique, turn, whole, channels)
@@ -74,12 +78,14 @@ def prune(
             histories.append(history.assign(round=turn))
     _check_loss(technique, model, whole, channels)
     history = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(columns=HISTORY.names)
-    return Pruned(_on_grids(arrays, grids), _removed(whole, channels, model), history)
+    return Pruned(_stored_like(weights, arrays, grids), _removed(whole, channels, model), history)
 
 
 def _grids_of(weights: Weights) -> dict[str, Grid]:
     return {
-        name: Grid(tensor.bits, tensor.axis) for name, tensor in weights.items() if isinstance(tensor, QuantizedTensor)
+        name: Grid(tensor.bits, tensor.axis, is_symmetric(tensor))
+        for name, tensor in weights.items()
+        if isinstance(tensor, QuantizedTensor)
     }
 
 
@@ -105,12 +111,16 @@ def _check_loss(technique: Prune, model: ModelSettings, whole: Channels, left: C
         )
 
 
-def _on_grids(arrays: Mapping[str, np.ndarray], grids: Mapping[str, Grid]) -> Weights:
-    weights: Weights = {**arrays}
-    for name, grid in grids.items():
+def _stored_like(weights: Weights, arrays: Mapping[str, np.ndarray], grids: Mapping[str, Grid]) -> Weights:
+    """Return the arrays, with the kernels on grids or in float16 that `weights` stores so."""
+    stored: Weights = {}
+    for name, array in arrays.items():
         with about(name):
-            weights[name] = quantize(arrays[name], *grid)
-    return weights
+            if name in grids:
+                stored[name] = quantize(array, *grids[name])
+            else:
+                stored[name] = halve(array) if getattr(weights[name], "dtype", None) == np.float16 else array
+    return stored
 
 
 def _removed(whole: Channels, left: Channels, model: ModelSettings) -> pd.DataFrame:

@@ -15,10 +15,10 @@ from tocompress.compression.pruning.taylor import Taylor
 from tocompress.compression.quantization.grid import dequantize
 from tocompress.errors import StudyError
 from tocompress.models import registry
-from tocompress.models.resize import resized
 from tocompress.runtimes.deployed import deployed
-from tocompress.settings.model import ImageModel, ModelSettings
+from tocompress.settings.model import ModelSettings, TranslationModel
 from tocompress.settings.technique import Prune
+from tocompress.tasks.classification.network import of_shapes
 from tocompress.tasks.examples import Examples, shuffled_batches
 from tocompress.tasks.networks import Arrays, network_of
 from tocompress.training.reproducible import reproducible
@@ -31,25 +31,25 @@ _FLOOR = 2  # channels that a group keeps, since no gradient reaches back throug
 
 
 def float_weights(weights: Weights) -> Arrays:
-    """Return the weights as floats. Quantized weights are dequantized."""
+    """Return the weights as float32. Quantized weights are dequantized."""
     return {
-        name: dequantize(tensor) if isinstance(tensor, QuantizedTensor) else tensor for name, tensor in weights.items()
+        name: dequantize(tensor) if isinstance(tensor, QuantizedTensor) else np.asarray(tensor, np.float32)
+        for name, tensor in weights.items()
     }
 
 
 def channels_of(model: ModelSettings, arrays: Arrays) -> Channels:
     """Return the prunable channels of a model's network with weights of these sizes."""
     shapes = {name: array.shape for name, array in arrays.items()}
-    if not isinstance(model, ImageModel):
+    if isinstance(model, TranslationModel):
         return gnmt_channels(shapes)
     with keras.StatelessScope(initialize_variables=False):
-        whole = registry.build(model.network, width=model.width, input_size=model.input_size, classes=model.classes)
-        return trace(resized(whole, shapes))
+        return trace(of_shapes(model, shapes))
 
 
 def kind_of(group: str, model: ModelSettings) -> str:
     """Return the kind of channels in a group, in words."""
-    if isinstance(model, ImageModel):
+    if model.task == "classification":
         return "filters"
     return "embedding dimensions" if group.startswith("embeddings/") else "units"
 
@@ -69,9 +69,11 @@ def scores_on_weights(
     criterion: Criterion, model: ModelSettings, arrays: Arrays, channels: Channels, seed: int
 ) -> Scores:
     """Return a score float64 [N] for each channel, from the weights in their deployed form."""
-    epsilon = registry.NETWORKS[model.network].batch_norm_epsilon
+    epsilon = registry.find(model.network).batch_norm_epsilon
     floats = {
-        name: tensor for name, tensor in deployed(dict(arrays), epsilon).items() if isinstance(tensor, np.ndarray)
+        name: tensor.astype(np.float32, copy=False)
+        for name, tensor in deployed(dict(arrays), epsilon).items()
+        if isinstance(tensor, np.ndarray)
     }
     return importance(criterion, floats, channels, seed)
 

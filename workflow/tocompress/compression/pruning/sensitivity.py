@@ -8,7 +8,6 @@ from typing import Any
 import keras
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from tocompress.compression.pruning.channels import Channels, Ids
 from tocompress.compression.pruning.criteria import Scores
@@ -18,6 +17,7 @@ from tocompress.schemas.study import SENSITIVITY
 from tocompress.settings.jobs import SensitivityJob
 from tocompress.tasks.examples import Examples, accuracy_of, drawn, shuffled_batches
 from tocompress.tasks.networks import Arrays, network_of
+from tocompress.tasks.wilson import wilson
 from tocompress.vocabulary.levels import LEVEL
 from tocompress.weights import Weights, check_finite
 
@@ -97,9 +97,8 @@ def _assign(variables: Mapping[str, keras.Variable], weights: Weights) -> None:
 def _accuracy(network: keras.Model, batches: Sequence[Batch]) -> Row:
     """Return the share of classes or tokens found, with Wilson's interval, and their number."""
     hits = np.concatenate([_hits(network, *batch) for batch in batches])
-    found = binomtest(int(hits.sum()), len(hits))
-    interval = found.proportion_ci(LEVEL, "wilson")
-    return {"value": hits.mean(), "low": float(interval.low), "high": float(interval.high), "n": len(hits)}
+    low, high = wilson(hits, LEVEL)
+    return {"value": hits.mean(), "low": low, "high": high, "n": len(hits)}
 
 
 def _hits(network: keras.Model, inputs: Any, truth: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:

@@ -6,9 +6,9 @@ level. Pruned and padded values stay exactly zero.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from math import inf, log10, nan, prod, sqrt
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import pandas as pd
@@ -22,54 +22,132 @@ from tocompress.weights import QuantizedTensor, Weights, channel_axis
 
 Granularity = Literal["tensor", "channel"]
 Floats = NDArray[np.float32]
+Half = NDArray[np.float16]
 
-KERNELS = ("weights", "depthwise_weights", "pointwise_weights", "kernel", "embedding_encoder", "embedding_decoder")
+#: The kernels of operations that find the range of their input at each inference.
+DYNAMIC_KERNELS = ("weights", "pointwise_weights", "kernel")
+KERNELS = (*DYNAMIC_KERNELS, "depthwise_weights", "embedding_encoder", "embedding_decoder")
 
 _PIECE = 1 << 16  # values at a time: a few such arrays fit a core's cache
 
 
 def compress(weights: Weights, technique: Quantize) -> tuple[Weights, pd.DataFrame]:
     """Return the weights quantized as a technique says, and the table of schema `compression`."""
-    return quantize_weights(weights, technique.bits, technique.granularity, technique.minimum_values)
+    if technique.type == "float":
+        return halve_weights(weights, technique.minimum_values)
+    return quantize_weights(
+        weights,
+        technique.bits,
+        technique.granularity,
+        technique.minimum_values,
+        symmetric=technique.activations is not None,
+        kinds=kinds_of(technique),
+    )
+
+
+def kinds_of(technique: Quantize) -> tuple[str, ...]:
+    """Return the kinds of kernels that a technique quantizes."""
+    return DYNAMIC_KERNELS if technique.activations == "dynamic" else KERNELS
 
 
 def quantize_weights(
-    weights: Weights, bits: int, granularity: Granularity, minimum_values: int = 1024
+    weights: Weights,
+    bits: int,
+    granularity: Granularity,
+    minimum_values: int = 1024,
+    *,
+    symmetric: bool = False,
+    kinds: Collection[str] = KERNELS,
 ) -> tuple[Weights, pd.DataFrame]:
-    """Quantize every kernel of at least `minimum_values` values, and pass on all other tensors unchanged.
+    """Quantize every kernel of `kinds` of at least `minimum_values` values, and pass on all other tensors unchanged.
 
     Return a table of schema `compression` too, with a row for each quantized kernel. Raise StudyError where a tensor is
     quantized already, is not finite, or has a range that no grid holds.
     """
-    quantized: Weights = {}
+
+    def on_grid(name: str, tensor: Floats) -> tuple[QuantizedTensor, dict[str, Any]]:
+        axis = channel_axis(name, tensor.ndim) if granularity == "channel" else None
+        result = quantize(tensor, bits, axis, symmetric)
+        stored = result.integers.nbytes + result.scale.nbytes + result.zero_point.nbytes
+        facts = {"bits": bits, "granularity": granularity, "bytes": stored}
+        return result, facts | _describe(tensor, _dequantized_pieces(result))
+
+    return _changed(weights, on_grid, minimum_values, kinds)
+
+
+def halve_weights(weights: Weights, minimum_values: int = 1024) -> tuple[Weights, pd.DataFrame]:
+    """Round every kernel of at least `minimum_values` values to float16. The rest is as in `quantize_weights`.
+
+    Raise StudyError for values beyond the range of float16.
+    """
+
+    def rounded(_: str, tensor: Floats) -> tuple[Half, dict[str, Any]]:
+        result = halve(tensor)
+        facts = {"bits": 16, "granularity": "tensor", "bytes": result.nbytes}
+        return result, facts | _describe(tensor, _half_pieces(result))
+
+    return _changed(weights, rounded, minimum_values, KERNELS)
+
+
+def _changed(
+    weights: Weights,
+    change: Callable[[str, Floats], tuple[QuantizedTensor | Half, dict[str, Any]]],
+    minimum_values: int,
+    kinds: Collection[str],
+) -> tuple[Weights, pd.DataFrame]:
+    """Return the weights with changed kernels, and a table with a row of `change` for each."""
+    changed: Weights = {}
     rows = []
     for name, tensor in weights.items():
-        if isinstance(tensor, QuantizedTensor):
-            raise StudyError(f"{name}: already quantized to {tensor.bits} bits; a variant may quantize only once")
-        if not is_kernel(name) or tensor.size < minimum_values:
-            quantized[name] = tensor
+        floats = _floats(name, tensor)
+        if _kind(name) not in kinds or floats.size < minimum_values:
+            changed[name] = floats
             continue
-        axis = channel_axis(name, tensor.ndim) if granularity == "channel" else None
         with about(name):
-            result = quantize(tensor, bits, axis)
-        quantized[name] = result
-        rows.append({"tensor": name, "granularity": granularity, **_describe(tensor, result)})
-    return quantized, pd.DataFrame(rows, columns=COMPRESSION.names)
+            changed[name], facts = change(name, floats)
+        rows.append({"tensor": name, **facts})
+    return changed, pd.DataFrame(rows, columns=COMPRESSION.names)
+
+
+def _floats(name: str, tensor: Floats | Half | QuantizedTensor) -> Floats:
+    """Return a tensor that nothing has quantized. Raise StudyError for any other."""
+    if isinstance(tensor, QuantizedTensor):
+        raise StudyError(f"{name}: already quantized to {tensor.bits} bits; a variant may quantize only once")
+    if tensor.dtype == np.float16:
+        raise StudyError(f"{name}: already rounded to float16; a variant may quantize only once")
+    return cast(Floats, tensor)
 
 
 def is_kernel(name: str) -> bool:
     """Return whether a variable is a kernel or embedding, not a bias, batch norm or attention vector."""
-    return name.rpartition("/")[2] in KERNELS
+    return _kind(name) in KERNELS
 
 
-def quantize(tensor: Floats, bits: int, axis: int | None = None) -> QuantizedTensor:
+def _kind(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def halve(tensor: Floats) -> Half:
+    """Return a float32 tensor as float16, rounded to even. Raise StudyError for values beyond float16's range."""
+    with np.errstate(over="ignore"):
+        half: Half = tensor.astype(np.float16)
+    if not np.isfinite(half).all():
+        largest = np.finfo(np.float16).max
+        raise StudyError(f"holds values to {np.abs(tensor).max():.6g}; float16 holds finite ones to {largest:.0f}")
+    return half
+
+
+def quantize(tensor: Floats, bits: int, axis: int | None = None, symmetric: bool = False) -> QuantizedTensor:
     """Quantize a float32 tensor on the grid of its range, or of the range of each channel along `axis`.
+
+    A symmetric grid spans [-m, m] for the largest absolute value m, in 2**bits - 1 levels. Its zero point is `2**(bits
+    - 1)`, and the integer 0 stays unused. So a signed integer of `bits` bits holds the difference of both.
 
     No value moves by more than half a step, to the precision of float32. Raise StudyError for values that are not
     finite, for a range that is too wide for float32, and for `bits` outside 2..16.
     """
     width = stored_width(bits)
-    scale, zero_point = _grid(tensor, bits, axis)
+    scale, zero_point = _symmetric_grid(tensor, bits, axis) if symmetric else _grid(tensor, bits, axis)
     flat = np.ascontiguousarray(tensor, np.float32).reshape(-1)
     integers: NDArray[Any] = np.empty(flat.size, np.uint16 if width == 16 else np.uint8)
     highest = np.float32(2**bits - 1)
@@ -77,10 +155,15 @@ def quantize(tensor: Floats, bits: int, axis: int | None = None) -> QuantizedTen
         places = flat[piece] * steps_per_unit
         places += zero
         np.rint(places, out=places)
-        np.clip(places, 0, highest, out=places)
+        np.clip(places, int(symmetric), highest, out=places)
         integers[piece] = places
     packed = pack(integers.reshape(tensor.shape), bits)
     return QuantizedTensor(packed, bits, tuple(tensor.shape), scale, zero_point, axis)
+
+
+def is_symmetric(tensor: QuantizedTensor) -> bool:
+    """Return whether a tensor is on a symmetric grid, which a kernel has that computes in integers."""
+    return tensor.axis is not None and bool((tensor.zero_point == 2 ** (tensor.bits - 1)).all())
 
 
 def dequantize(tensor: QuantizedTensor) -> Floats:
@@ -94,18 +177,31 @@ def dequantize(tensor: QuantizedTensor) -> Floats:
 def _grid(tensor: Floats, bits: int, axis: int | None) -> tuple[Floats, NDArray[np.int32]]:
     """Return scale and zero point, of shape [] or [shape[axis]]."""
     low, high = _range(tensor, axis)
+    scale = _scale(low, high, 2**bits - 1)
+    zero_point = np.clip(np.rint(-low / scale.astype(np.float64)), 0, 2**bits - 1).astype(np.int32)
+    return scale, np.asarray(zero_point)
+
+
+def _symmetric_grid(tensor: Floats, bits: int, axis: int | None) -> tuple[Floats, NDArray[np.int32]]:
+    """Return scale and zero point, of shape [] or [shape[axis]], for the same range on both sides of 0."""
+    low, high = _range(tensor, axis)
+    largest = np.maximum(-low, high)
+    scale = _scale(-largest, largest, 2**bits - 2)
+    return scale, np.full(scale.shape, 2 ** (bits - 1), np.int32)
+
+
+def _scale(low: NDArray[np.float64], high: NDArray[np.float64], steps: int) -> Floats:
+    """Return the size of a step where `steps` of them span the range. Raise StudyError as `quantize` does."""
     if not (np.isfinite(low).all() and np.isfinite(high).all()):
         raise StudyError("holds NaN or infinity; only finite weights can be quantized")
-    highest = 2**bits - 1
     # An all-zero tensor has no range, so any scale will do.
-    scale = np.maximum((high - low) / highest, np.finfo(np.float32).tiny).astype(np.float32)
-    if (highest * scale.astype(np.float64) > np.finfo(np.float32).max).any():
+    scale = np.maximum((high - low) / steps, np.finfo(np.float32).tiny).astype(np.float32)
+    if (steps * scale.astype(np.float64) > np.finfo(np.float32).max).any():
         raise StudyError(
             f"spans {low.min():.3g} to {high.max():.3g}, and float32 holds no grid over that; only a smaller range can"
             " be quantized"
         )
-    zero_point = np.clip(np.rint(-low / scale.astype(np.float64)), 0, highest).astype(np.int32)
-    return np.asarray(scale), np.asarray(zero_point)
+    return np.asarray(scale)
 
 
 def _range(tensor: Floats, axis: int | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -154,26 +250,31 @@ def _pieces(
         yield slice(start * run, stop * run), np.repeat(scale[channel], run), np.repeat(zero[channel], run)
 
 
-def _describe(tensor: Floats, quantized: QuantizedTensor) -> dict[str, Any]:
-    """Return the columns of schema `compression` that describe the effect of quantization on a tensor."""
+def _half_pieces(tensor: Half) -> Iterator[tuple[slice, Floats]]:
+    flat = tensor.reshape(-1)
+    for start in range(0, flat.size, _PIECE):
+        piece = slice(start, min(start + _PIECE, flat.size))
+        yield piece, flat[piece].astype(np.float32)
+
+
+def _describe(tensor: Floats, changed_pieces: Iterable[tuple[slice, Floats]]) -> dict[str, Any]:
+    """Return the columns of schema `compression` that describe how the values of a tensor have changed."""
     flat = np.ascontiguousarray(tensor, np.float32).reshape(-1)
     signal = noise = largest = 0.0
-    for piece, dequantized in _dequantized_pieces(quantized):
+    for piece, changed in changed_pieces:
         values = flat[piece]
-        dequantized -= values
+        changed -= values
         # float64 holds the square of every float32.
         signal += float(np.square(values, dtype=np.float64).sum())
-        noise += float(np.square(dequantized, dtype=np.float64).sum())
-        largest = max(largest, float(np.abs(dequantized, out=dequantized).max()))
+        noise += float(np.square(changed, dtype=np.float64).sum())
+        largest = max(largest, float(np.abs(changed, out=changed).max()))
     return {
         "values": flat.size,
-        "bits": quantized.bits,
         "minimum": float(flat.min()),
         "maximum": float(flat.max()),
         "rms_error": sqrt(noise / flat.size),
         "maximum_error": largest,
         "signal_to_noise": _decibel(signal, noise),
-        "bytes": quantized.integers.nbytes + quantized.scale.nbytes + quantized.zero_point.nbytes,
     }
 
 

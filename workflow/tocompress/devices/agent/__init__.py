@@ -7,6 +7,9 @@ host.
 
 Commands, by their key "command":
 - `block`: run a worker, with the keys of `host.BLOCK`. The SHA-256 names the artifact and the inputs.
+- `generation`: load a worker of each member, with the keys of `host.GENERATION`. After the record `loaded`, each
+  order `round` with the keys of `host.ROUND` lets them take turns, and the record `round` ends it. The order `finish`
+  ends the generation.
 - `has`, with "sha256": list the files of these digests that are here, whole.
 - `put`, with "sha256" and "bytes": the file follows, raw.
 - `state`: report clocks, temperatures and load.

@@ -5,7 +5,7 @@ import gc
 import os
 import sys
 
-from tocompress.devices.agent import tensorflow
+from tocompress.devices.agent import litert, tensorflow
 from tocompress.devices.agent.files import sha256
 from tocompress.devices.agent.host import SILENCE, AgentError, Host, HostGone, one_line
 from tocompress.devices.agent.lock import take_lock
@@ -15,7 +15,7 @@ from tocompress.devices.agent.server import Server
 
 #: Each runtime has `load`, which imports it and returns its versions, and the class `Network`. `Network` has `run` for
 #: the output of an input, and `profile` for the times of its operations.
-RUNTIMES = {"tensorflow": tensorflow}
+RUNTIMES = {"litert": litert, "tensorflow": tensorflow}
 
 
 def main() -> int:

@@ -18,11 +18,11 @@ BLOCK: Dict[str, Tuple[type, ...]] = {
     "dequantization": (str, type(None)),
     "processor": (str,),
     "threads": (int,),
+    "inter_op_threads": (int,),
     "warmup_runs": (int,),
     "warmup_seconds": (int, float),
     "seconds": (int, float),
     "minimum_runs": (int,),
-    "maximum_runs": (int,),
     "profiled_runs": (int,),
     "rails": (list,),
     "idle_seconds": (int, float),
@@ -30,8 +30,25 @@ BLOCK: Dict[str, Tuple[type, ...]] = {
     "timeout_seconds": (int, float),
 }
 
-_KINDS = ("latency", "operations", "power", "outputs", "control")
-_CHOICES = {"kind": _KINDS, "processor": ("cpu", "gpu")}
+#: The keys of a generation. Its members are blocks.
+GENERATION: Dict[str, Tuple[type, ...]] = {
+    "members": (list,),
+    "batches": (list,),
+    "memory_share": (int, float),
+    "slice_seconds": (int, float),
+    "slice_runs": (int,),
+    "timeout_seconds": (int, float),
+}
+
+#: The keys of a round of a generation.
+ROUND: Dict[str, Tuple[type, ...]] = {"number": (int,), "turns": (list,)}
+
+_KINDS = ("operations", "power", "outputs", "control")
+
+#: The kind of a generation's members.
+RESIDENT = "resident"
+
+_PROCESSORS = ("cpu", "gpu")
 _DEQUANTIZATIONS = ("every_inference", "once")
 
 #: The largest number in a block: more than a machine lasts or runs.
@@ -45,7 +62,9 @@ SILENCE = 120.0
 
 
 class AgentError(Exception):
-    """A command that cannot be carried out, in one line."""
+    """A command that cannot be carried out, in one line. `member` tells which member of a generation failed."""
+
+    member: Optional[int] = None
 
 
 class HostGone(Exception):
@@ -64,12 +83,8 @@ class Host:
 
     def send(self, record: Record) -> None:
         """Send a record. Raise HostGone if the host cannot take it."""
-        self.relay(json.dumps(record))
-
-    def relay(self, line: str) -> None:
-        """Send a record that is a line already."""
         try:
-            self.output.write(line + "\n")
+            self.output.write(json.dumps(record) + "\n")
             self.output.flush()
         except OSError as error:
             raise HostGone() from error
@@ -113,15 +128,10 @@ class Host:
         self.listen()
 
 
-def checked(command: Record) -> Record:
+def checked_block(command: Record, kinds: Tuple[str, ...] = _KINDS) -> Record:
     """Return the command if it is a complete block. Raise AgentError otherwise."""
-    for key, types in BLOCK.items():
-        if key not in command:
-            raise AgentError(f"malformed command: the block lacks '{key}'")
-        value = command[key]
-        if not isinstance(value, types) or (isinstance(value, (int, float)) and not 0 <= value <= _MOST):
-            raise AgentError(f"malformed command: '{key}' cannot be {value!r}")
-    for key, choices in _CHOICES.items():
+    _check_types(command, BLOCK, "block")
+    for key, choices in (("kind", kinds), ("processor", _PROCESSORS)):
         if command[key] not in choices:
             raise AgentError(f"malformed command: '{key}' is one of {', '.join(choices)}")
     if not command["input_ids"]:
@@ -132,6 +142,49 @@ def checked(command: Record) -> Record:
         if command["dequantization"] not in _DEQUANTIZATIONS:
             raise AgentError(f"malformed command: 'dequantization' is one of {', '.join(_DEQUANTIZATIONS)}")
     return command
+
+
+def checked_generation(command: Record) -> Record:
+    """Return the command if it is a complete generation. Raise AgentError otherwise."""
+    _check_types(command, GENERATION, "generation")
+    if not command["members"]:
+        raise AgentError("malformed command: 'members' is empty")
+    for member in command["members"]:
+        checked_block(member, (RESIDENT,))
+    known = [member["input_ids"] for member in command["members"]]
+    for batch in command["batches"]:
+        if not batch or not all(name in names for names in known for name in batch):
+            raise AgentError("malformed command: 'batches' holds lists of inputs that every member has")
+    return command
+
+
+def checked_round(order: Any, generation: Record) -> Record:
+    """Return the order if it is a complete round of a generation, or its `finish`. Raise AgentError otherwise."""
+    if not isinstance(order, dict) or order.get("command") not in ("round", "finish"):
+        raise AgentError("malformed command: a generation takes 'round' and 'finish' only")
+    if order["command"] == "round":
+        _check_types(order, ROUND, "round")
+        members, batches = len(generation["members"]), len(generation["batches"])
+        if not all(_is_turn(turn, members, batches) for turn in order["turns"]):
+            raise AgentError("malformed command: 'turns' holds pairs of the places of a member and a batch")
+    return order
+
+
+def _is_turn(turn: Any, members: int, batches: int) -> bool:
+    if not isinstance(turn, list) or [type(place) for place in turn] != [int, int]:
+        return False
+    member, batch = turn
+    return bool(0 <= member < members and 0 <= batch < batches)
+
+
+def _check_types(command: Record, keys: Dict[str, Tuple[type, ...]], what: str) -> None:
+    for key, types in keys.items():
+        if key not in command:
+            raise AgentError(f"malformed command: the {what} lacks '{key}'")
+        value = command[key]
+        # A bool is an instance of int.
+        if type(value) not in types or (isinstance(value, (int, float)) and not 0 <= value <= _MOST):
+            raise AgentError(f"malformed command: '{key}' cannot be {value!r}")
 
 
 def one_line(error: BaseException) -> str:

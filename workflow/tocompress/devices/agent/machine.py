@@ -8,11 +8,17 @@ import shutil
 import socket
 import time
 from contextlib import suppress
-from typing import Dict, Optional
+from typing import Dict, List, Optional
 
 from tocompress.devices.agent.host import Record, Send
 from tocompress.devices.agent.sensors import sensor_state
 from tocompress.devices.agent.sysfs import celsius, first_line, memory_bytes, output_of, read, readable
+
+#: Vector instructions of x86 and ARM, as /proc/cpuinfo names them. Products of integers need some of them.
+_FEATURES = {
+    *("amx_int8", "avx2", "avx512_vnni", "avx512f", "avx_vnni", "sse4_1"),
+    *("asimd", "asimddp", "i8mm", "neon", "sve", "sve2"),
+}
 
 
 def machine(root: str) -> Record:
@@ -23,6 +29,8 @@ def machine(root: str) -> Record:
         "host_name": socket.gethostname(),
         "kernel": platform.release(),
         "processor_name": _processor(root),
+        "processor_features": processor_features(root),
+        "c_library": c_library(),
         "board": first_line(root, "proc/device-tree/model"),
         "l4t": first_line(root, "etc/nv_tegra_release"),
         "cuda": first_line(root, "usr/local/cuda/version.txt"),
@@ -41,6 +49,21 @@ def _processor(root: str) -> str:
     """Return the processor's name. A board has it in the device tree instead of /proc/cpuinfo."""
     match = re.search(r"^model name\s*:\s*(.+)$", read(os.path.join(root, "proc/cpuinfo")) or "", re.MULTILINE)
     return match.group(1) if match else first_line(root, "proc/device-tree/model") or platform.processor()
+
+
+def processor_features(root: str) -> List[str]:
+    """Return the names of the vector instructions that all processors have, sorted. They tell its integer products."""
+    lists = re.findall(r"^(?:flags|Features)\s*:(.*)$", read(os.path.join(root, "proc/cpuinfo")) or "", re.MULTILINE)
+    common = set.intersection(*(set(names.split()) for names in lists)) if lists else set()
+    return sorted(_FEATURES & common)
+
+
+def c_library() -> Optional[str]:
+    """Return the C library with its version as `glibc 2.31`, or None where it is not glibc."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    except (OSError, ValueError):
+        return None
 
 
 def state(root: str, folder: str) -> Record:
@@ -70,13 +93,26 @@ def state(root: str, folder: str) -> Record:
         "load": os.getloadavg()[0],
         "unix_s": time.time(),
         "monotonic_s": time.monotonic(),
-        "memory_available": memory_bytes(read(os.path.join(root, "proc/meminfo")), "MemAvailable"),
+        "memory_available": available_memory(root),
         "disk_free": shutil.disk_usage(folder).free,
         "clock": clocks,
         "celsius": temperatures,
         "cooling": cooling,
         "sensor": sensor_state(root),
     }
+
+
+def available_memory(root: str) -> Optional[int]:
+    """Return the bytes that processes can still take, of the machine and of this container, or None if unknown."""
+    group = os.path.join(root, "sys/fs/cgroup/memory.")
+    rooms = [memory_bytes(read(os.path.join(root, "proc/meminfo")), "MemAvailable")]
+    limit, used = read(group + "max"), read(group + "current")
+    if limit and used and limit.isdigit():
+        # The kernel gives up cached files, as in MemAvailable.
+        cached = re.findall(r"^(?:in)?active_file (\d+)$", read(group + "stat") or "", re.MULTILINE)
+        rooms.append(int(limit) - int(used) + sum(map(int, cached)))
+    known = [room for room in rooms if room is not None]
+    return min(known) if known else None
 
 
 class Phases:

@@ -2,16 +2,15 @@
 
 import json
 import os
-import select
-import signal
-import time
-from typing import Iterator, Optional, Tuple
+from typing import Optional
 
 from tocompress.devices.agent.files import Files
-from tocompress.devices.agent.host import SILENCE, AgentError, Host, Record, checked, one_line
+from tocompress.devices.agent.generation import run_generation
+from tocompress.devices.agent.host import AgentError, Host, Record, checked_block, checked_generation, one_line
 from tocompress.devices.agent.machine import state
+from tocompress.devices.agent.process import WorkerProcess
 from tocompress.devices.agent.sampler import Sampler
-from tocompress.devices.agent.worker import Runtime, be_worker
+from tocompress.devices.agent.worker import Runtime
 
 
 class Server:
@@ -35,7 +34,9 @@ class Server:
                     return
                 self._carry_out(command)
                 self._host.send({"record": "end", "load": os.getloadavg()[0]})
-            except (AgentError, OSError) as error:
+            except AgentError as error:
+                self._host.send({"record": "error", "error": one_line(error), "member": error.member})
+            except OSError as error:
                 self._host.send({"record": "error", "error": one_line(error)})
             except (ValueError, TypeError, RecursionError) as error:
                 self._host.send({"record": "error", "error": f"malformed command: {error}"})
@@ -43,7 +44,10 @@ class Server:
     def _carry_out(self, command: Record) -> None:
         name = command.get("command")
         if name == "block":
-            self._run_block(self._with_paths(checked(command)))
+            self._run_block(self._with_paths(checked_block(command)))
+        elif name == "generation":
+            members = [self._with_paths(member) for member in checked_generation(command)["members"]]
+            run_generation(self._host, self._root, self._runtime, dict(command, members=members))
         elif name == "has":
             digests = command.get("sha256", [])
             self._host.send({"record": "has", "sha256": [digest for digest in digests if self._files.whole(digest)]})
@@ -54,7 +58,7 @@ class Server:
         elif name == "clean":
             self._files.clean()
         else:
-            raise AgentError("malformed command: 'command' is one of block, has, put, state, clean, quit")
+            raise AgentError("malformed command: 'command' is one of block, generation, has, put, state, clean, quit")
 
     def _put(self, command: Record) -> None:
         size = command.get("bytes")
@@ -77,71 +81,18 @@ class Server:
         return dict(command, **paths)
 
     def _run_block(self, command: Record) -> None:
-        """Run a worker for the block to its end. Raise AgentError when it fails."""
-        worker, reader = self._fork_worker(command)
-        try:
-            error = self._relay_records(reader, command)
-        except BaseException:
-            os.kill(worker, signal.SIGKILL)
-            raise
-        finally:
-            os.close(reader)
-            _, status = os.waitpid(worker, 0)
-        if error is None and os.WIFSIGNALED(status):
-            error = f"the worker was ended by signal {os.WTERMSIG(status)}"
-        elif error is None and status != 0:
-            error = f"the worker ended with exit code {os.WEXITSTATUS(status)}"
-        if error is not None:
-            raise AgentError(error)
-
-    def _fork_worker(self, command: Record) -> Tuple[int, int]:
-        """Start a worker. Return its process, and the descriptor from which its records are read."""
-        reader, writer = os.pipe()
-        worker = os.fork()
-        if worker == 0:
-            os.close(reader)
-            # An open copy here would keep the host waiting for a dead agent.
-            os.close(self._host.output.fileno())
-            os.close(self._host.descriptor)
-            be_worker(self._runtime, command, writer)
-        os.close(writer)
-        return worker, reader
-
-    def _relay_records(self, reader: int, command: Record) -> Optional[str]:
-        """Relay the records of a worker, and of the sensors after its `settled`. Return the worker's error."""
+        """Run a worker for the block to its end. Relay its records, and the sensors' readings from `settled` on."""
         sampler: Optional[Sampler] = None
-        error: Optional[str] = None
         try:
-            for line in self._lines(reader, time.monotonic() + command["timeout_seconds"]):
-                record = json.loads(line)
-                if record["record"] == "error":
-                    error = record["error"]
-                elif record["record"] == "settled":
-                    sampler = Sampler(self._root, command["rails"])
-                else:
-                    self._host.relay(line)
-            if sampler is not None and error is None:
+            with WorkerProcess(self._host, self._runtime, command) as worker:
+                for record in worker.records(command["timeout_seconds"]):
+                    if record["record"] == "settled":
+                        sampler = Sampler(self._root, command["rails"])
+                    else:
+                        self._host.send(record)
+            if sampler is not None:
                 stopped, sampler = sampler, None  # `stop` ends the process, even where it fails
                 self._host.send(stopped.stop())
         finally:
             if sampler is not None:
                 sampler.kill()
-        return error
-
-    def _lines(self, descriptor: int, deadline: float) -> Iterator[str]:
-        """Yield lines of the worker until it closes its end. Raise AgentError when the deadline has passed."""
-        pending = b""
-        while True:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise AgentError("the worker ran past its time limit")
-            # The timeout lets the agent notice the host's silence.
-            ready, _, _ = select.select([descriptor, self._host.descriptor], [], [], min(left, SILENCE / 4))
-            if descriptor not in ready:
-                self._host.listen()
-                continue
-            chunk = os.read(descriptor, 1 << 16)
-            if not chunk:
-                return  # the worker's death cut off the rest in `pending`
-            whole, _, pending = (pending + chunk).rpartition(b"\n")
-            yield from whole.decode().splitlines()

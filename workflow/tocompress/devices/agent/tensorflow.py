@@ -74,7 +74,7 @@ def _configuration(command: Record) -> Any:
     from tensorflow.core.protobuf import rewriter_config_pb2
 
     configuration = tf.ConfigProto(
-        intra_op_parallelism_threads=command["threads"], inter_op_parallelism_threads=command["threads"]
+        intra_op_parallelism_threads=command["threads"], inter_op_parallelism_threads=command["inter_op_threads"]
     )
     if command["processor"] == "gpu":
         # Otherwise TensorFlow takes all memory at once, and the footprint is the pool's size.

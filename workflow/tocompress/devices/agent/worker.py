@@ -1,4 +1,4 @@
-"""The worker, a process that runs one block in a fresh copy of the agent's memory."""
+"""The worker, a process that runs one artifact in a fresh copy of the agent's memory."""
 
 import base64
 import ctypes
@@ -10,28 +10,35 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, Iterable, List, Optional
 
-from tocompress.devices.agent.host import AgentError, Record, Send, one_line
+from tocompress.devices.agent.host import RESIDENT, AgentError, Record, Send, one_line
 from tocompress.devices.agent.machine import Phases
+
+#: Seconds after which a process that has slept runs at its usual speed. The first of many inferences of 0.5 ms takes
+#: twice as long as the later ones, the sixth 2 % longer.
+_SETTLING = 0.006
 
 #: A module of `__main__.RUNTIMES`.
 Runtime = Any
 
 
-def be_worker(runtime: Runtime, command: Record, descriptor: int) -> None:
-    """Run the block and always end the process, because code of the parent must not run a second time here."""
+def be_worker(runtime: Runtime, command: Record, orders: int, answers: int) -> None:
+    """Run the block and always end the process, because code of the parent must not run a second time here.
+
+    Records go to the descriptor `answers`. A resident's orders come from `orders`.
+    """
     status = 1
     try:
         _die_with_parent()
-        with os.fdopen(descriptor, "w") as channel:
+        with os.fdopen(orders) as ordered, os.fdopen(answers, "w") as channel:
 
             def send(record: Record) -> None:
                 channel.write(json.dumps(record) + "\n")
                 channel.flush()
 
             try:
-                work(runtime, command, send)
+                work(runtime, command, send, ordered)
                 status = 0
             except Exception as error:
                 send({"record": "error", "error": one_line(error)})
@@ -46,34 +53,47 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
 
 
-def work(runtime: Runtime, command: Record, send: Send) -> None:
+def work(runtime: Runtime, command: Record, send: Send, orders: Iterable[str]) -> None:
     """Run the block by its kind, and send its records."""
     # A collection would interrupt a timed run, and copy every Python object that is shared with the parent.
     gc.disable()
-    kinds = {
-        "latency": _latency,
-        "operations": _operations,
-        "power": _power,
-        "outputs": _outputs,
-        "control": _control,
-    }
+    if command["kind"] == RESIDENT:
+        _resident(runtime, command, send, orders)
+        return
+    kinds = {"operations": _operations, "power": _power, "outputs": _outputs, "control": _control}
     kinds[command["kind"]](runtime, command, send)
 
 
-def _latency(runtime: Runtime, command: Record, send: Send) -> None:
+def _resident(runtime: Runtime, command: Record, send: Send, orders: Iterable[str]) -> None:
+    """Load the artifact and warm up. Then run one slice for each order, until an empty order ends the process.
+
+    `ready` follows the records of the loading and each slice. The samples are sent at the end, because the agent and
+    the host would read them while others are timed.
+    """
     feeds = _feeds(command)
     phases = Phases(send)
     phases.end("start")
+    begin = Clocks()
     network = runtime.Network(command, feeds)
+    loading = begin.seconds()
     phases.end("loaded")
     samples = Samples(network)
     samples.take(command["input_ids"][0], warmup=True)
     phases.end("first")
     samples.warm_up(command)
-    samples.measure(command)
+    send(dict(loading, record="loading"))
+    send({"record": "ready"})
+    for line in orders:
+        order = json.loads(line)
+        if not order:
+            break
+        samples.place = order["place"]
+        samples.settle(order)
+        samples.measure(order)
+        send({"record": "ready"})
     phases.end("last")
-    send({"record": "outputs", "digests": samples.digests})
     send(dict(samples.columns, record="samples"))
+    send({"record": "outputs", "digests": samples.digests})
 
 
 def _control(runtime: Runtime, command: Record, send: Send) -> None:
@@ -164,28 +184,37 @@ def _feeds(command: Record) -> Dict[str, Dict[str, Any]]:
     return feeds
 
 
+class Clocks:
+    """The wall clock and the clock of this process's work on all processors, from now on."""
+
+    def __init__(self) -> None:
+        self._processor = time.process_time()
+        self._wall = time.perf_counter()
+
+    def seconds(self) -> Dict[str, float]:
+        """Return the seconds since then."""
+        wall = time.perf_counter() - self._wall
+        return {"duration_s": wall, "processor_s": time.process_time() - self._processor}
+
+
 class Samples:
     """Timed runs, by column."""
 
     def __init__(self, network: Any) -> None:
         self._network = network
-        names = ("input_id", "start_s", "duration_s", "tokens", "warmup")
-        self.columns: Dict[str, List[Any]] = {name: [] for name in names}
+        #: The place of the next runs in a generation. The loading comes before its first round.
+        self.place = {"batch": 0, "round": 0, "order": 0}
+        names = ("input_id", "start_s", "duration_s", "processor_s", "tokens", "warmup")
+        self.columns: Dict[str, List[Any]] = {name: [] for name in (*self.place, *names)}
         self.digests: Dict[str, str] = {}
 
     def take(self, input_id: str, warmup: bool) -> None:
         """Run the network once. Only its `run` is inside the measured time."""
         start = time.monotonic()
-        before = time.perf_counter()
+        clocks = Clocks()
         output = self._network.run(input_id)
-        duration = time.perf_counter() - before
-        row = {
-            "input_id": input_id,
-            "start_s": start,
-            "duration_s": duration,
-            "tokens": _tokens(output),
-            "warmup": warmup,
-        }
+        duration = clocks.seconds()
+        row = dict(self.place, input_id=input_id, start_s=start, tokens=_tokens(output), warmup=warmup, **duration)
         for name, value in row.items():
             self.columns[name].append(value)
         if input_id not in self.digests:
@@ -199,19 +228,23 @@ class Samples:
             self.take(inputs[runs % len(inputs)], warmup=True)
             runs += 1
 
-    def measure(self, command: Record) -> None:
-        """Rotate over the inputs until the block's seconds and runs are reached.
+    def settle(self, order: Record) -> None:
+        """Run uncounted inferences, because the others have used the processor's caches and this process has slept."""
+        begin, inputs, runs = time.monotonic(), order["input_ids"], 0
+        while runs == 0 or time.monotonic() - begin < _SETTLING:
+            self.take(inputs[runs % len(inputs)], warmup=True)
+            runs += 1
 
-        Rotations are whole, so each input has equally many samples. At least one runs, even above `maximum_runs`.
+    def measure(self, order: Record) -> None:
+        """Rotate over the inputs until the seconds and runs of a slice are reached.
+
+        Rotations are whole, so each input has equally many samples.
         """
-        begin, inputs, runs = time.monotonic(), command["input_ids"], 0
-        while True:
-            for input_id in inputs:
+        begin, runs = time.monotonic(), 0
+        while runs < max(order["runs"], 1) or time.monotonic() - begin < order["seconds"]:
+            for input_id in order["input_ids"]:
                 self.take(input_id, warmup=False)
-            runs += len(inputs)
-            enough = runs >= command["minimum_runs"] and time.monotonic() - begin >= command["seconds"]
-            if enough or runs + len(inputs) > command["maximum_runs"]:
-                return
+            runs += len(order["input_ids"])
 
 
 def _digest(output: Any) -> str:

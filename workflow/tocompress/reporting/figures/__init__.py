@@ -1,4 +1,7 @@
-"""The figures of the study, one module each. `draw` makes a figure and the table behind it, `caption` its text."""
+"""The figures of the study, one module each. `draw` makes a figure and the table behind it, `caption` its text.
+
+A module gets the rows of the study's first runtime. One that sets `EVERY_RUNTIME` gets the rows of all.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from matplotlib.figure import Figure
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 from tocompress.reporting import style
-from tocompress.reporting.study import typed
+from tocompress.reporting.study import of_first_runtime, typed
 from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.figures import FIGURES
 
@@ -35,13 +38,19 @@ class Drawing:
 def draw(name: str, study: pd.DataFrame, plot: Plot) -> Drawing:
     """Return the figure `name` of a table of schema `study`. Raise StudyError for an unknown name."""
     with style.applied():
-        return Drawing(*_module(name).draw(typed(study), plot))
+        return Drawing(*_module(name).draw(_shown(name, study), plot))
 
 
 def caption(name: str, study: pd.DataFrame, plot: Plot) -> str:
     """Return the caption of the figure `name`, one paragraph."""
-    text: str = _module(name).caption(typed(study), plot)
+    text: str = _module(name).caption(_shown(name, study), plot)
     return text
+
+
+def _shown(name: str, study: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the study that the figure `name` may show."""
+    every_runtime = getattr(_module(name), "EVERY_RUNTIME", False)
+    return typed(study) if every_runtime else of_first_runtime(typed(study))
 
 
 def _module(name: str) -> Any:

@@ -27,8 +27,8 @@ _LINES = (
     ("accuracy change from fp32 (%)", JUDGES, True),
 )
 _WIDE = 3  # panels in a line still have room for everything
-# Inches: the left axis, the edge, the gap between panels. Then the key, a row's titles, its panels (empty), their axis.
-_LEFT, _MARGIN, _GAP = 0.56, 0.08, 0.12
+# Inches: the left axis, the edges, the gap between panels. Then the key, a row's titles, panels (empty), axis.
+_LEFT, _MARGIN, _RIGHT, _GAP = 0.56, 0.08, 0.16, 0.12
 _KEY, _TITLE, _HEIGHT, _EMPTY, _AXIS = 0.2, 0.2, 2.1, 0.5, 0.42
 
 
@@ -100,7 +100,7 @@ def _name_axes(row: Sequence[Axes], largest: float, below: float) -> None:
     """Write the name of the x axis and the scale of the bubbles, only once `below` the row if panels are narrow."""
     scale = f"largest: {style.quantity(largest, '1')} parameters"
     figure, title = style.figure_of(row[0]), "inference time relative to fp32"
-    right = figure.get_size_inches()[0] - _MARGIN
+    right = figure.get_size_inches()[0] - _RIGHT
     if len(row) <= _WIDE:
         row[-1].set_title(scale, loc="right", fontsize=style.SMALL, color=style.MUTED, pad=3)
         for axes in row:
@@ -134,7 +134,7 @@ def _bubbles(
 
 
 def _row_of_axes(figure: Figure, top: float, number: int, height: float) -> list[Axes]:
-    width = (figure.get_size_inches()[0] - _LEFT - _MARGIN - (number - 1) * _GAP) / number
+    width = (figure.get_size_inches()[0] - _LEFT - _RIGHT - (number - 1) * _GAP) / number
     return [style.axes(figure, _LEFT + column * (width + _GAP), top, width, height) for column in range(number)]
 
 

@@ -8,10 +8,20 @@ from typing import Any
 import pandas as pd
 
 from tocompress.reporting import thresholds
-from tocompress.reporting.study import controls, devices, whole
+from tocompress.reporting.study import (
+    by_runtime,
+    controls,
+    devices,
+    is_unsettled,
+    of_quantized,
+    runtimes,
+    variants,
+    whole,
+)
 from tocompress.reporting.style import model_name, quantity
-from tocompress.vocabulary.arithmetic import in_print
+from tocompress.vocabulary.arithmetic import ARITHMETICS, in_print
 from tocompress.vocabulary.metrics import JUDGES, METRICS
+from tocompress.vocabulary.runtimes import title
 from tocompress.vocabulary.variants import BASELINE
 
 #: The meaning of a pruned variant's name.
@@ -41,29 +51,29 @@ def listing(items: Iterable[str], most: int = 6) -> str:
 
 
 def measured_on(study: pd.DataFrame) -> str:
-    """Return the device that figures show, its processor and runtime, and the devices that figures do not show."""
+    """Return the device of figures, its processor and runtimes. Tell which devices they do not show."""
     found = devices(study)
     if not found:
-        return ""
+        return f"Runtime: {listing(map(title, runtimes(study)))}." if runtimes(study) else ""
     rows = study[study["device"] == found[0]]
-    facts = ", ".join([*rows["processor"].dropna().unique(), *rows["runtime"].dropna().unique()])
+    facts = ", ".join(filter(None, [*rows["processor"].dropna().unique(), listing(map(title, runtimes(rows)))]))
     others = f"; {listing(found[1:])} not shown" if found[1:] else ""
     return f"Device: {found[0]}" + (f" ({facts})" if facts else "") + others + "."
 
 
+def artifacts_of(study: pd.DataFrame) -> str:
+    """Return whose artifacts sizes and accuracies belong to, or an empty text for a table without runtimes."""
+    return "".join(f"Sizes and accuracies are of {title(runtime)}'s artifacts." for runtime in runtimes(study)[:1])
+
+
 def measurements(study: pd.DataFrame, rows: pd.DataFrame, note: str = "") -> str:
     """Return where a figure's ratios were measured, how surely, and which values are missing."""
-    return compose(measured_on(study), intervals(rows, note), observations(rows), unconverged(rows), unavailable(rows))
+    return compose(measured_on(study), intervals(rows, note), observations(rows), unsettled(rows), unavailable(rows))
 
 
 def without(family: str, chosen: Sequence[str]) -> str:
     """Return that the study lacks this `family`, if nothing is `chosen`."""
     return "" if chosen else f"{family} is not part of this study."
-
-
-def set_up_for(arithmetic: str) -> str:
-    """Return how the runtime is set up. Models without quantized weights share its session with quantized models."""
-    return f"The runtime is set up as for weights {in_print(arithmetic)}."
 
 
 def removed(study: pd.DataFrame, chosen: Sequence[str]) -> str:
@@ -85,8 +95,13 @@ def removed(study: pd.DataFrame, chosen: Sequence[str]) -> str:
     )
 
 
-def weights_are(arithmetic: str) -> str:
-    return f"Quantized weights are {in_print(arithmetic)}."
+def weights_are(rows: pd.DataFrame) -> str:
+    """Return how the quantized weights of a figure's rows are used, or an empty text for none."""
+    of_mode = {mode: variants(own) for mode, own in rows.groupby(of_quantized(rows), sort=False)}
+    if len(of_mode) == 1:
+        return f"Quantized weights are {in_print(next(iter(of_mode)))}."
+    phrases = [f"{in_print(mode)} ({listing(of_mode[mode])})" for mode in ARITHMETICS if mode in of_mode]
+    return f"Quantized weights are {listing(phrases)}." if phrases else ""
 
 
 def few_bits(study: pd.DataFrame, shown: Iterable[tuple[str, str]]) -> str:
@@ -94,20 +109,27 @@ def few_bits(study: pd.DataFrame, shown: Iterable[tuple[str, str]]) -> str:
 
     `shown` holds pairs of model and variant. The text adds the accuracy of real weights under the same variants.
     """
-    accuracy = whole(study, *JUDGES).dropna(subset="value")
-    scores = {(row.model, row.variant): row for row in accuracy.itertuples()}
     real_models = set(study.loc[study["build"].isin(_REAL_WEIGHTS), "model"])
     with_few_bits = set(study.loc[study["bits"] < _FEW_BITS, "variant"])
     doubtful = {variant for model, variant in shown if variant in with_few_bits and model not in real_models}
     if not doubtful:
         return ""
-    real = [
-        _against_fp32(row, scores[row.model, BASELINE].value)
-        for row in scores.values()
-        if row.build in _REAL_WEIGHTS and row.variant in doubtful and (row.model, BASELINE) in scores
-    ]
+    real = dict[tuple[str, str], str]()
+    for own in by_runtime(study[study["variant"].isin([BASELINE, *doubtful])]).values():
+        real = _of_real_weights(own) | real
     note = "the zoo is kinder to few bits than real networks (docs/zoo.md)"
-    return f"{note}; real weights here: {listing(real)}" if real else note
+    return f"{note}; real weights here: {listing(real.values())}" if real else note
+
+
+def _of_real_weights(own: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """Return the accuracy of real weights in one runtime as text, by model and variant."""
+    accuracy = whole(own, *JUDGES).dropna(subset="value")
+    scores = {(row.model, row.variant): row for row in accuracy.itertuples() if row.build in _REAL_WEIGHTS}
+    return {
+        (model, variant): _against_fp32(row, scores[model, BASELINE].value)
+        for (model, variant), row in scores.items()
+        if variant != BASELINE and (model, BASELINE) in scores
+    }
 
 
 def few_bits_sentence(study: pd.DataFrame, rows: pd.DataFrame) -> str:
@@ -143,9 +165,9 @@ def intervals(rows: pd.DataFrame, note: str = "") -> str:
     return f"Error bars: {' and '.join(f'{100 * level:g} %' for level in levels)} intervals{note}."
 
 
-def unconverged(rows: pd.DataFrame) -> str:
-    """Return which ratios have hollow markers, and why."""
-    hollow = rows[rows["ratio"].notna() & rows["variant"].ne(BASELINE) & is_unconverged(rows)]
+def unsettled(rows: pd.DataFrame, flag: str = "ratio_settled", where: str = "") -> str:
+    """Return the meaning of hollow markers, and which they are: ratios, or values by the `flag` `settled`."""
+    hollow = rows[is_unsettled(rows[flag])]
     phrases = []
     for metric, group in hollow.groupby("metric", sort=False):
         models = [
@@ -153,12 +175,13 @@ def unconverged(rows: pd.DataFrame) -> str:
             for (model, network), some in group.groupby(["model", "network"], sort=False)
         ]
         phrases.append(f"{METRICS[str(metric)].title} of {listing(models)}")
-    why = "the value's own interval did not reach its target width, or the machine drifted"
-    return f"Hollow: {why} ({'; '.join(phrases)})." if phrases else ""
+    return f"Hollow{where}: {_UNSETTLED[flag]} ({'; '.join(phrases)})." if phrases else ""
 
 
-def is_unconverged(rows: pd.DataFrame) -> pd.Series[bool]:
-    return rows["converged"].eq(False).fillna(False).astype(bool)
+_UNSETTLED = {
+    "ratio_settled": "ratios not settled, as their interval is wider than its target",
+    "settled": "values not settled, as their interval is wider than its target or the machine did not hold still",
+}
 
 
 def unavailable(rows: pd.DataFrame) -> str:

@@ -28,30 +28,41 @@ class Panel:
     title: str
     markers: Mapping[str, str]
     change: bool = False
+    label: str = ""  # of the x axis, in place of the usual one
+
+
+@dataclass(frozen=True)
+class Line:
+    """Panels beside each other, by their letters. They share rows of `pitch` inches, and with `alike` their axis."""
+
+    panels: Mapping[str, Panel]
+    models: Sequence[style.ShownModel]
+    pitch: float
+    alike: bool = False
 
 
 SIZE = Panel("file size", {"size": "o"})
 LATENCY = Panel("inference time", {"latency": "o"})
 ACCURACY = Panel("accuracy", {"top1": "o", "bleu": "s", "top5": "^"}, change=True)
+POWER = Panel("peak power", {"power_peak": "o"})
 ENERGY = Panel("energy", {"energy": "o"})
+F1 = Panel("precision, recall, F1", {"precision": "<", "f1": "D", "recall": ">"}, change=True)
 #: The panels of the paper's Figures 13 and 20.
-ALL = (
-    SIZE,
-    LATENCY,
-    ACCURACY,
-    Panel("peak power", {"power_peak": "o"}),
-    ENERGY,
-    Panel("precision, recall, F1", {"precision": "<", "f1": "D", "recall": ">"}, change=True),
-)
+ALL = (SIZE, LATENCY, ACCURACY, POWER, ENERGY, F1)
 
 
 def table(study: pd.DataFrame, shown: Sequence[Panel], plot: Plot) -> pd.DataFrame:
     """Return the rows of `study` that the panels show, each with its panel's letter."""
     rows = [
         select(study, *panel.markers, arithmetic=plot.arithmetic).assign(panel=letter)
-        for letter, panel in _lettered(shown)
+        for letter, panel in lettered(shown).items()
     ]
     return pd.concat(rows, ignore_index=True)
+
+
+def lettered(shown: Sequence[Panel]) -> dict[str, Panel]:
+    """Return the panels by their letters."""
+    return dict(zip("abcdefghi", shown, strict=False))
 
 
 def draw(
@@ -64,27 +75,68 @@ def draw(
     columns: int,
 ) -> Figure:
     """Draw the panels of `values` (see `table`) in lines of `columns`, with a row of `pitch` inches per model."""
+    all_panels = list(lettered(shown).items())
+    starts = range(0, len(all_panels), columns)
+    return draw_lines(
+        study, values, [Line(dict(all_panels[start : start + columns]), models, pitch) for start in starts]
+    )
+
+
+def draw_lines(study: pd.DataFrame, values: pd.DataFrame, lines: Sequence[Line]) -> Figure:
+    """Draw lines of panels of `values`, whose column `panel` holds letters. A line without ratios takes little room."""
     colours = {variant: style.colours(study)[variant] for variant in variants(values) if variant != BASELINE}
-    rows = panels.arrange(models, pitch)
-    left = _MARGIN + rows.label_width
-    width = (style.DOUBLE - left - columns * _VALUES - (columns - 1) * _GAP - _MARGIN) / columns
-    compared = values[values["ratio"].notna() & values["variant"].ne(BASELINE)]
-    panels_by_line = [_lettered(shown)[start : start + columns] for start in range(0, len(shown), columns)]
-    empty = panels.arrange([], pitch)
-    rows_by_line = [
-        rows if compared["panel"].isin([letter for letter, _ in line]).any() else empty for line in panels_by_line
-    ]
-    heights = [_TITLE + of_line.height + (_AXIS if of_line is rows else _GAP) for of_line in rows_by_line]
-    figure = style.figure(style.DOUBLE, _KEY + sum(heights))
-    panels.key(figure, left, _KEY / 2, panels.variant_entries(colours, values))
-    top = _KEY
-    for line, of_line, height in zip(panels_by_line, rows_by_line, heights, strict=True):
-        for column, (letter, panel) in enumerate(line):
-            place = left + column * (width + _VALUES + _GAP), top + _TITLE
-            axes = panels.panel(figure, of_line, *place, width, f"({letter}) {panel.title}", names=column == 0)
-            _fill(figure, axes, place, of_line, values[values["panel"] == letter], panel, colours)
+    arranged = [_arranged(line, values) for line in lines]
+    left = _MARGIN + max(rows.label_width for rows in arranged)
+    heights = [_height(rows) for rows in arranged]
+    entries = panels.wrap(panels.variant_entries(colours, values), style.DOUBLE - left - _MARGIN)
+    figure = style.figure(style.DOUBLE, _KEY * len(entries) + sum(heights))
+    for number, of_line in enumerate(entries):
+        panels.key(figure, left, (number + 0.5) * _KEY, of_line)
+    top = _KEY * len(entries)
+    for line, rows, height in zip(lines, arranged, heights, strict=True):
+        _draw_line(figure, line, rows, (left, top + _TITLE), values, colours)
         top += height
     return figure
+
+
+def height(line: Line) -> float:
+    """Return the height of a line of panels with ratios, in inches."""
+    return _height(panels.arrange(line.models, line.pitch))
+
+
+def _height(rows: panels.Rows) -> float:
+    return _TITLE + rows.height + (_AXIS if rows.models else _GAP)
+
+
+def _arranged(line: Line, values: pd.DataFrame) -> panels.Rows:
+    """Return the rows of a line, none if none of its panels has a ratio."""
+    compared = values[values["ratio"].notna() & values["variant"].ne(BASELINE)]
+    return panels.arrange(line.models if compared["panel"].isin(list(line.panels)).any() else [], line.pitch)
+
+
+def _draw_line(
+    figure: Figure,
+    line: Line,
+    rows: panels.Rows,
+    place: tuple[float, float],
+    values: pd.DataFrame,
+    colours: Mapping[str, str],
+) -> None:
+    """Draw the panels of a line from `place`, its upper left corner in inches."""
+    (left, top), number = place, len(line.panels)
+    width = (style.DOUBLE - left - number * _VALUES - (number - 1) * _GAP - _MARGIN) / number
+    drawn = []
+    for column, (letter, panel) in enumerate(line.panels.items()):
+        corner = left + column * (width + _VALUES + _GAP), top
+        axes = panels.panel(figure, rows, *corner, width, f"({letter}) {panel.title}", names=column == 0)
+        own = values[values["panel"] == letter]
+        shown = {variant: colours[variant] for variant in variants(own) if variant in colours}
+        _fill(figure, axes, corner, rows, own, panel, shown if line.alike else colours)
+        if panel.label and axes.get_xlabel():
+            axes.set_xlabel(panel.label)
+        drawn.append(axes)
+    if line.alike:
+        panels.make_alike(drawn)
 
 
 def _fill(
@@ -105,7 +157,3 @@ def _fill(
         found = set(own.loc[own["ratio"].notna(), "metric"])
         shapes = [panels.Entry(METRICS[name].title, shape) for name, shape in panel.markers.items() if name in found]
         panels.key(figure, place[0] + 0.02, place[1] + rows.headings[0][0], shapes)
-
-
-def _lettered(shown: Sequence[Panel]) -> list[tuple[str, Panel]]:
-    return list(zip("abcdef", shown, strict=False))

@@ -52,6 +52,6 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         captions.without("Pruning", [threshold] if threshold else []),
         captions.removed(own, [threshold] if threshold else []),
         captions.TRAINED_ONLY,
-        captions.weights_are(plot.arithmetic),
+        captions.weights_are(rows),
         captions.measurements(study, rows, captions.ARROWS),
     )

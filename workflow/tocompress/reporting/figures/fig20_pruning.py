@@ -35,6 +35,5 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         captions.without("Pruning", pruned(study)),
         captions.removed(study, pruned(study)),
         captions.TRAINED_ONLY,
-        captions.set_up_for(plot.arithmetic),
         captions.measurements(study, rows, f"{captions.ARROWS}; those of precision and recall are in the table only"),
     )

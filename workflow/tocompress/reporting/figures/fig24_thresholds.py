@@ -13,8 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
-from tocompress.reporting.figures.captions import is_unconverged
-from tocompress.reporting.study import models, select
+from tocompress.reporting.study import is_unsettled, models, select
 from tocompress.reporting.thresholds import BUDGET, LargestCut, largest_cuts, pruned, pruned_models, removed, sweep
 from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.metrics import JUDGES
@@ -137,7 +136,7 @@ def _points(values: pd.DataFrame, metrics: Sequence[str], reading: str, change: 
     points["x"] = 100 * points["x"].mask(points["variant"] == BASELINE, 0.0)
     ratios = own[["ratio_low", "ratio", "ratio_high"]].astype(float).mask(own["variant"] == BASELINE, 1.0)
     points[["low", "middle", "high"]] = 100 * (ratios - 1) if change else ratios
-    points["hollow"] = is_unconverged(own) & own["variant"].ne(BASELINE)
+    points["hollow"] = is_unsettled(own["ratio_settled"])
     return points.dropna(subset=["x", "middle"]).sort_values("x", kind="stable")
 
 
@@ -242,6 +241,5 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         captions.without("Pruning", pruned(study)),
         captions.removed(study, pruned(study)),
         captions.TRAINED_ONLY if judged else "",
-        captions.set_up_for(plot.arithmetic),
         captions.measurements(study, values, "; cut off where they leave a panel"),
     )

@@ -50,6 +50,6 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         "Of pruning alone the smallest cut is shown, as in the paper; Figure 24 shows the others."
         if mildest(study)
         else "",
-        captions.weights_are(plot.arithmetic),
+        captions.weights_are(values),
         captions.measurements(study, values, captions.ARROWS),
     )

@@ -31,7 +31,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         " accuracy (below: top-1, BLEU for GNMT; trained models only). The area of a bubble is in proportion to the"
         f" model's parameters, to a scale of its own in each row; the smallest are drawn {bubbles.SMALLEST:g} pt wide.",
         captions.few_bits_sentence(study, values),
-        captions.weights_are(plot.arithmetic),
+        captions.weights_are(values),
         captions.measured_on(study),
         captions.intervals(values, "; cut off where they leave a panel"),
         captions.observations(values),

@@ -36,7 +36,6 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         f" {bubbles.SMALLEST:g} pt wide.",
         captions.without("Pruning", sweep(study)),
         captions.removed(study, sweep(study)),
-        captions.set_up_for(plot.arithmetic),
         captions.measured_on(study),
         captions.intervals(values, "; cut off where they leave a panel"),
         captions.observations(values),

@@ -56,6 +56,6 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         captions.without("A combination of techniques", _compared(study)),
         captions.TRAINED_ONLY,
         captions.few_bits_sentence(study, rows),
-        captions.weights_are(plot.arithmetic),
+        captions.weights_are(rows),
         captions.measurements(study, rows, captions.ARROWS),
     )

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from tocompress.reporting import style
-from tocompress.reporting.figures.captions import is_unconverged
+from tocompress.reporting.study import is_unsettled
 from tocompress.vocabulary.metrics import ACCURACY
 from tocompress.vocabulary.variants import BASELINE
 
@@ -104,7 +104,7 @@ def ratio_dots(
     axes.set_xlim(*_limits(shown, baseline))
     axes.axvline(baseline, color=style.INK, linewidth=0.7, zorder=1)
     names = list(colours)
-    hollow = is_unconverged(shown)
+    hollow = is_unsettled(shown["ratio_settled"])
     step = min(0.24, 0.8 / len(names)) * rows.pitch
     for (model, variant), group in shown.groupby(["model", "variant"], sort=False):
         group = group.sort_values("metric", key=lambda metrics: metrics.map(list(markers).index))
@@ -116,6 +116,17 @@ def ratio_dots(
             axes.plot(row.middle, y, **dot(markers[row.metric], colours[variant], hollow=bool(hollow[row.Index])))
     _bands(axes, rows, values, shown)
     _label_ratios(axes, baseline)
+
+
+def make_alike(drawn: Sequence[Axes]) -> None:
+    """Give panels of ratios the same axis, from the least to the largest end of theirs. Empty panels have none."""
+    filled = [axes for axes in drawn if axes.get_xlabel()]
+    if filled:
+        limits = [axes.get_xlim() for axes in filled]
+        low, high = min(low for low, _ in limits), max(high for _, high in limits)
+        for axes in filled:
+            axes.set_xlim(low, high)
+            axes.set_xticks(_ticks((low, high), 1.0, most=4 if _width(axes) > 1.15 else 2))
 
 
 def _label_ratios(axes: Axes, baseline: float) -> None:
@@ -181,7 +192,7 @@ def _bar(axes: Axes, low: float, high: float, y: float, colour: str) -> None:
 
 
 def dot(marker: str, colour: str, *, hollow: bool) -> dict[str, Any]:
-    """Return the style of a value's dot. A hollow dot means that the value did not converge."""
+    """Return the style of a value's dot. A hollow dot stands for a ratio or a value that is not settled."""
     return {
         "marker": marker,
         "markersize": 3.6 if marker == "o" else 3.0,
@@ -204,12 +215,13 @@ def _bands(axes: Axes, rows: Rows, values: pd.DataFrame, shown: pd.DataFrame) ->
         elif not model.trained and set(values["metric"]) <= ACCURACY:
             empty.setdefault(model.group, []).append(y)
         else:
-            _remark(axes, y, "not measured" if model.name in set(values["model"]) else "does not apply")
+            remark(axes, y, "not measured" if model.name in set(values["model"]) else "does not apply")
     for heights in empty.values():
-        _remark(axes, sum(heights) / len(heights), "weights not trained")
+        remark(axes, sum(heights) / len(heights), "weights not trained")
 
 
-def _remark(axes: Axes, y: float, text: str) -> None:
+def remark(axes: Axes, y: float, text: str) -> None:
+    """Write why a row is empty."""
     axes.text(
         0.5, y, text, transform=axes.get_yaxis_transform(), ha="center", va="center", color=style.MUTED,
         style="italic", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
@@ -309,14 +321,17 @@ class Entry:
 
 
 def variant_entries(
-    colours: Mapping[str, str], values: pd.DataFrame, markers: Mapping[str, str] | None = None
+    colours: Mapping[str, str],
+    values: pd.DataFrame,
+    markers: Mapping[str, str] | None = None,
+    flags: Sequence[str] = ("ratio_settled",),
 ) -> list[Entry]:
-    """Return the entries of variants, and one for hollow markers if any occur."""
+    """Return the entries of variants, and one for hollow markers if any of the `flags` asks for one."""
     entries = [
         Entry(variant, (markers or {}).get(variant, "o"), colour, bold=True) for variant, colour in colours.items()
     ]
-    if (values["ratio"].notna() & values["variant"].ne(BASELINE) & is_unconverged(values)).any():
-        entries.append(Entry("not converged", hollow=True))
+    if any(is_unsettled(values[flag]).any() for flag in flags):
+        entries.append(Entry("not settled", hollow=True))
     return entries
 
 

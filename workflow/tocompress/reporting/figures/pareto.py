@@ -16,9 +16,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import captions, panels
-from tocompress.reporting.figures.captions import is_unconverged
 from tocompress.reporting.figures.labels import Label, place
-from tocompress.reporting.study import models, select, variants
+from tocompress.reporting.study import is_unsettled, models, select, variants
 from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.metrics import JUDGES, METRICS
 from tocompress.vocabulary.variants import BASELINE, PRUNE, QUANTIZE, methods_of
@@ -92,9 +91,11 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     names = style.short_names([model for model in style.shown_models(study) if model.name in models(placed)])
     colours = {variant: style.colours(study)[variant] for variant in variants(placed)}
     methods = placed.drop_duplicates("variant").set_index("variant")["methods"]
-    entries = panels.variant_entries(colours, placed, {variant: _shape(methods[variant]) for variant in colours})
+    overviews = _compared(placed)
+    flags = ("settled", "ratio_settled") if overviews else ("ratio_settled",)
+    shapes = {variant: _shape(methods[variant]) for variant in colours}
+    entries = panels.variant_entries(colours, placed, shapes, flags)
     key = panels.wrap(entries, style.DOUBLE - _LEFT - _MARGIN)
-    overviews = [group for _, group in placed.groupby(_COMPARABLE, dropna=False) if len(models(group)) > 1]
     blocks = [(cost, [model for model in names if model.name in models(_of(placed, cost))]) for cost in _COSTS]
     height = _KEY * len(key) + len(overviews) * (_TITLE + _OVERVIEW + _AXIS)
     columns = min(max(2, *(len(shown) for _, shown in blocks)), _MOST)
@@ -118,6 +119,11 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
             panels.explain(axes, _why_none(study, values, cost))
         top += block_height
     return figure, values
+
+
+def _compared(placed: pd.DataFrame) -> list[pd.DataFrame]:
+    """Return the rows of each overview: several models with the same metric on the same dataset."""
+    return [group for _, group in placed.groupby(_COMPARABLE, dropna=False) if len(models(group)) > 1]
 
 
 def _of(rows: pd.DataFrame, cost: _Cost) -> pd.DataFrame:
@@ -165,7 +171,7 @@ def _overviews(
         )
         shown[["left", "x", "right"]] = points[["low", "value", "high"]] / cost.scale
         shown[["low", "y", "high"]] = points[["accuracy_low", "accuracy", "accuracy_high"]] * scale
-        shown["hollow"] = is_unconverged(points) & points["variant"].ne(BASELINE)
+        shown["hollow"] = is_unsettled(points["settled"])
         _set_time_or_size(axes, shown["x"])
         _set_accuracy(axes, scale * group["accuracy"].min(), scale * group["accuracy_high"].max())
         axes.grid()
@@ -288,7 +294,7 @@ def _changes(points: pd.DataFrame) -> pd.DataFrame:
     changes[["left", "x", "right"]] = points[["ratio_low", "ratio", "ratio_high"]]
     changes[["low", "y", "high"]] = 100 * (points[["accuracy_ratio_low", "accuracy_ratio", "accuracy_ratio_high"]] - 1)
     baseline = changes["variant"] == BASELINE
-    changes["hollow"] = is_unconverged(points) & ~baseline
+    changes["hollow"] = is_unsettled(points["ratio_settled"])
     changes.loc[baseline, ["left", "x", "right"]] = 1.0
     changes.loc[baseline, ["low", "y", "high"]] = 0.0
     return changes.dropna(subset=["x", "y"])
@@ -319,7 +325,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
     values = table(study, plot)
     placed = values[values["on_model_front"].notna()]
     accuracy = select(study, *JUDGES, arithmetic=plot.arithmetic)
-    compared = [group for _, group in placed.groupby(_COMPARABLE, dropna=False) if len(models(group)) > 1]
+    compared = _compared(placed)
     return captions.compose(
         "What a given inference time or file size buys in accuracy (top-1, BLEU for GNMT), every model and variant: the"
         " stairs are the Pareto front, the points that no other equals in both and beats in one.",
@@ -335,10 +341,11 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         if len(placed)
         else "",
         captions.few_bits_sentence(study, placed),
-        captions.weights_are(plot.arithmetic),
+        captions.weights_are(values),
         captions.measured_on(study),
         captions.intervals(placed, "; cut off where they leave a panel"),
         captions.observations(pd.concat([accuracy, values])),
-        captions.unconverged(placed),
+        captions.unsettled(pd.concat(compared), "settled", " above") if compared else "",
+        captions.unsettled(placed, where=" below" if compared else ""),
         captions.unavailable(pd.concat([accuracy, values])),
     )

@@ -125,26 +125,23 @@ def _write_models(page: _Page, models: pd.DataFrame, columns: Sequence[_Column])
 
 
 def _columns(models: pd.DataFrame) -> list[_Column]:
-    columns = [
+    """Return the columns with a cell in any line. Models of one's own have none in print."""
+
+    def known(name: str, *columns: _Column) -> tuple[_Column, ...]:
+        return columns if models[name].notna().any() else ()
+
+    return [
         _Column("model", lambda row: row["label"]),
         _Column("type", lambda row: row["type"]),
-        _Column("depth", lambda row: str(row["depth"])),
-        _Column("top-1", _plain("top1_paper"), "paper (%)"),
-        _Column("top-5", _plain("top5_paper"), "paper (%)"),
-    ]
-    if models["top1"].notna().any():
-        columns += [
-            _Column("top-1", _with_interval("top1"), "here (%)"),
-            _Column("top-5", _with_interval("top5"), "here (%)"),
-        ]
-    if models["bleu_paper"].notna().any():
-        columns.append(_Column("paper", _plain("bleu_paper"), "BLEU"))
-    if models["bleu"].notna().any():
-        columns.append(_Column("here", _with_interval("bleu", 1), "BLEU"))
-    return [
-        *columns,
-        _Column("paper", _count("parameters_paper"), "parameters"),
-        _Column("published", _count("parameters_published"), "parameters"),
+        *known("depth", _Column("depth", lambda row: "" if pd.isna(row["depth"]) else f"{row['depth']:.0f}")),
+        *known("top1_paper", _Column("top-1", _plain("top1_paper"), "paper (%)")),
+        *known("top5_paper", _Column("top-5", _plain("top5_paper"), "paper (%)")),
+        *known("top1", _Column("top-1", _with_interval("top1"), "here (%)")),
+        *known("top5", _Column("top-5", _with_interval("top5"), "here (%)")),
+        *known("bleu_paper", _Column("paper", _plain("bleu_paper"), "BLEU")),
+        *known("bleu", _Column("here", _with_interval("bleu", 1), "BLEU")),
+        *known("parameters_paper", _Column("paper", _count("parameters_paper"), "parameters")),
+        *known("parameters_published", _Column("published", _count("parameters_published"), "parameters")),
         _Column("here", _count("parameters"), "parameters"),
         _Column("size", lambda row: _quantity(row["size"], "byte")),
         _Column("MACs", lambda row: _quantity(row["macs"], "1")),
@@ -201,6 +198,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         f"Accuracy here is on {data}, so it cannot be compared with the paper's unless that is its data too."
         if data
         else "",
+        captions.artifacts_of(study),
         "±: half the width of the 95 % interval." if accuracy["low"].notna().any() else "",
         captions.observations(rows),
         captions.unavailable(rows),

@@ -90,6 +90,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
     return captions.compose(
         "Accuracy against the bits of a weight: post-training quantization of all kernels without retraining, with one"
         " grid a tensor and one an output channel. Dashed, and in brackets: the uncompressed model.",
+        captions.artifacts_of(study),
         captions.few_bits_sentence(study, values),
         captions.intervals(values),
         captions.observations(values),

@@ -29,9 +29,9 @@ def trace(metadata: ModelMetadata, shapes: Shapes, beam_width: int = 1) -> Graph
 
     `shapes` come from a weights file, since a pruned network has fewer filters or units than its width gives.
 
-    A CNN maps `input` float32 [None, size, size, 3], preprocessed, to `output` float32 [None, classes], logits. GNMT
-    maps `source` int32 [B, T], `source_length` int32 [B], `maximum_length` int32 [] and `forced` bool [] to `output`
-    int32 [B, L], token ids. They are decoded greedily or are the best of `beam_width` beams.
+    A CNN maps `input` float32 [None, height, width, channels], preprocessed, to `output` float32 [None, classes],
+    logits. GNMT maps `source` int32 [B, T], `source_length` int32 [B], `maximum_length` int32 [] and `forced` bool []
+    to `output` int32 [B, L], token ids. They are decoded greedily or are the best of `beam_width` beams.
 
     TensorFlow 1.15 runs the graph too. Its loops are made of operations, not of functions, and it names no attribute
     that an older runtime may not know.
@@ -65,6 +65,10 @@ def _with_loops_taken_apart(graph: MetaGraphDef) -> GraphDef:
     """
     results = graph.collection_def["train_op"].node_list.value
     results.extend(f"{node.name}:0" for node in graph.graph_def.node if node.op == "Placeholder" or node.name == OUTPUT)
+    # Keras makes functions of grouped convolutions, for XLA to compile as a whole.
+    for part in (*graph.graph_def.library.function, *graph.graph_def.node):
+        for name in ("_XlaMustCompile", "_noinline"):
+            part.attr.pop(name, None)
     config = tf.compat.v1.ConfigProto()
     config.graph_options.rewrite_options.optimizers.extend(["function", "dependency"])
     config.graph_options.rewrite_options.min_graph_nodes = -1  # small graphs too
@@ -90,7 +94,7 @@ def _trace_images(metadata: ModelMetadata, shapes: Shapes) -> Tensor:
         model = _folded(metadata, shapes)
     variables = named_variables(model)
     values = _placeholders({name: tuple(variable.shape) for name, variable in variables.items()})
-    image = tf.compat.v1.placeholder(tf.float32, [None, metadata.input_size, metadata.input_size, 3], "input")
+    image = tf.compat.v1.placeholder(tf.float32, [None, *(metadata.shape or ())], "input")
     mapping = [(variable, values[name]) for name, variable in variables.items()]
     with keras.StatelessScope(mapping, initialize_variables=False):
         return model(image, training=False)
@@ -125,13 +129,16 @@ def _folded(metadata: ModelMetadata, shapes: Shapes) -> Any:
 
     from tocompress.models.resize import resized
 
-    if metadata.input_size is None or metadata.classes is None:
-        raise StudyError(f"{metadata.model}: its weights file names no input size or no classes")
+    if metadata.shape is None or metadata.classes is None:
+        raise StudyError(f"{metadata.model}: its weights file names no shape of the input or no classes")
     with keras.StatelessScope(initialize_variables=False):
+        if metadata.graph is not None:
+            flat = registry.module(metadata.network)
+            return resized(flat.folded(flat.rebuilt(metadata.graph)), shapes)
         model = registry.build(
             metadata.network,
             width=metadata.width,
-            input_size=metadata.input_size,
+            input_size=metadata.shape[0],
             classes=metadata.classes,
             folded=True,
         )

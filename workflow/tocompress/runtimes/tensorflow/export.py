@@ -7,7 +7,6 @@ all variants of a model run the same operations outside the scope `dequantize/`.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
@@ -18,13 +17,21 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tocompress.errors import StudyError, about
-from tocompress.files import digest
-from tocompress.models.registry import NETWORKS
+from tocompress.models.registry import find
 from tocompress.packing import stored_width
+from tocompress.runtimes.artifact import check_names, check_values, facts
 from tocompress.runtimes.deployed import AffineTensor, DeployedTensor, deployed
-from tocompress.runtimes.tensorflow.graph import DEQUANTIZE, WEIGHTS, Scope, add_constant, read_graph, write_graph
+from tocompress.runtimes.tensorflow.graph import (
+    DEQUANTIZE,
+    WEIGHTS,
+    Scope,
+    add_constant,
+    read_graph,
+    weight_shapes,
+    write_graph,
+)
 from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
-from tocompress.weights import check_finite, check_grid, read_weights
+from tocompress.weights import read_weights
 
 _LARGEST_GRAPH = 2**31 - 2**24  # bytes of weights: protobuf's limit, less ample room for the operations
 
@@ -32,27 +39,14 @@ _LARGEST_GRAPH = 2**31 - 2**24  # bytes of weights: protobuf's limit, less ample
 def write_artifact(
     body: str | Path, weights: str | Path, artifact: str | Path, structure: pd.DataFrame
 ) -> pd.DataFrame:
-    """Fill the body graph with the weights of a variant, write its artifact, and return its table 'artifact'.
-
-    The column `parameters` counts the training form, batch norm included.
-    """
+    """Fill the body graph with the weights of a variant, write its artifact, and return its table 'artifact'."""
     (tensors, metadata), path = read_weights(weights), Path(artifact)
-    epsilon = NETWORKS[metadata.network].batch_norm_epsilon
+    epsilon = find(metadata.network).batch_norm_epsilon
     graph = read_graph(body)
     with about(weights):
         filled = export(graph, deployed(tensors, epsilon))
     write_graph(path, filled)
-    return pd.DataFrame(
-        {
-            "model": [metadata.model],
-            "variant": [metadata.variant],
-            "size": [path.stat().st_size],
-            "size_deflated": [deflated_size(path)],
-            "parameters": [sum(prod(tensor.shape) for tensor in tensors.values())],
-            "macs": [int(structure["macs"].iloc[0])],
-            "sha256": [digest(path)],
-        }
-    )
+    return facts(path, metadata, tensors, structure)
 
 
 def export(body: GraphDef, tensors: Mapping[str, DeployedTensor]) -> GraphDef:
@@ -71,36 +65,13 @@ def export(body: GraphDef, tensors: Mapping[str, DeployedTensor]) -> GraphDef:
     return exported
 
 
-def deflated_size(path: str | Path) -> int:
-    """Return the bytes of the file `path` after zlib at level 6, the size of a package that is sent to a device."""
-    compressor = zlib.compressobj(6)
-    size = 0
-    with Path(path).open("rb") as file:
-        while piece := file.read(1 << 20):
-            size += len(compressor.compress(piece))
-    return size + len(compressor.flush())
-
-
 def _check_tensors(body: GraphDef, tensors: Mapping[str, DeployedTensor]) -> None:
-    expected = {
-        node.name.removeprefix(WEIGHTS): tuple(dimension.size for dimension in node.attr["shape"].shape.dim)
-        for node in body.node
-        if node.name.startswith(WEIGHTS)
-    }
-    given = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-    if missing := expected.keys() - given.keys():
-        raise StudyError(f"the weights lack {len(missing)} tensor(s) of the network, among them {min(missing)}")
-    if unknown := given.keys() - expected.keys():
-        raise StudyError(f"the network has no place for {len(unknown)} tensor(s), among them {min(unknown)}")
-    for name, shape in given.items():
-        if shape != expected[name]:
-            raise StudyError(f"{name}: shape {list(shape)}, but the network takes {list(expected[name])}")
-    # Sound weights can become infinite when batch norm is folded into them.
+    expected = weight_shapes(body)
+    check_names(expected, tensors)
     for name, tensor in tensors.items():
-        if isinstance(tensor, AffineTensor):
-            check_grid(f"{name}, as deployed", tensor.scale, tensor.bits)
-        else:
-            check_finite(f"{name}, as deployed", tensor)
+        if tensor.shape != expected[name]:
+            raise StudyError(f"{name}: shape {list(tensor.shape)}, but the network takes {list(expected[name])}")
+    check_values(tensors)
     if (size := sum(_stored(tensor).nbytes for tensor in tensors.values())) > _LARGEST_GRAPH:
         raise StudyError(f"{size / 2**30:.1f} GiB of weights: a TensorFlow graph file holds less than 2 GiB")
 

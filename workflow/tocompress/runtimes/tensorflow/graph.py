@@ -72,6 +72,15 @@ def _producers(inputs: Any) -> Iterator[str]:
     return (name.removeprefix("^").partition(":")[0] for name in inputs)
 
 
+def weight_shapes(body: GraphDef) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each weight that a body has a placeholder for."""
+    return {
+        node.name.removeprefix(WEIGHTS): tuple(dimension.size for dimension in node.attr["shape"].shape.dim)
+        for node in body.node
+        if node.name.startswith(WEIGHTS)
+    }
+
+
 def add_constant(graph: GraphDef, name: str, array: NDArray[Any]) -> str:
     """Add a constant with the plain bytes of the array, since TensorFlow's own way stores uint16 as varints."""
     node = graph.node.add(name=name, op="Const")

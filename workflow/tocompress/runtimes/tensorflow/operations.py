@@ -26,20 +26,26 @@ _TYPES: dict[str, str] = {
     DEPTHWISE_CONVOLUTION: "DepthwiseConv2D DepthwiseConv2dNative",
     MATRIX_MULTIPLICATION: "MatMul BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum",
     ADDITION: """
-        AccumulateNV2 Add AddN AddV2 BatchNorm BatchNormEx BatchNormV2 BatchNormV3 BiasAdd BiasAddV1 BitwiseAnd
-        BitwiseOr BitwiseXor Div Exp FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2 FusedBatchNormV3 LeftShift Log
-        Maximum Minimum Mul Neg Pow RealDiv Reciprocal RightShift Rsqrt Sqrt Square SquaredDifference Sub
+        Abs AccumulateNV2 Add AddN AddV2 BatchNorm BatchNormEx BatchNormV2 BatchNormV3 BiasAdd BiasAddV1 BitwiseAnd
+        BitwiseOr BitwiseXor Div DivNoNan Exp Expm1 Floor FloorDiv FloorMod FusedBatchNorm FusedBatchNormV2
+        FusedBatchNormV3 LayerNorm LeftShift Log Log1p Maximum Minimum Mul MulNoNan Neg Pow RealDiv Reciprocal
+        RightShift Rsqrt Sign Sqrt Square SquaredDifference Sub Xdivy
     """,
-    ACTIVATION: "Elu LeakyRelu LogSoftmax LRN Relu Relu6 Selu Sigmoid Softmax Softplus Swish Tanh UnaryOpsComposition",
+    ACTIVATION: """
+        ClipByValue Elu Erf Erfc Gelu LeakyRelu LogSoftmax LRN Mish Relu Relu6 Selu Sigmoid Softmax Softplus Softsign
+        Swish Tanh UnaryOpsComposition
+    """,
     POOLING: "AvgPool AvgPoolV2 MaxPool MaxPoolV2 Max Mean Min Prod Sum",
     DATA_MOVEMENT: """
-        All Any Arg ArgMax ArgMin Assert BatchToSpaceND Bitcast BroadcastTo Cast Concat ConcatV2 ConjugateTranspose
-        Const ControlTrigger EmptyTensorList Enter Equal Exit ExpandDims Fill Gather GatherNd GatherV2 Greater
-        GreaterEqual HostConst HostRecv HostSend Identity IdentityN If InputConversion InvertPermutation Less
+        All Any Arg ArgMax ArgMin Assert BatchToSpaceND Bitcast BroadcastArgs BroadcastTo Cast Concat ConcatV2
+        ConjugateTranspose Const ControlTrigger DepthToSpace EmptyTensorList EnsureShape Enter Equal Exit ExpandDims
+        Fill Gather GatherNd GatherV2 Greater GreaterEqual HostConst HostRecv HostSend Identity IdentityN If
+        InputConversion InvertPermutation Less
         LessEqual LogicalAnd LogicalNot LogicalOr LoopCond Merge MirrorPad NextIteration NoOp NotEqual OneHot OnesLike
         Pack Pad PadV2 ParallelConcat Placeholder PlaceholderWithDefault PreventGradient Range Rank ReadVariableOp
-        Recv RefEnter RefExit RefMerge RefNextIteration RefSwitch Reshape Retval ReverseSequence ReverseV2 ScatterNd
-        Select SelectV2 Send SequenceMask Shape ShapeN Size Slice Snapshot SpaceToBatchND Split SplitV Squeeze Stack
+        Recv RefEnter RefExit RefMerge RefNextIteration RefSwitch Reshape ResizeBilinear ResizeNearestNeighbor Retval
+        ReverseSequence ReverseV2 ScatterNd Select SelectV2 Send SequenceMask Shape ShapeN Size Slice Snapshot
+        SpaceToBatchND SpaceToDepth Split SplitV Squeeze Stack
         StackPopV2 StackPushV2 StackV2 StatelessIf StatelessWhile StopGradient StridedSlice Switch TensorArrayCloseV3
         TensorArrayConcatV3 TensorArrayGatherV3 TensorArrayReadV3 TensorArrayScatterV3 TensorArraySizeV3
         TensorArraySplitV3 TensorArrayV3 TensorArrayWriteV3 TensorListConcatV2 TensorListElementShape

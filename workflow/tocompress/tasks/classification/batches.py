@@ -7,16 +7,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from tocompress.data.photographs import Photographs
-from tocompress.data.pictures import Images, network_input, read_pictures
-from tocompress.models.registry import NETWORKS
+from tocompress.data.pictures import Encoded, Images, family, network_input, read_pictures
 from tocompress.settings.data import Pictures
 from tocompress.settings.model import ImageModel
 from tocompress.settings.training import Optimization
 from tocompress.threads import threads
 
 Examples = tuple[Images, np.ndarray]  # N images, and int32 [N]
-Batch = tuple[np.ndarray, np.ndarray]  # float32 [B, S, S, 3], int32 [B]
+Batch = tuple[np.ndarray, np.ndarray]  # float32 [B, height, width, channels], int32 [B]
 
 
 #: The best class is right.
@@ -26,13 +24,13 @@ ACCURACY = "top1"
 class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches of images, preprocessed when they are needed, so that memory holds the pictures as bytes only.
 
-    In learning, each epoch has a new random order, and photographs are cropped and mirrored at random.
+    In learning, each epoch has a new random order, and pictures in files are cropped at random.
     """
 
     def __init__(
         self, examples: Examples, model: ImageModel, batch_size: int, seed: int, *, learning: bool = True
     ) -> None:
-        decoding = learning and isinstance(examples[0], Photographs)
+        decoding = learning and isinstance(examples[0], Encoded)
         super().__init__(workers=threads() if decoding else 1)
         self._images, self._labels = examples
         self._model, self._batch_size = model, batch_size
@@ -46,7 +44,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> Batch:
         chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         images = self._images[chosen]
-        if not (self._learning and isinstance(images, Photographs)):
+        if not (self._learning and isinstance(images, Encoded)):
             return network_input(images, self._model), self._labels[chosen]
         # Any thread may make the batch, in any order.
         random = np.random.default_rng([self._seed, self._epoch, index])
@@ -58,11 +56,9 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             self._order = self._random.permutation(len(self._labels))
 
 
-def augmented_input(photographs: Photographs, model: ImageModel, random: np.random.Generator) -> np.ndarray:
-    """Return photographs as the network learns from them, float32 [N, input_size, input_size, 3]."""
-    preprocessing = NETWORKS[model.network].preprocessing
-    assert preprocessing is not None
-    return photographs.augmented(model.input_size, preprocessing, random)
+def augmented_input(pictures: Encoded, model: ImageModel, random: np.random.Generator) -> np.ndarray:
+    """Return pictures as the network learns from them, float32 [N, height, width, channels]."""
+    return pictures.augmented(model.shape, family(model), random)
 
 
 def training_data(
@@ -71,7 +67,7 @@ def training_data(
     """Return the data for `fit`: batches of the examples, and the validation set as the network takes it."""
     batches = Batches(examples, model, settings.batch_size, settings.seed)
     images, labels = validation
-    if isinstance(images, Photographs):
+    if isinstance(images, Encoded):
         return batches, Batches(validation, model, settings.batch_size, settings.seed, learning=False)
     return batches, (network_input(images, model), labels)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
-from sklearn.metrics import precision_recall_fscore_support
 
 from tocompress.tasks.bootstrap import interval, paired_ratio, resample
 from tocompress.tasks.metrics import Score, check_same_examples, measured
-from tocompress.vocabulary.metrics import accuracies
+from tocompress.tasks.wilson import wilson
+from tocompress.vocabulary.metrics import METRICS, accuracies
 
 TOP = 5
+
+
+_WORST = 5  # classes
 
 
 @dataclass(frozen=True)
@@ -27,28 +30,61 @@ class Outcomes:
 
 
 def scores(
-    predictions: pd.DataFrame, baseline: pd.DataFrame, *, level: float, resamples: int, seed: int
+    predictions: pd.DataFrame,
+    baseline: pd.DataFrame,
+    *,
+    level: float,
+    resamples: int,
+    seed: int,
+    names: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Return the table `metrics` of `image_predictions`, with ratios to the baseline on the same examples.
 
     Macro averages are over the classes among the labels, so all variants average over the same classes. A class that is
     never predicted has precision 0. Intervals are Wilson's for top-1 and top-5, and from a bootstrap over examples for
-    the others. Raise StudyError where the tables hold different examples.
+    the others. With `names` of the classes, the classes with the lowest recall have rows of their own. Raise StudyError
+    where the tables hold different examples.
     """
     check_same_examples(predictions, baseline, "label")
     ours, theirs = outcomes(predictions), outcomes(baseline)
     n = len(ours.label)
-    values, baseline_values = point_values(ours), point_values(theirs)
-    drawn = resample(lambda times: resampled_values(ours, times), n, resamples=resamples, seed=seed)
-    baseline_drawn = resample(lambda times: resampled_values(theirs, times), n, resamples=resamples, seed=seed)
+    once = np.ones(n, np.int64)
+    values, baseline_values = values_of(ours, once), values_of(theirs, once)
+    drawn = resample(lambda times: values_of(ours, times), n, resamples=resamples, seed=seed)
+    baseline_drawn = resample(lambda times: values_of(theirs, times), n, resamples=resamples, seed=seed)
     rows = []
     for index, metric in enumerate(accuracies("classification")):
         value = float(values[index])
         hits = {"top1": ours.top1, "top5": ours.top5}.get(metric.name)
-        low, high = interval(drawn[:, index], level) if hits is None else _wilson(hits, level)
+        low, high = interval(drawn[:, index], level) if hits is None else wilson(hits, level)
         ratio = paired_ratio(value, float(baseline_values[index]), drawn[:, index], baseline_drawn[:, index], level)
         rows.append(Score(metric, value, low, high, level, n, *ratio))
-    return measured(rows)
+    return measured([*rows, *_worst_classes(ours, theirs, names, level)])
+
+
+def _worst_classes(ours: Outcomes, theirs: Outcomes, names: Sequence[str], level: float) -> list[Score]:
+    """Return the recall of the classes that are among the worst of the predictions or of the baseline."""
+    if not names:
+        return []
+    classes = np.unique(ours.label)
+    hits = {label: ours.top1[ours.label == label] for label in classes}
+
+    def worst(outcomes: Outcomes) -> list[int]:
+        return sorted(classes, key=lambda label: outcomes.top1[outcomes.label == label].mean())[:_WORST]
+
+    nothing = (float("nan"),) * 3  # a ratio of a few examples says little
+    return [
+        Score(
+            METRICS["class_recall"],
+            float(hits[label].mean()),
+            *wilson(hits[label], level),
+            level,
+            len(hits[label]),
+            *nothing,
+            names[label],
+        )
+        for label in dict.fromkeys([*worst(theirs), *worst(ours)])
+    ]
 
 
 def outcomes(predictions: pd.DataFrame) -> Outcomes:
@@ -60,16 +96,8 @@ def outcomes(predictions: pd.DataFrame) -> Outcomes:
     return Outcomes(label, predicted, label == predicted, hits.groupby(ordered["example"]).any().to_numpy(bool))
 
 
-def point_values(outcomes: Outcomes) -> np.ndarray:
-    """Return the scores of all examples, float64 [metrics], in the order of `accuracies`."""
-    macro = precision_recall_fscore_support(
-        outcomes.label, outcomes.predicted, labels=np.unique(outcomes.label), average="macro", zero_division=0
-    )
-    return np.array([outcomes.top1.mean(), outcomes.top5.mean(), *macro[:3]])
-
-
-def resampled_values(outcomes: Outcomes, times: np.ndarray) -> np.ndarray:
-    """Return `point_values` with each example counted `times` [N], float64 [metrics], from the counts of each class."""
+def values_of(outcomes: Outcomes, times: np.ndarray) -> np.ndarray:
+    """Return the scores with each example counted `times` [N], float64 [metrics], in the order of `accuracies`."""
     classes = 1 + max(outcomes.label.max(), outcomes.predicted.max())
 
     def count(classes_of_examples: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -88,8 +116,3 @@ def resampled_values(outcomes: Outcomes, times: np.ndarray) -> np.ndarray:
             np.mean(2 * hits / (labelled + predicted)),
         ]
     )
-
-
-def _wilson(hits: np.ndarray, level: float) -> tuple[float, float]:
-    found = binomtest(int(hits.sum()), len(hits)).proportion_ci(level, "wilson")
-    return float(found.low), float(found.high)

@@ -16,7 +16,7 @@ from tocompress.runtimes.feeds import Feeds
 from tocompress.settings.data import Sentences, Wmt
 from tocompress.settings.jobs import InputsJob
 from tocompress.settings.model import TranslationModel
-from tocompress.tasks.feeds import spread
+from tocompress.tasks.feeds import batches, spread
 
 LONGEST_TRANSLATION = 2  # times the longest source of a batch, as in tensorflow/nmt
 
@@ -97,19 +97,20 @@ def sentence_feeds(sentences: Sequence[str], subwords: Subwords) -> Feeds:
 
 
 def benchmark_inputs(split: str | Path, job: InputsJob) -> dict[str, Feeds]:
-    """Return the job's inputs of a split, named `s00`, ..., spread over its lengths in subwords.
+    """Return the job's inputs of a split, spread over its lengths in subwords, by their names (`tasks.feeds.batches`).
 
-    An untrained model never ends a sentence by itself, so it is forced to the length of the reference.
+    An untrained model never ends a sentence by itself, so it is forced to the length of the longest reference.
     """
     model = cast(TranslationModel, job.model)
     sentences, subwords = read_sentences(split), read_subwords(model, cast(Sentences, job.data))
-    by_length = sentences.assign(tokens=[len(subwords.source_ids(source)) for source in sentences["source"]])
-    chosen = by_length.sort_values("tokens", kind="stable").iloc[spread(len(sentences), job.count, split)]
+    tokens = np.array([len(subwords.source_ids(source)) for source in sentences["source"]])
+    chosen = np.argsort(tokens, kind="stable")[spread(len(sentences), job.count, split)]
     inputs = {}
-    for number, (source, reference) in enumerate(zip(chosen["source"], chosen["reference"], strict=True)):
-        feeds = sentence_feeds([source], subwords)
+    for name, examples in batches(chosen, job.batches, "s").items():
+        feeds = sentence_feeds(sentences["source"].iloc[examples].tolist(), subwords)
         if not model.trained:
-            length = np.array(len(subwords.target_ids(reference)), np.int32)
+            references = sentences["reference"].iloc[examples]
+            length = np.array(max(len(subwords.target_ids(reference)) for reference in references), np.int32)
             feeds |= {"maximum_length": length, "forced": np.array(True)}
-        inputs[f"s{number:02d}"] = feeds
+        inputs[name] = feeds
     return inputs
