@@ -106,6 +106,7 @@ OTHERS: dict[str, Any] = {
 #: Keys that have one valid value, and why. Here and below names are patterns.
 FIXED = {
     "models.initial_network.checkpoint": "initial weights are in no file",
+    "models.own_network.build": "a file of Keras is a model of one's own",
     "models.own_network.data": "only folders say how pictures become the input of a model of one's own",
     "data.pictures.kind": "likewise",
     "techniques.*.method": "a technique is named after what it does",

@@ -23,15 +23,33 @@ _P50_Q8 = StudyVariant(
 )  # fmt: skip
 # Not in alphabetical order, on purpose.
 _VGG = StudyModel(
-    name="vgg", network="vgg_16", build="own", data="d", trained=True, benchmarked=True,
+    name="vgg", network="vgg_16", task="classification", build="own", data="d", trained=True, benchmarked=True,
     variants=(_FP32, _Q8, _P50_Q8),
 )  # fmt: skip
 BENCHMARK = ("latency", "loading", "memory", "power", "windows", "operations", "session")
 _FURTHER = {"variants": (_FP32,)}
 MODELS = (
     _VGG,
-    StudyModel(name="gnmt", network="gnmt", build="zoo", data="e", trained=True, benchmarked=False, **_FURTHER),
-    StudyModel(name="alone", network="vgg_19", build="initial", data="d", trained=False, benchmarked=True, **_FURTHER),
+    StudyModel(
+        name="gnmt",
+        network="gnmt",
+        task="translation",
+        build="zoo",
+        data="e",
+        trained=True,
+        benchmarked=False,
+        **_FURTHER,
+    ),
+    StudyModel(
+        name="alone",
+        network="vgg_19",
+        task="classification",
+        build="initial",
+        data="d",
+        trained=False,
+        benchmarked=True,
+        **_FURTHER,
+    ),
 )
 BENCHMARKED = tuple(model for model in MODELS if model.benchmarked)
 DEVICES = tuple(StudyDevice(name=name, processor="cpu", runtimes=("tensorflow",)) for name in ("tx2", "host"))

@@ -25,6 +25,7 @@ NO_Q16, NO_I8 = "litert holds integer weights of at most 8 bits", "tensorflow co
 MODEL = StudyModel(
     name="vgg",
     network="vgg_16",
+    task="classification",
     build="own",
     data="d",
     trained=True,

@@ -44,6 +44,9 @@ _OPTIONS = {
     "LogLevel": "ERROR",
 }
 
+#: Pattern in ssh's message where nothing on the way answered it. Which line comes is a matter of timing.
+_NO_BANNER = r"exchange_identification: |banner exchange: "
+
 #: Pattern in a line of ssh about a permanent failure -> its meaning.
 _REFUSALS = {
     r"^[^:]+ line \d+: |onfiguration option|Can't open user config file|Bad owner or permissions": "cannot be reached"
@@ -307,7 +310,7 @@ class _Shell:
         complaint = _without_warnings(complaint)
         if not _reason(complaint):
             complaint = _without_warnings(self._complaint_alone()) or complaint
-            if way and "exchange_identification: " in complaint and "open failed: connect" not in complaint:
+            if way and re.search(_NO_BANNER, complaint) and "open failed: connect" not in complaint:
                 where = f"{self._host}'s {way}"
         for sign, meaning in _REFUSALS.items():
             if line := next((line for line in complaint.splitlines() if re.search(sign, line)), None):
