@@ -22,6 +22,30 @@ rule compress:
         "../workflow/scripts/compress.py"
 
 
+rule quantize:
+    """Make `variant` of `model`: quantize its parent kernel by kernel on the calibration set."""
+    input:
+        parent=STUDY.parent,
+        calibration=STUDY.calibration_set,
+        subwords=STUDY.subwords,
+        sensitivity=STUDY.scan_for_budget,
+    output:
+        weights=PATHS.weights,
+        compression=PATHS.compression,
+    log:
+        PATHS.log("quantize", "model", "variant"),
+    wildcard_constraints:
+        variant=STUDY.quantized_on_data,
+    conda:
+        "../envs/environment.yaml"
+    params:
+        **STUDY.quantize,
+    message:
+        "Quantizing {wildcards.model} to {wildcards.variant}"
+    script:
+        "../workflow/scripts/quantize.py"
+
+
 rule rank:
     """Score each filter and unit of `variant` of `model` by its effect on the loss."""
     input:

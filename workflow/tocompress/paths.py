@@ -139,6 +139,13 @@ class Paths:
     def sensitivity(self) -> str:
         return f"{self.root}/sensitivity/{{model}}.parquet"
 
+    @property
+    def quantization_sensitivity(self) -> str:
+        return f"{self.root}/quantization_sensitivity/{{model}}.parquet"
+
+    def quantization_sensitivity_figure(self, extension: str) -> str:
+        return f"{self.root}/figures/quantization_sensitivity_{{model}}.{extension}"
+
     def sensitivity_figure(self, extension: str) -> str:
         return f"{self.root}/figures/sensitivity_{{model}}.{extension}"
 

@@ -12,13 +12,29 @@ import keras
 class Call:
     """One use of a layer, or of an operation of keras.ops such as `x * 2`.
 
-    `constants` are the arguments that are no tensors of the network, such as the 2.
+    `arguments` are those of the operation, positional and by name. `constants` are the ones of them that are no tensors
+    of the network, such as the 2.
     """
 
     operation: keras.Operation
     inputs: tuple[keras.KerasTensor, ...]
     outputs: tuple[keras.KerasTensor, ...]
-    constants: tuple[Any, ...]
+    arguments: tuple[tuple[Any, ...], dict[str, Any]]
+
+    @property
+    def constants(self) -> tuple[Any, ...]:
+        positional, named = self.arguments
+        return tuple(
+            argument
+            for argument in (*positional, *named.values())
+            if not any(isinstance(part, keras.KerasTensor) for part in keras.tree.flatten(argument))
+        )
+
+    def run(self, *inputs: Any) -> Any:
+        """Return the output of the operation for tensors in the place of `inputs`."""
+        given = dict(zip(map(id, self.inputs), inputs, strict=True))
+        positional, named = keras.tree.map_structure(lambda part: given.get(id(part), part), self.arguments)
+        return self.operation(*positional, **named)
 
 
 def calls_of(model: keras.Model) -> list[Call]:
@@ -35,14 +51,11 @@ def calls_of(model: keras.Model) -> list[Call]:
         for node in sorted(model._nodes_by_depth[depth], key=lambda node: place[id(node.operation)])
     ]
     return [
-        Call(node.operation, tuple(node.input_tensors), tuple(node.output_tensors), _constants(node)) for node in nodes
+        Call(
+            node.operation,
+            tuple(node.input_tensors),
+            tuple(node.output_tensors),
+            (tuple(node.arguments.args), node.arguments.kwargs),
+        )
+        for node in nodes
     ]
-
-
-def _constants(node: Any) -> tuple[Any, ...]:
-    arguments = (*node.arguments.args, *node.arguments.kwargs.values())
-    return tuple(
-        argument
-        for argument in arguments
-        if not any(isinstance(part, keras.KerasTensor) for part in keras.tree.flatten(argument))
-    )

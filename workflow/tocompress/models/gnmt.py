@@ -17,7 +17,19 @@ import keras
 from keras import ops
 
 from tocompress.models.beams import END, Beams, each, extend, first_beams, write_token
-from tocompress.models.lstm import CellState, Tensor, Weights, at, backwards, gate, lstm, run_cell, split_kernel
+from tocompress.models.lstm import (
+    CellState,
+    Tensor,
+    Watch,
+    Weights,
+    at,
+    backwards,
+    before,
+    gate,
+    lstm,
+    run_cell,
+    split_kernel,
+)
 
 START = 1  # the token that begins a translation
 GUIDE_WIDTH = 0.2  # of the band around equal pace that guided attention allows, as a share of the sentence
@@ -111,6 +123,7 @@ def encode(
     source_length: Tensor,
     dropout: float = 0.0,
     seed: keras.random.SeedGenerator | None = None,
+    watch: Watch | None = None,
 ) -> Encoded:
     """Encode source [B, S] of the true lengths [B], at least 1. The ids in the padding have no effect."""
     embedded = ops.take(weights[SOURCE_EMBEDDING], ops.transpose(source), axis=0)
@@ -118,7 +131,7 @@ def encode(
     reading_backwards = backwards(embedded, last)
 
     def layer(scope: str, inputs: Tensor) -> tuple[Tensor, CellState]:
-        states = run_cell(weights, scope, keras.random.dropout(inputs, dropout, seed=seed))
+        states = run_cell(weights, scope, keras.random.dropout(inputs, dropout, seed=seed), watch=watch)
         return states.output, CellState(*(at(values, last) for values in states))
 
     forward, _ = layer(FORWARD, embedded)
@@ -181,6 +194,11 @@ def teacher_forced(
     return _decode_given(weights, source, source_length, target, dropout, seed)[0]
 
 
+def watch_kernels(weights: Weights, source: Tensor, source_length: Tensor, target: Tensor, watch: Watch) -> None:
+    """Show `watch` the inputs of each kernel in `teacher_forced`, in the order of the computation."""
+    _decode_given(weights, source, source_length, target, 0.0, None, watch)
+
+
 def _decode_given(
     weights: Weights,
     source: Tensor,
@@ -188,16 +206,19 @@ def _decode_given(
     target: Tensor,
     dropout: float,
     seed: keras.random.SeedGenerator | None,
+    watch: Watch | None = None,
 ) -> tuple[Tensor, Encoded, Tensor]:
     """Return the logits of `teacher_forced`, the encoded source, and the queries of attention [T, B, units]."""
-    encoded = encode(weights, source, source_length, dropout, seed)
+    encoded = encode(weights, source, source_length, dropout, seed, watch)
     embedded = ops.take(weights[TARGET_EMBEDDING], ops.transpose(target), axis=0)
-    queries, context = _run_attention_cell(weights, encoded, source_length, embedded, dropout, seed)
+    queries, context = _run_attention_cell(weights, encoded, source_length, embedded, dropout, seed, watch)
     hidden = queries
     for index, (scope, state) in enumerate(zip(DECODER_CELLS, encoded.states[1:], strict=True)):
         inputs = keras.random.dropout(ops.concatenate([hidden, context], axis=-1), dropout, seed=seed)
-        output = run_cell(weights, scope, inputs, state).output
+        output = run_cell(weights, scope, inputs, state, watch).output
         hidden = hidden + output if index else output
+    if watch:
+        watch(PROJECTION_KERNEL, hidden)
     return ops.matmul(ops.transpose(hidden, (1, 0, 2)), weights[PROJECTION_KERNEL]), encoded, queries
 
 
@@ -316,6 +337,7 @@ def _run_attention_cell(
     embedded: Tensor,
     dropout: float,
     seed: keras.random.SeedGenerator | None,
+    watch: Watch | None,
 ) -> tuple[Tensor, Tensor]:
     """Run decoder cell 0 over embeddings [T, B, features]. Return its outputs and contexts, both [T, B, units]."""
     attention = attention_over(weights, encoded.memory, source_length)
@@ -337,6 +359,11 @@ def _run_attention_cell(
     # Keras on TensorFlow scans several tensors only where their length is static, so they are joined to one.
     sequence = ops.concatenate([projected, kept], axis=-1)
     _, (cells, contexts) = ops.scan(step, (state.cells[0], state.context), sequence)
+    if watch:
+        watch(MEMORY_KERNEL, ops.transpose(encoded.memory, (1, 0, 2)))
+        previous = before(state.context, contexts), before(state.cells[0].output, cells.output)
+        watch(f"{ATTENTION_CELL}/kernel", ops.concatenate([embedded, *previous], axis=-1))
+        watch(QUERY_KERNEL, cells.output)
     return cells.output, contexts
 
 

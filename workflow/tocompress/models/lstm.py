@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from keras import ops
 
 Tensor = Any
 Weights = Mapping[str, Tensor]
+#: Takes a kernel's name and the rows that it multiplies, [T, B, inputs].
+Watch = Callable[[str, Tensor], None]
 
 
 class CellState(NamedTuple):
@@ -37,7 +39,9 @@ def split_kernel(weights: Weights, scope: str, inputs: int) -> tuple[Tensor, Ten
     return kernel[:inputs], kernel[inputs:]
 
 
-def run_cell(weights: Weights, scope: str, inputs: Tensor, initial: CellState | None = None) -> CellState:
+def run_cell(
+    weights: Weights, scope: str, inputs: Tensor, initial: CellState | None = None, watch: Watch | None = None
+) -> CellState:
     """Run a cell over inputs [T, B, features] from `initial`, or from zeros. Return the stacked states of all steps."""
     input_kernel, recurrent_kernel = split_kernel(weights, scope, inputs.shape[-1])
     projected = ops.matmul(inputs, input_kernel) + weights[f"{scope}/bias"]
@@ -51,7 +55,14 @@ def run_cell(weights: Weights, scope: str, inputs: Tensor, initial: CellState | 
 
     states: CellState
     _, states = ops.scan(step, initial, projected)
+    if watch:
+        watch(f"{scope}/kernel", ops.concatenate([inputs, before(initial.output, states.output)], axis=-1))
     return states
+
+
+def before(first: Tensor, values: Tensor) -> Tensor:
+    """Return the value of the step before each step: `first` [B, features], then all of `values` but the last."""
+    return ops.concatenate([first[None], values[:-1]], axis=0)
 
 
 def backwards(sequence: Tensor, last: Tensor) -> Tensor:

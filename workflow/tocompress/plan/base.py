@@ -100,7 +100,7 @@ class Stage:
         return StudyVariant(
             name=name,
             methods=tuple(technique.method for technique in techniques),
-            bits=min((technique.bits for technique in quantized), default=None),
+            bits=next((technique.uniform_bits for technique in quantized), None),
             granularity=next((technique.granularity for technique in quantized), None),
             activations=next((str(technique.activations) for technique in quantized if technique.activations), None),
             pruned=self.study.pruned_parent(name),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards
-from tocompress.settings.jobs import PruneJob, RankJob
-from tocompress.settings.technique import Prune, Technique
+from tocompress.settings.jobs import PruneJob, QuantizeJob, RankJob
+from tocompress.settings.technique import Budget, Prune, Quantize, Technique
 from tocompress.settings.training import Retraining
 from tocompress.vocabulary.variants import PRUNE, Variant
+
+
+#: Settings of activations, which export sets.
+_OF_ACTIVATIONS: Any = {"technique": {"range_quantile"}}
 
 
 class Compress(Stage):
@@ -36,7 +40,35 @@ class Compress(Stage):
         )
 
     def _technique(self, wildcards: Wildcards) -> str:
-        return self.technique(wildcards).canonical(exclude={"range_quantile"})  # of activations, which export sets
+        return self.technique(wildcards).canonical(exclude=_OF_ACTIVATIONS["technique"])
+
+    # Rule quantize
+
+    @property
+    def quantized_on_data(self) -> str:
+        """Return a pattern of the variants whose last technique quantizes on the calibration set."""
+        return self.variants_by(*(name for name, technique in self.study.techniques.items() if technique.on_data))
+
+    def scan_for_budget(self, wildcards: Wildcards) -> list[str]:
+        """Return the scan of the uncompressed model by which a budget of bits is distributed, where there is one."""
+        budgeted = isinstance(self._quantization(wildcards).bits, Budget)
+        return [self.paths.quantization_sensitivity.format(model=wildcards.model)] if budgeted else []
+
+    @property
+    def quantize(self) -> Parameters:
+        return self.parameters("quantize.py", self._quantize_job, self.network)
+
+    def _quantize_job(self, wildcards: Wildcards) -> str:
+        return QuantizeJob(
+            model=self.architecture(wildcards),
+            data=self.examples(wildcards),
+            technique=self._quantization(wildcards),
+            examples=self.study.calibration.learning,
+            seed=self.study.calibration.seed,
+        ).canonical(exclude={**SPLITS, **_OF_ACTIVATIONS})
+
+    def _quantization(self, wildcards: Wildcards) -> Quantize:
+        return cast(Quantize, self.technique(wildcards))
 
     # Rule rank
 

@@ -83,7 +83,7 @@ class Export(Stage):
     def _calibration_job(self, wildcards: Wildcards) -> str:
         return CalibrationJob(
             model=self.run_model(wildcards), data=self.examples(wildcards), calibration=self.study.calibration
-        ).canonical(exclude=SPLITS)
+        ).canonical(exclude={**SPLITS, "calibration": {"learning", "seed"}})
 
     def extremes(self, wildcards: Wildcards) -> list[str]:
         """Return the file of the extremes of a variant's activations, where it computes in integers of fixed ranges."""

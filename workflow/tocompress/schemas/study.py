@@ -70,6 +70,28 @@ COMPRESSION = schema(
 )
 
 
+#: The harm of quantization, one kernel at a time at each number of bits. All others are floats.
+QUANTIZATION_SENSITIVITY = schema(
+    "quantization_sensitivity",
+    model=(TEXT, ""),
+    variant=(TEXT, "that was scanned"),
+    tensor=(TEXT, "the kernel that alone is quantized (null: all are, or none where `bits` is null)"),
+    bits=(COUNT, "bit (null: nothing is quantized)"),
+    granularity=(TEXT, "tensor or channel"),
+    values=(COUNT, "1, weights that are quantized"),
+    signal_to_noise=(FLOAT, "dB, of the weights over their rounding errors"),
+    kurtosis=(FLOAT, "1, of the weights (3: normal)"),
+    clipped=(FLOAT, "fraction of the weights beyond the grid"),
+    divergence=(FLOAT, "nat, mean Kullback-Leibler divergence of the outputs from the uncompressed network's"),
+    metric=(TEXT, "top1, or next_token: the next token is right after the reference's tokens"),
+    value=(FLOAT, "fraction"),
+    change=(FLOAT, "fraction, the value less the uncompressed network's"),
+    change_low=(FLOAT, "fraction, 95 % interval, paired by examples"),
+    change_high=(FLOAT, "fraction, 95 % interval, paired by examples"),
+    n=(COUNT, "images or tokens of the calibration set"),
+)
+
+
 #: How much each channel matters to the loss: the share of all channels that are removed before it.
 IMPORTANCE = schema(
     "importance",
@@ -213,7 +235,7 @@ STUDY = schema(
     build=(TEXT, "zoo, published, initial or own"),
     variant=(TEXT, ""),
     methods=(TEXT, "of the variant's techniques, joined by '-' (empty: fp32)"),
-    bits=(COUNT, "bit, the fewest that a technique stores weights in (null: not quantized)"),
+    bits=(COUNT, "bit, of a stored weight, but for kernels to keep (null: mixed, or not quantized)"),
     granularity=(TEXT, "of quantization: one grid per tensor or per channel (null: not quantized)"),
     activations=(TEXT, "of quantization: 8 bits, or dynamic (null: activations are floats)"),
     device=(TEXT, ""),

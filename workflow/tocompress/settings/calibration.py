@@ -1,4 +1,4 @@
-"""The config's `calibration`: the images from which the ranges of activations are measured."""
+"""The config's `calibration`: the examples that quantization learns from."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from tocompress.settings.base import Count, Settings
 
 
 class Calibration(Settings):
-    """The number of images that show how large activations become."""
+    """The numbers of examples of the calibration set that quantization learns from."""
 
-    examples: Count = Field(100, description="number of images, spread over the calibration set")
+    examples: Count = Field(100, description="number of images that show how large activations become, spread over the set")
+    learning: Count = Field(
+        512, description="number of examples, drawn at random, for rounding, bias correction and batch norm's statistics"
+    )
+    seed: int = Field(1, ge=0, description="seed of that draw")

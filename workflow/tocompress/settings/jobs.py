@@ -15,7 +15,7 @@ from tocompress.settings.device import Device
 from tocompress.settings.evaluation import Prediction, Scores, Sensitivity
 from tocompress.settings.model import ModelSettings, with_facts
 from tocompress.settings.reporting import Plot, Report
-from tocompress.settings.technique import Prune, Technique
+from tocompress.settings.technique import Prune, Quantize, Technique
 from tocompress.settings.training import Retraining, Training
 from tocompress.weights import ModelMetadata
 
@@ -48,6 +48,14 @@ class TrainJob(_OnDataset):
 
 class RankJob(_OnDataset):
     """A model whose channels are ranked on its dataset."""
+
+
+class QuantizeJob(_OnDataset):
+    """A model to quantize by a technique on examples of its dataset."""
+
+    technique: Quantize
+    examples: Count
+    seed: int
 
 
 class PruneJob(_OnDataset):
@@ -120,7 +128,7 @@ class StudyVariant(Settings):
 
     name: str
     methods: tuple[str, ...] = ()  # of its techniques, in their order
-    bits: int | None = None  # the fewest bits in which a technique stores weights
+    bits: int | None = None  # in which quantization stores weights, but for kernels to keep (None: mixed, or no grid)
     granularity: str | None = None  # of quantization
     activations: str | None = None  # how quantized operations read activations
     refused: Mapping[str, str] = {}  # why a runtime cannot execute it, by runtime

@@ -19,7 +19,7 @@ from tocompress.settings.evaluation import Evaluation, Sensitivity
 from tocompress.settings.model import ImageModel, KerasModel, ModelSettings, TranslationModel
 from tocompress.settings.reporting import Plot, Report
 from tocompress.settings.takes import refusal
-from tocompress.settings.technique import Prune, Quantize, Technique
+from tocompress.settings.technique import Budget, Prune, Quantize, Technique
 from tocompress.settings.training import Retraining, Training
 from tocompress.vocabulary.arithmetic import FLOAT, INTEGER
 from tocompress.vocabulary.arithmetic import ONCE as DEQUANTIZED_ONCE
@@ -163,12 +163,31 @@ class Study(Settings):
         calibrated = any(isinstance(technique, Quantize) and technique.activations == 8 for technique in chosen)
         if calibrated and any(self.refusal(runtime, model, variant) is None for runtime in self.study.runtimes):
             self._check_training_set(f"{where} needs calibration images", model, "take activations 'dynamic'")
+        self._check_quantization(where, model, variant)
         control = any(isinstance(technique, Prune) and technique.share == 0 for technique in chosen)
         if control and not self.models[model].trained:
             raise ValueError(f"{where} only retrains, and initial weights are never retrained; leave it out")
         retrained = any(isinstance(technique, Prune) and technique.retrain for technique in chosen)
         if retrained and self.models[model].trained:
             self._check_retraining(where, model)
+
+    def _check_quantization(self, where: str, model: str, variant: str) -> None:
+        """Raise ValueError where quantization lacks the data that it learns from, or a later technique would undo it."""
+        names = Variant.parse(variant).techniques
+        for place, (name, technique) in enumerate(zip(names, self.techniques_in(variant), strict=True)):
+            if not isinstance(technique, Quantize):
+                continue
+            if technique.on_data:
+                needs = next(iter(technique.options), "bits")
+                self._check_training_set(f"{where} needs a calibration set for '{needs}'", model, f"leave out '{needs}'")
+            if isinstance(technique.bits, Budget) and not self.models[model].trained:
+                raise ValueError(f"{where} distributes bits by accuracy, and initial weights have none; give a number")
+            undone = [key for key in ("range", "rounding") if key in technique.options]
+            if undone and any(isinstance(later, Prune) for later in self.techniques_in(variant)[place + 1 :]):
+                raise ValueError(
+                    f"{where}: retraining takes grids from minimum to maximum and nearest levels, which would undo"
+                    f" '{undone[0]}' of '{name}'; prune first"
+                )
 
     def _check_retraining(self, where: str, model: str) -> None:
         if model not in self.retraining:

@@ -19,7 +19,7 @@ def refusal(runtime: str, techniques: Sequence[Technique], task: str | None = No
 
 
 def _in_litert(technique: Quantize, task: str | None) -> str | None:
-    if technique.type == "integer" and technique.bits > LITERT_BITS:
+    if technique.type == "integer" and technique.most_bits > LITERT_BITS:
         return f"holds integer weights of at most {LITERT_BITS} bits"
     if technique.activations == 8 and task == "translation":
         return "has no integer kernels with fixed ranges for the loops of a decoder (dynamic ranges work)"

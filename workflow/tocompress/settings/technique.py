@@ -11,17 +11,29 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from tocompress.settings.base import Count, Settings
+from tocompress.settings.base import ONCE, Count, Settings
+
+
+Bits = Annotated[int, Field(ge=2, le=16)]
+
+
+class Budget(Settings):
+    """A mean number of bits a weight. Each kernel gets as many as its sensitivity asks for."""
+
+    budget: float = Field(ge=2, le=8, description="bits per stored weight, on average over all quantized kernels")
 
 
 class Quantize(Settings):
     """Post-training quantization of the weights (paper, II-A), and on request of activations, without retraining."""
 
-    module: ClassVar = "tocompress.compression.quantization.grid"
     changes_shapes: ClassVar = False
 
     method: Literal["quantize"]
-    bits: int = Field(ge=2, le=16, description="bits per stored weight")
+    bits: Bits | Budget | dict[str, Bits] = Field(
+        description="bits per stored weight. Or a mapping from patterns of tensors' names (`*/logits/*`) to bits, of"
+        " which the first match counts and no match means floats. Or `{budget: 5.0}`, a mean that is distributed by"
+        " each kernel's measured sensitivity"
+    )
     type: Literal["integer", "float"] = Field(
         "integer", description="integers on a linear grid, or floats of half the size (`bits: 16`)"
     )
@@ -30,6 +42,24 @@ class Quantize(Settings):
     )
     minimum_values: int = Field(
         1024, ge=1, description="kernels with fewer values stay float (none does with `activations`)"
+    )
+    range: Literal["minmax", "mse", "percentile"] = Field(
+        "minmax",
+        description="the weights that a grid spans: all, as many as give the least mean square error, or 99.9 % of them",
+    )
+    rounding: Literal["nearest", "learned"] = Field(
+        "nearest",
+        description="each weight takes the nearest level, or all weights of a kernel the levels that change its outputs"
+        " least on the calibration set",
+    )
+    correction: Literal["bias"] | None = Field(
+        None, description="biases take in the change of each channel's mean output on the calibration set"
+    )
+    keep: Annotated[tuple[str, ...], ONCE] = Field(
+        (), description="kernels that keep at least 8 bits: `first`, `last`, or patterns of tensors' names"
+    )
+    statistics: Literal["stored", "recalibrated"] = Field(
+        "stored", description="batch norm's mean and variance: as trained, or measured anew on the calibration set"
     )
     activations: Literal[8, "dynamic"] | None = Field(
         None,
@@ -68,14 +98,51 @@ class Quantize(Settings):
             raise ValueError(f"bits: {self.bits}, but floats (type: float) take 16")
         if self.type == "float" and self.activations is not None:
             raise ValueError("activations: floats (type: float) do not compute in integers; leave out one of the two")
-        if self.activations is not None and self.bits > 8:
-            raise ValueError(f"bits: {self.bits}, but kernels that compute in integers (activations) take 2 to 8")
+        if self.activations is not None and self.most_bits > 8:
+            raise ValueError(f"bits: {self.most_bits}, but kernels that compute in integers (activations) take 2 to 8")
+        if isinstance(self.bits, dict) and not self.bits:
+            raise ValueError("bits: is empty; name patterns of tensors, such as '*': 4")
+        if self.type == "float" and (odd := self.options):
+            raise ValueError(f"{next(iter(odd))}: floats (type: float) have no grid; leave it out")
         return self
+
+    @property
+    def module(self) -> str | None:
+        """Return the module of the method, or None where it takes more than weights."""
+        return None if self.on_data else "tocompress.compression.quantization.grid"
+
+    @property
+    def on_data(self) -> bool:
+        """Return whether the method runs the network on the calibration set."""
+        learns = self.rounding == "learned" or self.correction is not None or self.statistics == "recalibrated"
+        return learns or isinstance(self.bits, Budget)
+
+    @property
+    def most_bits(self) -> int:
+        """Return the most bits that a kernel can get."""
+        if isinstance(self.bits, Budget):
+            return KEPT_BITS
+        highest = max(self.bits.values(), default=0) if isinstance(self.bits, dict) else self.bits
+        return max(highest, KEPT_BITS) if self.keep else highest
+
+    @property
+    def uniform_bits(self) -> int | None:
+        """Return the bits of all kernels but those to keep, or None where they differ."""
+        return self.bits if isinstance(self.bits, int) else None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Return what differs from the paper's quantizer: one grid from minimum to maximum, and nearest levels."""
+        return {name: value for name in _OPTIONS if (value := getattr(self, name)) != type(self).model_fields[name].default}
 
 
 #: It leaves out the images that make the last blocks of deep networks explode (docs/runtimes.md).
 _RANGE_QUANTILE = 0.95
 
+#: Bits of kernels to keep, and the most of a budget.
+KEPT_BITS = 8
+
+_OPTIONS = ("range", "rounding", "correction", "keep", "statistics")
 _WITH_ACTIVATIONS = {"granularity": "channel", "minimum_values": 1}
 
 
@@ -83,6 +150,7 @@ class Prune(Settings):
     """Structured pruning: filters and units are removed, and the rest is retrained (paper, II-B)."""
 
     module: ClassVar = None
+    on_data: ClassVar = False  # for quantization; pruning has a rule of its own
     changes_shapes: ClassVar = True
 
     method: Literal["prune"]

@@ -6,7 +6,7 @@ level. Pruned and padded values stay exactly zero.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from math import inf, log10, nan, prod, sqrt
 from typing import Any, Literal, cast
 
@@ -15,9 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tocompress.errors import StudyError, about
+from tocompress.compression.quantization.bits import bits_of
+from tocompress.compression.quantization.ranges import Range, between_percentiles, least_error, whole
 from tocompress.packing import pack, stored_width, unpack
 from tocompress.schemas.study import COMPRESSION
-from tocompress.settings.technique import Quantize
+from tocompress.settings.technique import Budget, Quantize
 from tocompress.weights import QuantizedTensor, Weights, channel_axis
 
 Granularity = Literal["tensor", "channel"]
@@ -35,6 +37,7 @@ def compress(weights: Weights, technique: Quantize) -> tuple[Weights, pd.DataFra
     """Return the weights quantized as a technique says, and the table of schema `compression`."""
     if technique.type == "float":
         return halve_weights(weights, technique.minimum_values)
+    assert not isinstance(technique.bits, Budget)  # which `calibrated` distributes
     return quantize_weights(
         weights,
         technique.bits,
@@ -42,6 +45,8 @@ def compress(weights: Weights, technique: Quantize) -> tuple[Weights, pd.DataFra
         technique.minimum_values,
         symmetric=technique.activations is not None,
         kinds=kinds_of(technique),
+        keep=technique.keep,
+        range_=technique.range,
     )
 
 
@@ -52,27 +57,47 @@ def kinds_of(technique: Quantize) -> tuple[str, ...]:
 
 def quantize_weights(
     weights: Weights,
-    bits: int,
+    bits: int | Mapping[str, int],
     granularity: Granularity,
     minimum_values: int = 1024,
     *,
     symmetric: bool = False,
     kinds: Collection[str] = KERNELS,
+    keep: Sequence[str] = (),
+    range_: Range = "minmax",
 ) -> tuple[Weights, pd.DataFrame]:
     """Quantize every kernel of `kinds` of at least `minimum_values` values, and pass on all other tensors unchanged.
 
-    Return a table of schema `compression` too, with a row for each quantized kernel. Raise StudyError where a tensor is
-    quantized already, is not finite, or has a range that no grid holds.
+    `bits` and `keep` are as in `bits_of`. Return a table of schema `compression` too, with a row for each quantized
+    kernel. Raise StudyError where a tensor is quantized already, is not finite, or has a range that no grid holds, and
+    where a pattern matches no kernel.
     """
+    chosen = bits_of(bits, keep, kernels_of(weights, minimum_values, kinds))
 
-    def on_grid(name: str, tensor: Floats) -> tuple[QuantizedTensor, dict[str, Any]]:
-        axis = channel_axis(name, tensor.ndim) if granularity == "channel" else None
-        result = quantize(tensor, bits, axis, symmetric)
-        stored = result.integers.nbytes + result.scale.nbytes + result.zero_point.nbytes
-        facts = {"bits": bits, "granularity": granularity, "bytes": stored}
-        return result, facts | _describe(tensor, _dequantized_pieces(result))
+    def on_its_grid(name: str, tensor: Floats) -> tuple[QuantizedTensor, dict[str, Any]]:
+        axis = axis_of(name, tensor, granularity)
+        result = quantize(tensor, chosen[name], axis, symmetric, range_)
+        return result, described(tensor, result, granularity)
 
-    return _changed(weights, on_grid, minimum_values, kinds)
+    return _changed(weights, on_its_grid, chosen)
+
+
+def kernels_of(weights: Weights, minimum_values: int, kinds: Collection[str]) -> list[str]:
+    """Return the kernels of `kinds` of at least `minimum_values` values. Raise StudyError for a quantized tensor."""
+    floats = {name: _floats(name, tensor) for name, tensor in weights.items()}
+    return [name for name, tensor in floats.items() if _kind(name) in kinds and tensor.size >= minimum_values]
+
+
+def axis_of(name: str, tensor: Floats, granularity: Granularity) -> int | None:
+    """Return the axis of a kernel along which each channel has a grid, or None for one grid."""
+    return channel_axis(name, tensor.ndim) if granularity == "channel" else None
+
+
+def described(tensor: Floats, stored: QuantizedTensor, granularity: Granularity) -> dict[str, Any]:
+    """Return a row of the table of schema `compression`, without the tensor's name."""
+    size = stored.integers.nbytes + stored.scale.nbytes + stored.zero_point.nbytes
+    facts = {"bits": stored.bits, "granularity": granularity, "bytes": size}
+    return facts | _describe(tensor, _dequantized_pieces(stored))
 
 
 def halve_weights(weights: Weights, minimum_values: int = 1024) -> tuple[Weights, pd.DataFrame]:
@@ -86,25 +111,23 @@ def halve_weights(weights: Weights, minimum_values: int = 1024) -> tuple[Weights
         facts = {"bits": 16, "granularity": "tensor", "bytes": result.nbytes}
         return result, facts | _describe(tensor, _half_pieces(result))
 
-    return _changed(weights, rounded, minimum_values, KERNELS)
+    return _changed(weights, rounded, kernels_of(weights, minimum_values, KERNELS))
 
 
 def _changed(
     weights: Weights,
     change: Callable[[str, Floats], tuple[QuantizedTensor | Half, dict[str, Any]]],
-    minimum_values: int,
-    kinds: Collection[str],
+    chosen: Collection[str],
 ) -> tuple[Weights, pd.DataFrame]:
-    """Return the weights with changed kernels, and a table with a row of `change` for each."""
+    """Return the weights with the chosen kernels changed, and a table with a row of `change` for each."""
     changed: Weights = {}
     rows = []
     for name, tensor in weights.items():
-        floats = _floats(name, tensor)
-        if _kind(name) not in kinds or floats.size < minimum_values:
-            changed[name] = floats
+        if name not in chosen:
+            changed[name] = tensor
             continue
         with about(name):
-            changed[name], facts = change(name, floats)
+            changed[name], facts = change(name, cast(Floats, tensor))
         rows.append({"tensor": name, **facts})
     return changed, pd.DataFrame(rows, columns=COMPRESSION.names)
 
@@ -137,17 +160,25 @@ def halve(tensor: Floats) -> Half:
     return half
 
 
-def quantize(tensor: Floats, bits: int, axis: int | None = None, symmetric: bool = False) -> QuantizedTensor:
+def quantize(
+    tensor: Floats, bits: int, axis: int | None = None, symmetric: bool = False, range_: Range = "minmax"
+) -> QuantizedTensor:
     """Quantize a float32 tensor on the grid of its range, or of the range of each channel along `axis`.
 
     A symmetric grid spans [-m, m] for the largest absolute value m, in 2**bits - 1 levels. Its zero point is `2**(bits
     - 1)`, and the integer 0 stays unused. So a signed integer of `bits` bits holds the difference of both.
 
-    No value moves by more than half a step, to the precision of float32. Raise StudyError for values that are not
+    With the range 'minmax' no value moves by more than half a step, to the precision of float32. Raise StudyError for values that are not
     finite, for a range that is too wide for float32, and for `bits` outside 2..16.
     """
+    return on_grid(tensor, bits, axis, symmetric, *grid(tensor, bits, axis, symmetric, range_))
+
+
+def on_grid(
+    tensor: Floats, bits: int, axis: int | None, symmetric: bool, scale: Floats, zero_point: NDArray[np.int32]
+) -> QuantizedTensor:
+    """Round a float32 tensor to the levels of a grid. Values beyond its range take its first or last level."""
     width = stored_width(bits)
-    scale, zero_point = _symmetric_grid(tensor, bits, axis) if symmetric else _grid(tensor, bits, axis)
     flat = np.ascontiguousarray(tensor, np.float32).reshape(-1)
     integers: NDArray[Any] = np.empty(flat.size, np.uint16 if width == 16 else np.uint8)
     highest = np.float32(2**bits - 1)
@@ -174,20 +205,32 @@ def dequantize(tensor: QuantizedTensor) -> Floats:
     return values.reshape(tensor.shape)
 
 
-def _grid(tensor: Floats, bits: int, axis: int | None) -> tuple[Floats, NDArray[np.int32]]:
-    """Return scale and zero point, of shape [] or [shape[axis]]."""
-    low, high = _range(tensor, axis)
+def grid(
+    tensor: Floats, bits: int, axis: int | None = None, symmetric: bool = False, range_: Range = "minmax"
+) -> tuple[Floats, NDArray[np.int32]]:
+    """Return the scale and the zero point of the grid that `quantize` takes, of shape [] or [shape[axis]]."""
+    if range_ == "minmax":
+        return _levels(*whole(tensor, axis), bits, symmetric)
+    if range_ == "percentile":
+        return _levels(*between_percentiles(tensor, axis), bits, symmetric)
+
+    def moved(low: NDArray[np.float64], high: NDArray[np.float64]) -> Floats:
+        return dequantize(on_grid(tensor, bits, axis, symmetric, *_levels(low, high, bits, symmetric)))
+
+    return _levels(*least_error(tensor, axis, moved), bits, symmetric)
+
+
+def _levels(
+    low: NDArray[np.float64], high: NDArray[np.float64], bits: int, symmetric: bool
+) -> tuple[Floats, NDArray[np.int32]]:
+    """Return the scale and the zero point of the grid over a range, or over the same range on both sides of 0."""
+    if symmetric:
+        largest = np.maximum(-low, high)
+        scale = _scale(-largest, largest, 2**bits - 2)
+        return scale, np.full(scale.shape, 2 ** (bits - 1), np.int32)
     scale = _scale(low, high, 2**bits - 1)
     zero_point = np.clip(np.rint(-low / scale.astype(np.float64)), 0, 2**bits - 1).astype(np.int32)
     return scale, np.asarray(zero_point)
-
-
-def _symmetric_grid(tensor: Floats, bits: int, axis: int | None) -> tuple[Floats, NDArray[np.int32]]:
-    """Return scale and zero point, of shape [] or [shape[axis]], for the same range on both sides of 0."""
-    low, high = _range(tensor, axis)
-    largest = np.maximum(-low, high)
-    scale = _scale(-largest, largest, 2**bits - 2)
-    return scale, np.full(scale.shape, 2 ** (bits - 1), np.int32)
 
 
 def _scale(low: NDArray[np.float64], high: NDArray[np.float64], steps: int) -> Floats:
@@ -202,14 +245,6 @@ def _scale(low: NDArray[np.float64], high: NDArray[np.float64], steps: int) -> F
             " be quantized"
         )
     return np.asarray(scale)
-
-
-def _range(tensor: Floats, axis: int | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return minimum and maximum, widened to hold 0, float64 of shape [] or [shape[axis]]."""
-    others = None if axis is None else tuple(other for other in range(tensor.ndim) if other != axis)
-    low = np.minimum(tensor.min(others, initial=0), 0)
-    high = np.maximum(tensor.max(others, initial=0), 0)
-    return np.asarray(low, np.float64), np.asarray(high, np.float64)
 
 
 def _dequantized_pieces(tensor: QuantizedTensor) -> Iterator[tuple[slice, Floats]]:

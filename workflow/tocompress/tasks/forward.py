@@ -1,0 +1,30 @@
+"""Run two networks of one model side by side, and stop at each kernel, for any task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+
+from tocompress.settings.model import ModelSettings
+from tocompress.tasks.classification import forward as classification
+from tocompress.tasks.examples import Examples, shuffled_batches
+from tocompress.tasks.translation import forward as translation
+from tocompress.tasks.visits import Visit
+
+_FORWARD: dict[str, Any] = {"classification": classification, "translation": translation}
+_BATCH_SIZE = 64
+
+
+def visits(
+    model: ModelSettings, exact: keras.Model, network: keras.Model, examples: Examples, seed: int
+) -> Iterator[Visit]:
+    """Yield each kernel and batch norm of `network` before it is used, with the inputs that reach it on all examples.
+
+    `exact` is the same network with the uncompressed weights. Variables of `network` may change between two visits.
+    """
+    order = shuffled_batches(examples, model, _BATCH_SIZE, seed)
+    batches = [order[index][0] for index in range(len(order))]
+    reached: Iterator[Visit] = _FORWARD[model.task].visits(exact, network, batches, seed)
+    return reached
