@@ -21,6 +21,26 @@ rule sensitivity:
         "../workflow/scripts/sensitivity.py"
 
 
+rule quantization_sensitivity:
+    """Scan what `model` loses when each kernel alone is quantized."""
+    input:
+        weights=STUDY.trained_weights,
+        calibration=STUDY.calibration_set,
+        subwords=STUDY.subwords,
+    output:
+        PATHS.quantization_sensitivity,
+    log:
+        PATHS.log("quantization_sensitivity", "model"),
+    conda:
+        "../envs/environment.yaml"
+    params:
+        **STUDY.quantization_sensitivity,
+    message:
+        "Quantizing the kernels of {wildcards.model} one by one: {log} tells of each"
+    script:
+        "../workflow/scripts/quantization_sensitivity.py"
+
+
 rule sensitivity_figure:
     """Draw the scan of `model`, and write the table behind it."""
     input:

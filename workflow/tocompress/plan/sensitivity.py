@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tocompress.errors import StudyError
 from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards, stop
-from tocompress.settings.jobs import SensitivityFigureJob, SensitivityJob
+from tocompress.settings.jobs import QuantizationSensitivityJob, SensitivityFigureJob, SensitivityJob
 from tocompress.vocabulary.variants import BASELINE
 
 
@@ -27,6 +27,19 @@ class Sensitivity(Stage):
     def _sensitivity_job(self, wildcards: Wildcards) -> str:
         return SensitivityJob(
             model=self.architecture(wildcards), data=self.examples(wildcards), sensitivity=self.study.sensitivity
+        ).canonical(exclude=SPLITS)
+
+    # Rule quantization_sensitivity
+
+    @property
+    def quantization_sensitivity(self) -> Parameters:
+        return self.parameters("quantization_sensitivity.py", self._quantization_sensitivity_job, self.network)
+
+    def _quantization_sensitivity_job(self, wildcards: Wildcards) -> str:
+        return QuantizationSensitivityJob(
+            model=self.architecture(wildcards),
+            data=self.examples(wildcards),
+            sensitivity=self.study.quantization_sensitivity,
         ).canonical(exclude=SPLITS)
 
     # Rule sensitivity_figure

@@ -1,12 +1,12 @@
-"""The config's `evaluation` and `sensitivity`: how accuracy is judged."""
+"""The config's `evaluation`, `sensitivity` and `quantization_sensitivity`: how accuracy is judged."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from tocompress.settings.base import Count, Settings
+from tocompress.settings.base import ONCE, Count, Settings
 
 
 class Prediction(Settings):
@@ -38,3 +38,14 @@ class Sensitivity(Settings):
     criterion: Literal["l1", "l2", "taylor", "random"] = Field("l1", description="ranks a layer's filters or units")
     examples: Count = Field(1000, description="number of calibration examples, drawn at random")
     seed: int = Field(1, ge=0, description="seed of the draw and of the criterion 'random'")
+
+
+class QuantizationSensitivity(Settings):
+    """The grids that each kernel alone is put on, and on how much data accuracy is judged."""
+
+    bits: Annotated[tuple[Annotated[int, Field(ge=2, le=16)], ...], ONCE] = Field(
+        (2, 3, 4, 5, 6, 8), min_length=1, description="bits of a weight, of which a budget of bits takes those up to 8"
+    )
+    granularity: Literal["tensor", "channel"] = Field("channel", description="one grid per tensor or per output channel")
+    examples: Count = Field(1000, description="number of calibration examples, drawn at random")
+    seed: int = Field(1, ge=0, description="seed of the draw")

@@ -12,7 +12,7 @@ from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.calibration import Calibration
 from tocompress.settings.data import DataSettings
 from tocompress.settings.device import Device
-from tocompress.settings.evaluation import Prediction, Scores, Sensitivity
+from tocompress.settings.evaluation import Prediction, QuantizationSensitivity, Scores, Sensitivity
 from tocompress.settings.model import ModelSettings, with_facts
 from tocompress.settings.reporting import Plot, Report
 from tocompress.settings.technique import Prune, Quantize, Technique
@@ -69,6 +69,12 @@ class SensitivityJob(_OnDataset):
     """A model to scan on its dataset."""
 
     sensitivity: Sensitivity
+
+
+class QuantizationSensitivityJob(_OnDataset):
+    """A model whose kernels are quantized one by one on its dataset."""
+
+    sensitivity: QuantizationSensitivity
 
 
 class InputsJob(_OnDataset):

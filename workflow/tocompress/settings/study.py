@@ -15,7 +15,7 @@ from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.calibration import Calibration
 from tocompress.settings.data import DataSettings, Folders, ImageNet
 from tocompress.settings.device import Device, Runtime
-from tocompress.settings.evaluation import Evaluation, Sensitivity
+from tocompress.settings.evaluation import Evaluation, QuantizationSensitivity, Sensitivity
 from tocompress.settings.model import ImageModel, KerasModel, ModelSettings, TranslationModel
 from tocompress.settings.reporting import Plot, Report
 from tocompress.settings.takes import refusal
@@ -60,6 +60,7 @@ class Study(Settings):
     plot: Plot = Plot()
     report: Report = Report()
     sensitivity: Sensitivity = Sensitivity()
+    quantization_sensitivity: QuantizationSensitivity = QuantizationSensitivity()
     retraining: dict[Name, Retraining] = Field({}, description="how each model is retrained after pruning")
     zoo: dict[Name, Training] = Field({}, description="models that `snakemake zoo` trains")
 

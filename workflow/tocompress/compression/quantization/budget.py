@@ -11,19 +11,16 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 from tocompress.errors import StudyError
 from tocompress.settings.technique import KEPT_BITS
 
-#: Bits that a kernel may get.
-CHOICES = (2, 3, 4, 5, 6, 8)
+Harm = Mapping[str, Mapping[int, float]]
 
 
-def distributed(
-    budget: float, sizes: Mapping[str, int], harm: Mapping[tuple[str, int], float], kept: Collection[str]
-) -> dict[str, int]:
+def distributed(budget: float, sizes: Mapping[str, int], harm: Harm, kept: Collection[str]) -> dict[str, int]:
     """Return the bits of each kernel: those with the least sum of `harm` whose mean over all values is `budget` at most.
 
-    `sizes` holds the number of values of each kernel. `harm` is what each kernel alone costs at each of CHOICES. Raise
-    StudyError where the kernels to keep leave too few bits for the others.
+    `sizes` holds the number of values of each kernel, and `harm` what each kernel alone costs at each number of bits.
+    Raise StudyError where the kernels to keep leave too few bits for the others.
     """
-    choices = {kernel: (KEPT_BITS,) if kernel in kept else CHOICES for kernel in sizes}
+    choices = {kernel: (KEPT_BITS,) if kernel in kept else tuple(harm[kernel]) for kernel in sizes}
     total = sum(sizes.values())
     least = sum(min(bits) * sizes[kernel] for kernel, bits in choices.items()) / total
     if least > budget:
@@ -35,7 +32,7 @@ def distributed(
     one_each = np.array([[own == kernel for own, _ in pairs] for kernel in sizes], float)
     stored = np.array([[bits * sizes[kernel] / total for kernel, bits in pairs]])
     solved = milp(
-        [harm[pair] for pair in pairs],
+        [harm[kernel].get(bits, 0.0) for kernel, bits in pairs],
         integrality=np.ones(len(pairs)),
         bounds=Bounds(0, 1),
         constraints=[LinearConstraint(one_each, 1, 1), LinearConstraint(stored, -np.inf, budget)],
@@ -44,15 +41,16 @@ def distributed(
     return {kernel: bits for (kernel, bits), taken in zip(pairs, solved.x, strict=True) if taken > 0.5}
 
 
-def harm_of(sensitivity: pd.DataFrame, kernels: Sequence[str]) -> dict[tuple[str, int], float]:
-    """Return how far each kernel alone moves the outputs at each of CHOICES, from a scan of the model.
+def harm_of(scan: pd.DataFrame, kernels: Sequence[str]) -> dict[str, dict[int, float]]:
+    """Return how far each kernel alone moves the outputs, by its bits, from a table `quantization_sensitivity`.
 
-    Raise StudyError where the scan lacks a kernel.
+    Raise StudyError where the scan lacks a kernel, or all bits up to 8.
     """
-    rows = sensitivity[sensitivity["tensor"].notna()]
-    known = dict(zip(zip(rows["tensor"], rows["bits"], strict=True), rows["divergence"], strict=True))
-    for kernel in kernels:
-        for bits in CHOICES:
-            if (kernel, bits) not in known:
-                raise StudyError(f"bits: the scan of the model has no {kernel} of {bits} bits; scan the model again")
-    return {(kernel, bits): float(known[kernel, bits]) for kernel in kernels for bits in CHOICES}
+    rows = scan[scan["tensor"].isin(kernels) & (scan["bits"] <= KEPT_BITS)]
+    harm: dict[str, dict[int, float]] = {kernel: {} for kernel in kernels}
+    for kernel, bits, divergence in zip(rows["tensor"], rows["bits"], rows["divergence"], strict=True):
+        harm[kernel][int(bits)] = float(divergence)
+    for kernel, of_bits in harm.items():
+        if not of_bits:
+            raise StudyError(f"bits: the scan of the model has no {kernel} of {KEPT_BITS} bits or fewer")
+    return harm

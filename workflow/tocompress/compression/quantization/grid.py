@@ -192,6 +192,14 @@ def on_grid(
     return QuantizedTensor(packed, bits, tuple(tensor.shape), scale, zero_point, axis)
 
 
+def beyond(tensor: Floats, bits: int, axis: int | None, scale: Floats, zero_point: NDArray[np.int32]) -> NDArray[Any]:
+    """Return which values lie more than half a step beyond a grid, bool of the tensor's shape."""
+    along = [-1 if own == axis else 1 for own in range(tensor.ndim)]
+    step, zero = (parameter if axis is None else parameter.reshape(along) for parameter in (scale, zero_point))
+    places = tensor / step + zero
+    return (places < -0.5) | (places > 2**bits - 0.5)
+
+
 def is_symmetric(tensor: QuantizedTensor) -> bool:
     """Return whether a tensor is on a symmetric grid, which a kernel has that computes in integers."""
     return tensor.axis is not None and bool((tensor.zero_point == 2 ** (tensor.bits - 1)).all())

@@ -1,0 +1,126 @@
+"""Measure what a network loses when one kernel alone is quantized, and when all are, without retraining."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import pandas as pd
+from scipy.special import log_softmax
+
+from tocompress.compression.quantization.grid import (
+    KERNELS,
+    Granularity,
+    axis_of,
+    beyond,
+    dequantize,
+    described,
+    grid,
+    kernels_of,
+    quantize,
+)
+from tocompress.schemas.study import QUANTIZATION_SENSITIVITY
+from tocompress.settings.evaluation import QuantizationSensitivity
+from tocompress.settings.jobs import QuantizationSensitivityJob
+from tocompress.tasks.examples import Examples, accuracy_of, drawn, shuffled_batches
+from tocompress.tasks.networks import Arrays, network_of
+from tocompress.tasks.paired import paired_change
+from tocompress.vocabulary.levels import LEVEL
+from tocompress.weights import QuantizedTensor, check_finite
+
+_BATCH_SIZE = 100
+_MINIMUM_VALUES = 1024  # of a kernel that is quantized, as techniques have it
+
+Row = dict[str, Any]
+Batch = tuple[Any, ...]  # inputs, the true classes or tokens, and the weights of tokens, which are 0 for padding
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """The logarithms of probabilities float32 [N, classes], and whether the most probable is right, bool [N]."""
+
+    logarithms: np.ndarray
+    hits: np.ndarray
+
+
+def scan(
+    weights: Arrays, job: QuantizationSensitivityJob, examples: Examples, report: Callable[[str], None] = print
+) -> pd.DataFrame:
+    """Return the table 'quantization_sensitivity' of a network, without `model` and `variant`.
+
+    Each kernel alone is put on the grid from its minimum to its maximum at each number of bits, and then all together.
+    Raise StudyError where there are fewer examples than asked for.
+    """
+    settings, model = job.sensitivity, job.model
+    chosen = drawn(examples, model, settings.examples, settings.seed, section="sensitivity", split="calibration")
+    order = shuffled_batches(chosen, model, _BATCH_SIZE, settings.seed)
+    batches = [order[index] for index in range(len(order))]
+    network, variables = network_of(model, weights)
+    whole = _outputs(network, batches)
+    kernels = kernels_of(weights, _MINIMUM_VALUES, KERNELS)
+    rows: list[Row] = [{"values": 0, **_compared(whole, whole)}]
+    for number, name in enumerate(kernels, 1):
+        report(f"kernel {number} of {len(kernels)}: {name}")
+        for bits in settings.bits:
+            stored = quantize(weights[name], bits, axis_of(name, weights[name], settings.granularity))
+            variables[name].assign(dequantize(stored))
+            facts = {"tensor": name, "bits": bits, "values": weights[name].size, **_of_weights(weights[name], stored, settings)}
+            rows.append({**facts, **_compared(whole, _outputs(network, batches))})
+        variables[name].assign(weights[name])
+    for bits in settings.bits:
+        report(f"all kernels together, {bits} bits")
+        _quantize_all(variables, weights, kernels, bits, settings.granularity)
+        values = sum(weights[name].size for name in kernels)
+        rows.append({"bits": bits, "values": values, **_compared(whole, _outputs(network, batches))})
+    table = pd.DataFrame(rows, columns=QUANTIZATION_SENSITIVITY.names)
+    return table.assign(metric=accuracy_of(model), granularity=settings.granularity)
+
+
+def _of_weights(kernel: np.ndarray, stored: QuantizedTensor, settings: QuantizationSensitivity) -> Row:
+    """Return how well a grid fits the values of a kernel."""
+    deviations = kernel.astype(np.float64) - kernel.mean()
+    variance = np.square(deviations).mean()
+    least = grid(kernel, stored.bits, stored.axis, range_="mse")
+    return {
+        "signal_to_noise": described(kernel, stored, settings.granularity)["signal_to_noise"],
+        "kurtosis": float((deviations**4).mean() / variance**2) if variance else np.nan,
+        "clipped": float(beyond(kernel, stored.bits, stored.axis, *least).mean()),
+    }
+
+
+def _quantize_all(
+    variables: Mapping[str, keras.Variable], weights: Arrays, kernels: Iterable[str], bits: int, granularity: Granularity
+) -> None:
+    for name in kernels:
+        variables[name].assign(dequantize(quantize(weights[name], bits, axis_of(name, weights[name], granularity))))
+
+
+def _outputs(network: keras.Model, batches: Sequence[Batch]) -> _Outputs:
+    parts = [_of_batch(network, *batch) for batch in batches]
+    return _Outputs(*(np.concatenate(values) for values in zip(*parts, strict=True)))
+
+
+def _of_batch(
+    network: keras.Model, inputs: Any, truth: np.ndarray, weight: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    logits = network.predict_on_batch(inputs)
+    check_finite(f"the logits of {network.name}", logits)
+    real = np.ones(truth.shape, np.bool_) if weight is None else weight > 0
+    return log_softmax(logits[real], axis=-1), logits[real].argmax(axis=-1) == truth[real]
+
+
+def _compared(whole: _Outputs, quantized: _Outputs) -> Row:
+    """Return the accuracy, its change, and the divergence of the outputs."""
+    apart = np.exp(whole.logarithms) * (whole.logarithms - quantized.logarithms)
+    change, low, high = paired_change(whole.hits, quantized.hits, LEVEL)
+    return {
+        "divergence": float(apart.sum(axis=-1).mean()),
+        "value": float(quantized.hits.mean()),
+        "change": change,
+        "change_low": low,
+        "change_high": high,
+        "n": len(quantized.hits),
+    }
