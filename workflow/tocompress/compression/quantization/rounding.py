@@ -27,7 +27,7 @@ def best_kernel(kernel: Array, moments: Moments) -> Doubles:
     """Return the kernel [G, K, C] of floats that gives the uncompressed outputs best from the inputs `y` of moments."""
     damped = _damped(moments.second)
     wanted = moments.cross + damped - moments.second
-    return np.linalg.solve(damped, wanted @ kernel)
+    return np.asarray(np.linalg.solve(damped, wanted @ kernel), np.float64)
 
 
 def rounded(places: Array, lowest: Array, highest: Array, second: Doubles) -> Doubles:
@@ -50,7 +50,7 @@ def _damped(second: Doubles) -> Doubles:
     inputs = second.shape[-1]
     mean = np.trace(second, axis1=1, axis2=2) / inputs
     damping = np.maximum(_DAMPING * mean, np.finfo(np.float32).tiny)
-    return second + damping[:, None, None] * np.eye(inputs)
+    return np.asarray(second + damping[:, None, None] * np.eye(inputs), np.float64)
 
 
 def _one_after_another(wanted: Doubles, lowest: Array, highest: Array, second: Doubles) -> Doubles:
