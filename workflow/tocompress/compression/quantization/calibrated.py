@@ -20,7 +20,7 @@ from tocompress.compression.quantization.budget import distributed, harm_of
 from tocompress.compression.quantization.grid import axis_of, dequantize, described, grid, kernels_of, kinds_of, on_grid
 from tocompress.compression.quantization.moments import Moments, moments_of
 from tocompress.compression.quantization.rounding import best_kernel, rounded
-from tocompress.errors import StudyError, about
+from tocompress.errors import about
 from tocompress.schemas.study import COMPRESSION
 from tocompress.settings.jobs import QuantizeJob
 from tocompress.settings.technique import Budget, Quantize
@@ -51,7 +51,7 @@ def quantize_on_data(
     kernels = kernels_of(weights, technique.minimum_values, kinds_of(technique))
     bits = _bits(technique, kernels, weights, sensitivity)
     arrays = {name: np.asarray(tensor) for name, tensor in weights.items()}
-    chosen = drawn(examples, model, job.examples, job.seed, section="calibration", split="calibration")
+    chosen = drawn(examples, model, job.examples, job.seed, section="calibration", split="calibration", key="learning")
     exact, _ = network_of(model, arrays)
     network, variables = network_of(model, arrays)
     quantizer = _Quantizer(technique, bits, variables)
