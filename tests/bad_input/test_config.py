@@ -89,8 +89,8 @@ CASES: list[tuple[str, Any, str]] = [
     (
         "techniques.q8.range",
         "mse",
-        "study.variants: 'q8-p05' of 'resnet_v1_50': retraining puts weights on the nearest levels of grids from minimum to"
-        " maximum, which undoes 'range'; prune first",
+        "study.variants: 'q8-p05' of 'resnet_v1_50': retraining puts weights on the nearest levels of grids from"
+        " minimum to maximum, which undoes 'range'; prune first",
     ),
     ("techniques.f16.range", "mse", "techniques.f16: range: floats (type: float) have no grid; leave it out"),
     ("techniques.f16.correction", "bias", "techniques.f16: correction: floats (type: float) have no grid; leave it"),

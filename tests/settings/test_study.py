@@ -306,9 +306,7 @@ def test_mixed_bits_are_refused_by_a_runtime_that_lacks_the_most_of_them() -> No
     assert study.refusal("litert", "vgg_16", "mixed") == "litert holds integer weights of at most 8 bits"
     assert study.refusal("tensorflow", "vgg_16", "mixed") is None
     config["study"]["runtimes"] = ["litert"]
-    with pytest.raises(
-        StudyError, match=r"'mixed' of 'vgg_16': litert holds integer weights of at most 8 bits; name a"
-    ):
+    with pytest.raises(StudyError, match=r"'mixed' of 'vgg_16': litert holds integer weights of at most 8 bits; name"):
         load(config)
     config["techniques"]["mixed"]["bits"] = {"*/weights": 8, "*": 4}
     config["techniques"]["mean"] = {"method": "quantize", "bits": {"budget": 5}, "keep": ["first"]}
