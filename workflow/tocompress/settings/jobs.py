@@ -136,6 +136,7 @@ class StudyVariant(Settings):
     methods: tuple[str, ...] = ()  # of its techniques, in their order
     bits: int | None = None  # in which quantization stores weights, but for kernels to keep (None: mixed, or no grid)
     granularity: str | None = None  # of quantization
+    options: str | None = None  # of quantization beside its grid, in words
     activations: str | None = None  # how quantized operations read activations
     refused: Mapping[str, str] = {}  # why a runtime cannot execute it, by runtime
     pruned: str | None = None  # the pruned variant: itself or one of its parents

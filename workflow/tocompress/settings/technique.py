@@ -114,8 +114,18 @@ class Quantize(Settings):
     @property
     def on_data(self) -> bool:
         """Return whether the method runs the network on the calibration set."""
-        learns = self.rounding == "learned" or self.correction is not None or self.statistics == "recalibrated"
-        return learns or isinstance(self.bits, Budget)
+        return bool(self.keys_on_data)
+
+    @property
+    def keys_on_data(self) -> tuple[str, ...]:
+        """Return the keys whose values ask for the calibration set."""
+        asked = {
+            "bits": isinstance(self.bits, Budget),
+            "rounding": self.rounding == "learned",
+            "correction": self.correction is not None,
+            "statistics": self.statistics == "recalibrated",
+        }
+        return tuple(key for key, does in asked.items() if does)
 
     @property
     def most_bits(self) -> int:
@@ -133,7 +143,17 @@ class Quantize(Settings):
     @property
     def options(self) -> dict[str, Any]:
         """Return what differs from the paper's quantizer: one grid from minimum to maximum, and nearest levels."""
-        return {name: value for name in _OPTIONS if (value := getattr(self, name)) != type(self).model_fields[name].default}
+        fields = type(self).model_fields
+        return {name: value for name in _OPTIONS if (value := getattr(self, name)) != fields[name].default}
+
+    @property
+    def options_in_words(self) -> str | None:
+        """Return the options, and bits that are not the same for all kernels, as a text for tables and captions."""
+        bits = ["mixed bits"] if isinstance(self.bits, dict) else []
+        if isinstance(self.bits, Budget):
+            bits = [f"{self.bits.budget:g} bits on average"]
+        told = {key: " ".join(value) if isinstance(value, tuple) else value for key, value in self.options.items()}
+        return ", ".join([*bits, *(f"{key} {value}" for key, value in told.items())]) or None
 
 
 #: It leaves out the images that make the last blocks of deep networks explode (docs/runtimes.md).

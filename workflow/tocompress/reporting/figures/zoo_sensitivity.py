@@ -23,8 +23,9 @@ _AXIS = 0.2  # inches, the name of the axis under the last panels
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """Return top-1 or BLEU of fp32 and of the variants that are only quantized."""
-    drawn = study[study["variant"].isin([BASELINE, *made_by(study, QUANTIZE)])]
+    """Return top-1 or BLEU of fp32 and of the variants of the paper's quantizer, whose bits are the same everywhere."""
+    plain = study[study["options"].isna()]
+    drawn = plain[plain["variant"].isin([BASELINE, *made_by(plain, QUANTIZE)])]
     return select(drawn, *JUDGES, arithmetic=plot.arithmetic).reset_index(drop=True)
 
 
