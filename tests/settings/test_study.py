@@ -267,6 +267,15 @@ def test_calibration_needs_a_set_whose_images_are_known() -> None:
     load(config)
 
 
+def test_statistics_are_recalibrated_where_a_training_folder_is_named() -> None:
+    config = changed("data.pictures", {"kind": "folders", "test": "photos/test"})
+    config["models"]["vgg_16"]["data"] = "pictures"
+    config["techniques"]["p50"] |= {"criterion": "l1", "retrain": False, "statistics": "recalibrated"}
+    config["study"] |= {"models": ["vgg_16"], "variants": {"vgg_16": ["p50"]}}
+    with pytest.raises(StudyError, match=r"'p50' of 'vgg_16' needs a calibration set for 'statistics', but 'data.pict"):
+        load(config)
+
+
 def test_pictures_in_folders_are_learned_from_where_a_training_folder_is_named() -> None:
     config = changed("data.pictures", {"kind": "folders", "test": "photos/test"})
     config["models"]["vgg_16"]["data"] = "pictures"
@@ -282,6 +291,7 @@ def test_pictures_in_folders_are_learned_from_where_a_training_folder_is_named()
     ("technique", "message"),
     [
         ({"criterion": "taylor", "retrain": False}, "'p50' of 'gnmt' ranks by 'taylor', but 'data.wmt.training' names"),
+        ({"criterion": "l1", "statistics": "recalibrated"}, "'p50' of 'gnmt' recalibrates batch norm, but gnmt has none;"),
         ({"criterion": "l1"}, "'p50' of 'gnmt' is retrained, but 'data.wmt.training' names no training set; name it,"),
     ],
 )
