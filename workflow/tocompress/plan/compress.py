@@ -10,7 +10,6 @@ from tocompress.settings.technique import Budget, Prune, Quantize, Technique
 from tocompress.settings.training import Retraining
 from tocompress.vocabulary.variants import BASELINE, PRUNE, Variant
 
-
 #: Settings of activations, which export sets.
 _OF_ACTIVATIONS: Any = {"technique": {"range_quantile"}}
 

@@ -182,7 +182,9 @@ class Study(Settings):
                 continue
             if technique.on_data:
                 needs = technique.keys_on_data[0]
-                self._check_training_set(f"{where} needs a calibration set for '{needs}'", model, f"leave out '{needs}'")
+                self._check_training_set(
+                    f"{where} needs a calibration set for '{needs}'", model, f"leave out '{needs}'"
+                )
             if isinstance(technique.bits, Budget) and not self.models[model].trained:
                 raise ValueError(f"{where} distributes bits by accuracy, and initial weights have none; give a number")
             undone = [key for key in ("range", "rounding") if key in technique.options]

@@ -13,7 +13,6 @@ from pydantic import Field, model_validator
 
 from tocompress.settings.base import ONCE, Count, Settings
 
-
 Bits = Annotated[int, Field(ge=2, le=16)]
 
 

@@ -67,7 +67,12 @@ def scan(
         for bits in settings.bits:
             stored = quantize(weights[name], bits, axis_of(name, weights[name], settings.granularity))
             variables[name].assign(dequantize(stored))
-            facts = {"tensor": name, "bits": bits, "values": weights[name].size, **_of_weights(weights[name], stored, settings)}
+            facts = {
+                "tensor": name,
+                "bits": bits,
+                "values": weights[name].size,
+                **_of_weights(weights[name], stored, settings),
+            }
             rows.append({**facts, **_compared(whole, _outputs(network, batches))})
         variables[name].assign(weights[name])
     for bits in settings.bits:
@@ -92,7 +97,11 @@ def _of_weights(kernel: np.ndarray, stored: QuantizedTensor, settings: Quantizat
 
 
 def _quantize_all(
-    variables: Mapping[str, keras.Variable], weights: Arrays, kernels: Iterable[str], bits: int, granularity: Granularity
+    variables: Mapping[str, keras.Variable],
+    weights: Arrays,
+    kernels: Iterable[str],
+    bits: int,
+    granularity: Granularity,
 ) -> None:
     for name in kernels:
         variables[name].assign(dequantize(quantize(weights[name], bits, axis_of(name, weights[name], granularity))))

@@ -88,9 +88,7 @@ def _rows(inputs: Sequence[Pair], random: np.random.Generator) -> Iterator[Pair]
         yield one[chosen][None], other[chosen][None]
 
 
-def _windows(
-    layer: Any, inputs: Sequence[Pair], random: np.random.Generator, apart: bool = False
-) -> Iterator[Pair]:
+def _windows(layer: Any, inputs: Sequence[Pair], random: np.random.Generator, apart: bool = False) -> Iterator[Pair]:
     """Yield the inputs of a convolution, [groups, rows, height * width * channels]. `apart` makes each channel a group."""
     views = [tuple(_view(layer, np.asarray(one)) for one in pair) for pair in inputs]
     shape = views[0][0].shape
