@@ -175,7 +175,7 @@ class Study(Settings):
             self._check_retraining(where, model)
 
     def _check_quantization(self, where: str, model: str, variant: str) -> None:
-        """Raise ValueError where quantization lacks the data that it learns from, or a later technique would undo it."""
+        """Raise ValueError where quantization lacks data to learn from, or a later technique would undo it."""
         names = Variant.parse(variant).techniques
         for place, (name, technique) in enumerate(zip(names, self.techniques_in(variant), strict=True)):
             if not isinstance(technique, Quantize):

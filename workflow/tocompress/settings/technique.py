@@ -44,7 +44,7 @@ class Quantize(Settings):
     )
     range: Literal["minmax", "mse", "percentile"] = Field(
         "minmax",
-        description="the weights that a grid spans: all, as many as give the least mean square error, or 99.9 % of them",
+        description="the weights that a grid spans: all, those of the least mean square error, or 99.9 % of them",
     )
     rounding: Literal["nearest", "learned"] = Field(
         "nearest",

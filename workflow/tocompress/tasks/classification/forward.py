@@ -89,7 +89,10 @@ def _rows(inputs: Sequence[Pair], random: np.random.Generator) -> Iterator[Pair]
 
 
 def _windows(layer: Any, inputs: Sequence[Pair], random: np.random.Generator, apart: bool = False) -> Iterator[Pair]:
-    """Yield the inputs of a convolution, [groups, rows, height * width * channels]. `apart` makes each channel a group."""
+    """Yield the inputs of a convolution, [groups, rows, height * width * channels].
+
+    `apart` makes each channel a group.
+    """
     views = [tuple(_view(layer, np.asarray(one)) for one in pair) for pair in inputs]
     shape = views[0][0].shape
     groups = shape[3] if apart else getattr(layer, "groups", 1)
