@@ -1,4 +1,4 @@
-"""Recalibrated statistics are the moments of what reaches each batch norm, with those before it recalibrated already."""
+"""Recalibrated statistics are the moments of all that reaches each batch norm, in a network recalibrated so far."""
 
 import keras
 import numpy as np

@@ -291,7 +291,10 @@ def test_pictures_in_folders_are_learned_from_where_a_training_folder_is_named()
     ("technique", "message"),
     [
         ({"criterion": "taylor", "retrain": False}, "'p50' of 'gnmt' ranks by 'taylor', but 'data.wmt.training' names"),
-        ({"criterion": "l1", "statistics": "recalibrated"}, "'p50' of 'gnmt' recalibrates batch norm, but gnmt has none;"),
+        (
+            {"criterion": "l1", "statistics": "recalibrated"},
+            "'p50' of 'gnmt' recalibrates batch norm, but gnmt has none;",
+        ),
         ({"criterion": "l1"}, "'p50' of 'gnmt' is retrained, but 'data.wmt.training' names no training set; name it,"),
     ],
 )

@@ -38,9 +38,9 @@ def retrain(
 
     The candidates are `weights` and the best epoch at each learning rate. So retraining does no harm by this measure.
     The history has the columns learning_rate, epoch, metric and value. Kernels that `grids` names are read from their
-    grids, and returned as floats to be put on them. `teacher` holds the weights of the uncompressed model, where the
-    settings give it a share of the loss. All losses of the history have this share. The same call gives the same bits
-    on one machine. Raise StudyError where the weights are not the network's.
+    grids, and returned as floats to be put on them. `teacher` holds the uncompressed model's weights. The settings may
+    give it a share of the loss, and all losses of the history have this share. The same call gives the same bits on one
+    machine. Raise StudyError where the weights are not the network's.
     """
     with reproducible(retraining.seed):
         learner, variables = _learner(model, weights, grids, retraining)

@@ -5,6 +5,7 @@ The idea is from G. Hinton and others (2015, arXiv 1503.02531), at a temperature
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -26,7 +27,7 @@ class Taught(keras.Model):  # type: ignore[misc]
         self.learner = learner
         self._share = share
         # Keras would count the variables of a model that is an attribute. It does not look into a function.
-        self._probabilities = lambda inputs: ops.softmax(teacher(inputs, training=False))
+        self._probabilities: Callable[[Any], Tensor] = lambda inputs: ops.softmax(teacher(inputs, training=False))
         self.built = True
 
     def call(self, inputs: Any, training: bool = False) -> Tensor:

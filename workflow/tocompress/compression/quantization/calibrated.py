@@ -20,7 +20,7 @@ from tocompress.compression.quantization.budget import distributed, harm_of
 from tocompress.compression.quantization.grid import axis_of, dequantize, described, grid, kernels_of, kinds_of, on_grid
 from tocompress.compression.quantization.moments import Moments, moments_of
 from tocompress.compression.quantization.rounding import best_kernel, rounded
-from tocompress.compression.statistics import recalibrate
+from tocompress.compression.statistics import match
 from tocompress.errors import about
 from tocompress.schemas.study import COMPRESSION
 from tocompress.settings.jobs import QuantizeJob
@@ -59,7 +59,7 @@ def quantize_on_data(
     for visit in visits(model, exact, network, chosen, job.seed):
         if isinstance(visit, StatisticsVisit):
             if technique.statistics == "recalibrated":
-                recalibrate(visit, variables)
+                match(visit, variables)
         elif visit.kernel in bits and visit.kernel not in quantizer.stored:
             with about(visit.kernel):
                 quantizer.quantize(visit.kernel, moments_of(visit.inputs))

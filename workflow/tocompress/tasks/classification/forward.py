@@ -60,7 +60,7 @@ def _visits(
     exact: keras.Operation, layer: keras.Operation, inputs: list[Pair], names: dict[int, str], random: Any
 ) -> Iterator[Visit]:
     if isinstance(layer, keras.layers.BatchNormalization):
-        yield StatisticsVisit(names[id(layer.moving_mean)], names[id(layer.moving_variance)], inputs)
+        yield StatisticsVisit(names[id(layer.moving_mean)], names[id(layer.moving_variance)], layer.epsilon, inputs)
     elif isinstance(layer, keras.layers.SeparableConv2D):
         yield KernelVisit(names[id(layer.depthwise_kernel)], _windows(layer, inputs, random, apart=True))
         between = [(_depthwise(exact, one), _depthwise(layer, other)) for one, other in inputs]
