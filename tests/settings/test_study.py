@@ -116,7 +116,7 @@ def changed(path: str, value: object) -> dict:
         (
             "study.runtimes",
             ["litert"],
-            "'q16' of 'resnet_v1_50': litert holds integer weights of at most 8 bits; name a runtime in"
+            "'q16' of 'inception_v1': litert holds integer weights of at most 8 bits; name a runtime in"
             " `study.runtimes` that can run it: tensorflow",
         ),
         ("study.runtimes", ["tflite"], "config: study.runtimes.0: Input should be 'tensorflow' or 'litert'"),
@@ -331,6 +331,15 @@ def test_options_are_told_in_words() -> None:
     assert Quantize(method="quantize", bits={"budget": 4.5}).options_in_words == "4.5 bits on average"
 
 
+def test_statistics_are_recalibrated_where_a_training_folder_is_named() -> None:
+    config = changed("data.pictures", {"kind": "folders", "test": "photos/test"})
+    config["models"]["vgg_16"]["data"] = "pictures"
+    config["techniques"]["p50"] |= {"criterion": "l1", "retrain": False, "statistics": "recalibrated"}
+    config["study"] |= {"models": ["vgg_16"], "variants": {"vgg_16": ["p50"]}}
+    with pytest.raises(StudyError, match=r"'p50' of 'vgg_16' needs a calibration set for 'statistics', but 'data.pict"):
+        load(config)
+
+
 def test_pictures_in_folders_are_learned_from_where_a_training_folder_is_named() -> None:
     config = changed("data.pictures", {"kind": "folders", "test": "photos/test"})
     config["models"]["vgg_16"]["data"] = "pictures"
@@ -346,6 +355,10 @@ def test_pictures_in_folders_are_learned_from_where_a_training_folder_is_named()
     ("technique", "message"),
     [
         ({"criterion": "taylor", "retrain": False}, "'p50' of 'gnmt' ranks by 'taylor', but 'data.wmt.training' names"),
+        (
+            {"criterion": "l1", "statistics": "recalibrated"},
+            "'p50' of 'gnmt' recalibrates batch norm, but gnmt has none;",
+        ),
         ({"criterion": "l1"}, "'p50' of 'gnmt' is retrained, but 'data.wmt.training' names no training set; name it,"),
     ],
 )

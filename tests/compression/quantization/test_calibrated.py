@@ -1,6 +1,6 @@
 """Quantization on data: its kernels see the true inputs, its biases keep the means, and it repeats itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -145,11 +145,12 @@ def visited(own):
     other = {name: array + np.float32(0.1) for name, array in own.weights.items()}
     exact, network = own.network(), own.network(other)
     inputs = own.inputs()
-    seen = []
-    for visit in visits(exact, network, [inputs[:25], inputs[25:]], seed=1):
-        seen.append((visit, list(visit.inputs)))
-    rows = {visit.kernel: KernelVisit(visit.kernel, found) for visit, found in seen if isinstance(visit, KernelVisit)}
-    norms = [StatisticsVisit(visit.mean, visit.variance, found) for visit, found in seen if hasattr(visit, "mean")]
+    seen = [
+        replace(visit, inputs=list(visit.inputs))
+        for visit in visits(exact, network, [inputs[:25], inputs[25:]], seed=1)
+    ]
+    rows = {visit.kernel: visit for visit in seen if isinstance(visit, KernelVisit)}
+    norms = [visit for visit in seen if isinstance(visit, StatisticsVisit)]
     return rows, norms, [(own.weights, exact), (other, network)]
 
 
@@ -227,16 +228,18 @@ def test_the_mean_output_of_each_channel_stays_after_correction(own, options):
     assert moved > 0.1  # without the correction
 
 
-def test_recalibrated_statistics_are_those_of_the_inputs(own):
+def test_recalibrated_batch_norm_gives_the_moments_of_the_uncompressed_network(own):
     quantized, _ = own.quantize(bits=3, statistics="recalibrated")
-    network = own.network(quantized)
+    networks = own.network(None), own.network(quantized)
     for layer in ("conv", "depthwise"):
-        inputs = by_channel(inputs_of(network, f"{layer}.BatchNorm", own.inputs())).astype(np.float64)
-        scope = f"{layer}/BatchNorm"
-        np.testing.assert_allclose(quantized[f"{scope}/moving_mean"], inputs.mean(0), rtol=1e-4, atol=1e-5)
-        np.testing.assert_allclose(quantized[f"{scope}/moving_variance"], inputs.var(0), rtol=1e-4, atol=1e-6)
-        assert not np.allclose(quantized[f"{scope}/moving_mean"], own.weights[f"{scope}/moving_mean"], atol=0.01)
-        np.testing.assert_array_equal(quantized[f"{scope}/gamma"], own.weights[f"{scope}/gamma"])
+        outputs = (by_channel(outputs_of(network, f"{layer}.BatchNorm", own.inputs())) for network in networks)
+        exact, reached = (values.astype(np.float64) for values in outputs)
+        np.testing.assert_allclose(reached.mean(0), exact.mean(0), atol=2e-3)
+        np.testing.assert_allclose(reached.std(0), exact.std(0), rtol=5e-3)
+        mean = f"{layer}/BatchNorm/moving_mean"
+        assert not np.allclose(quantized[mean], own.weights[mean], atol=1e-3)
+        gamma = f"{layer}/BatchNorm/gamma"
+        np.testing.assert_array_equal(quantized[gamma], own.weights[gamma])
 
 
 @pytest.mark.parametrize("bits", [2, 3, 4])

@@ -58,11 +58,19 @@ class QuantizeJob(_OnDataset):
     seed: int
 
 
+class Recalibration(Settings):
+    """The examples that batch norm's statistics are measured on."""
+
+    examples: Count
+    seed: int
+
+
 class PruneJob(_OnDataset):
-    """A model to prune by a technique, and its retraining, if there is any."""
+    """A model to prune by a technique, its retraining and its recalibration, if there are any."""
 
     technique: Prune
     retraining: Retraining | None
+    recalibration: Recalibration | None = None
 
 
 class SensitivityJob(_OnDataset):

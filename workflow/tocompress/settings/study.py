@@ -165,6 +165,8 @@ class Study(Settings):
         if calibrated and any(self.refusal(runtime, model, variant) is None for runtime in self.study.runtimes):
             self._check_training_set(f"{where} needs calibration images", model, "take activations 'dynamic'")
         self._check_quantization(where, model, variant)
+        if any(isinstance(technique, Prune) and technique.statistics == "recalibrated" for technique in chosen):
+            self._check_recalibration(where, model)
         control = any(isinstance(technique, Prune) and technique.share == 0 for technique in chosen)
         if control and not self.models[model].trained:
             raise ValueError(f"{where} only retrains, and initial weights are never retrained; leave it out")
@@ -196,6 +198,12 @@ class Study(Settings):
         asked, available = self.calibration.learning, getattr(self.data[data], "calibration", None)
         if isinstance(available, int) and asked > available:
             raise ValueError(f"calibration.learning: {asked}, but 'data.{data}.calibration' is {available}")
+
+    def _check_recalibration(self, where: str, model: str) -> None:
+        if self.models[model].task == "translation":
+            network = self.models[model].network
+            raise ValueError(f"{where} recalibrates batch norm, but {network} has none; leave out 'statistics'")
+        self._check_calibration(where, model, "statistics")
 
     def _check_retraining(self, where: str, model: str) -> None:
         if model not in self.retraining:

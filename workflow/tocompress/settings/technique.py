@@ -72,7 +72,7 @@ class Quantize(Settings):
     )
     range: Literal["minmax", "mse", "percentile"] = Field(
         "minmax",
-        description="the weights that a grid spans: all, as many as give the least mean square error, or 99.9 %",
+        description="the weights that a grid spans: all, those of the least mean square error, or 99.9 % of them",
     )
     rounding: Literal["nearest", "learned"] = Field(
         "nearest",
@@ -216,11 +216,15 @@ class Prune(Settings):
     round_to: Count = Field(1, description="a layer that loses filters or units keeps a multiple of this number")
     rounds: Count = Field(1, description="number of cuts to reach the share, each followed by retraining")
     retrain: bool = Field(True, description="whether a trained model is retrained (initial weights never are)")
+    statistics: Literal["stored", "recalibrated"] = Field(
+        "stored",
+        description="batch norm's mean and variance after a cut: as trained, or measured anew on the calibration set",
+    )
     seed: int = Field(1, ge=0, description="seed of the criterion 'random'")
 
     @model_validator(mode="after")
     def _does_something(self) -> Prune:
-        if self.share == 0 and not self.retrain:
+        if self.share == 0 and not self.retrain and self.statistics == "stored":
             raise ValueError("share: 0 without retraining changes nothing; take 'fp32' instead")
         return self
 

@@ -20,6 +20,7 @@ from tocompress.compression.quantization.budget import distributed, harm_of
 from tocompress.compression.quantization.grid import axis_of, dequantize, described, grid, kernels_of, kinds_of, on_grid
 from tocompress.compression.quantization.moments import Moments, moments_of
 from tocompress.compression.quantization.rounding import best_kernel, rounded
+from tocompress.compression.statistics import match
 from tocompress.errors import about
 from tocompress.schemas.study import COMPRESSION
 from tocompress.settings.jobs import QuantizeJob
@@ -58,7 +59,7 @@ def quantize_on_data(
     for visit in visits(model, exact, network, chosen, job.seed):
         if isinstance(visit, StatisticsVisit):
             if technique.statistics == "recalibrated":
-                _recalibrate(visit, variables)
+                match(visit, variables)
         elif visit.kernel in bits and visit.kernel not in quantizer.stored:
             with about(visit.kernel):
                 quantizer.quantize(visit.kernel, moments_of(visit.inputs))
@@ -163,14 +164,3 @@ def _offset_of(kernel: str, variables: Variables) -> tuple[str, int] | None:
         return None  # the bias follows the second of the two kernels
     offsets = {f"{scope}/biases": 1, f"{scope}/bias": 1, f"{scope}/BatchNorm/moving_mean": -1}
     return next(((name, sign) for name, sign in offsets.items() if name in variables), None)
-
-
-def _recalibrate(visit: StatisticsVisit, variables: Variables) -> None:
-    """Give a batch norm the mean and the variance of the inputs that reach it."""
-    count, total, squares = 0, np.zeros(1), np.zeros(1)
-    for _, reached in visit.inputs:
-        rows = np.asarray(reached, np.float64).reshape(-1, reached.shape[-1])
-        count, total, squares = count + len(rows), total + rows.sum(0), squares + np.square(rows).sum(0)
-    mean = total / count
-    variables[visit.mean].assign(mean)
-    variables[visit.variance].assign(np.maximum(squares / count - mean**2, 0))

@@ -68,7 +68,7 @@ def scan(
         for bits in settings.bits:
             stored = quantize(weights[name], bits, axis_of(name, weights[name], settings.granularity))
             variables[name].assign(dequantize(stored))
-            facts = {"tensor": name, "bits": bits, "values": weights[name].size, **_of_weights(weights[name], stored, settings)}
+            facts = {"tensor": name, "values": weights[name].size, **_of_weights(weights[name], stored, settings)}
             rows.append({**facts, **_compared(whole, _outputs(network, batches))})
         variables[name].assign(weights[name])
     for bits in settings.bits:
@@ -86,6 +86,7 @@ def _of_weights(kernel: np.ndarray, stored: QuantizedTensor, settings: Quantizat
     variance = np.square(deviations).mean()
     least = grid(kernel, stored.bits, stored.axis, range_="mse")
     return {
+        "bits": stored.bits,
         "signal_to_noise": described(kernel, stored, settings.granularity)["signal_to_noise"],
         "kurtosis": float((deviations**4).mean() / variance**2) if variance else np.nan,
         "clipped": float(beyond(kernel, stored.bits, stored.axis, *least).mean()),
@@ -93,7 +94,11 @@ def _of_weights(kernel: np.ndarray, stored: QuantizedTensor, settings: Quantizat
 
 
 def _quantize_all(
-    variables: Mapping[str, keras.Variable], weights: Arrays, kernels: Iterable[str], bits: int, granularity: Granularity
+    variables: Mapping[str, keras.Variable],
+    weights: Arrays,
+    kernels: Iterable[str],
+    bits: int,
+    granularity: Granularity,
 ) -> None:
     for name in kernels:
         variables[name].assign(dequantize(quantize(weights[name], bits, axis_of(name, weights[name], granularity))))
