@@ -28,6 +28,17 @@ def test_they_are_means_over_all_rows(rows, moments):
     np.testing.assert_allclose(moments.cross, np.einsum("gnk,gnl->gkl", reached, exact) / 30, rtol=1e-5)
 
 
+def test_inputs_far_from_zero_keep_their_small_variance():
+    random = np.random.default_rng(1)
+    near = (1000 + 0.01 * random.normal(size=(1, 5000, 2))).astype(np.float32)
+    near[..., 1] = 300  # has none
+    centred = moments_of([(near, near)]).centred()
+    variance, constant = np.diagonal(centred.second[0])
+    assert variance == pytest.approx(near[0, :, 0].astype(np.float64).var(), rel=0.02)
+    assert 0 < constant < 1e-6
+    assert np.linalg.eigvalsh(centred.second).min() > 0
+
+
 def test_centred_moments_are_covariances(rows, moments):
     centred = moments.centred()
     assert not centred.exact.any()

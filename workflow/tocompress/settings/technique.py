@@ -7,9 +7,10 @@ shape shares the graph of the parent variant.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
 
 from tocompress.settings.base import ONCE, Count, Settings
 
@@ -22,13 +23,40 @@ class Budget(Settings):
     budget: float = Field(ge=2, le=8, description="bits per stored weight, on average over all quantized kernels")
 
 
+def _of_pairs(bits: Any) -> Any:
+    return dict(bits) if _are_pairs(bits) else bits
+
+
+def _are_pairs(bits: Any) -> bool:
+    return isinstance(bits, list | tuple) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in bits)
+
+
+def _kind_of_bits(bits: Any) -> str:
+    if isinstance(bits, Budget) or (isinstance(bits, Mapping) and "budget" in bits):
+        return "budget"
+    return "object" if isinstance(bits, Mapping) or _are_pairs(bits) else "integer"
+
+
+#: In a job's settings they are pairs, because their order counts and keys of those settings are sorted.
+_Patterns = Annotated[
+    dict[str, Bits],
+    BeforeValidator(_of_pairs, json_schema_input_type=dict[str, Bits]),
+    PlainSerializer(lambda patterns: [*patterns.items()], when_used="json"),
+]
+#: The tags are names of types in a JSON schema, by which messages about a wrong config find their key.
+_AnyBits = Annotated[
+    Annotated[Bits, Tag("integer")] | Annotated[Budget, Tag("budget")] | Annotated[_Patterns, Tag("object")],
+    Discriminator(_kind_of_bits),
+]
+
+
 class Quantize(Settings):
     """Post-training quantization of the weights (paper, II-A), and on request of activations, without retraining."""
 
     changes_shapes: ClassVar = False
 
     method: Literal["quantize"]
-    bits: Bits | Budget | dict[str, Bits] = Field(
+    bits: _AnyBits = Field(
         description="bits per stored weight. Or a mapping from patterns of tensors' names (`*/logits/*`) to bits, of"
         " which the first match counts and no match means floats. Or `{budget: 5.0}`, a mean that is distributed by"
         " each kernel's measured sensitivity"
@@ -44,7 +72,7 @@ class Quantize(Settings):
     )
     range: Literal["minmax", "mse", "percentile"] = Field(
         "minmax",
-        description="the weights that a grid spans: all, those of the least mean square error, or 99.9 % of them",
+        description="the weights that a grid spans: all, as many as give the least mean square error, or 99.9 %",
     )
     rounding: Literal["nearest", "learned"] = Field(
         "nearest",

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+_PRECISION = 1e-12  # of sums of squares, with a margin
+
 Doubles = NDArray[np.float64]
 Rows = NDArray[np.float32]  # [G, rows, K]
 
@@ -32,11 +34,13 @@ class Moments:
     def centred(self) -> Moments:
         """Return the moments of the deviations from both means, which matter where a bias takes in the means."""
         outer = self.reached[:, :, None]
+        # Constant inputs have variances of rounding errors, which must not be negative.
+        least = _PRECISION * np.diagonal(self.second, axis1=1, axis2=2)[:, None] * np.eye(self.second.shape[-1])
         return Moments(
             np.zeros_like(self.exact),
             np.zeros_like(self.reached),
-            self.second - outer * self.reached[:, None],
-            self.cross - outer * self.exact[:, None],
+            self.second - outer * self.reached[:, None] + least,
+            self.cross - outer * self.exact[:, None] + least,
         )
 
 
@@ -46,7 +50,9 @@ def moments_of(pairs: Iterable[tuple[Rows, Rows]]) -> Moments:
     sums: list[Doubles | float] = [0.0, 0.0, 0.0, 0.0]
     for exact, reached in pairs:
         count += exact.shape[1]
-        turned = reached.swapaxes(1, 2)
-        products = exact.sum(1, dtype=np.float64), reached.sum(1, dtype=np.float64), turned @ reached, turned @ exact
+        # In float32, the variance of inputs far from 0 would drown in rounding errors.
+        one, other = exact.astype(np.float64), reached.astype(np.float64)
+        turned = other.swapaxes(1, 2)
+        products = one.sum(1), other.sum(1), turned @ other, turned @ one
         sums = [total + product for total, product in zip(sums, products, strict=True)]
     return Moments(*(np.asarray(total / count, np.float64) for total in sums))
