@@ -12,8 +12,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tocompress.models.calls import calls_of
+from tocompress.models.stretches import stretches_of as stretches
 from tocompress.models.variables import named_variables
 from tocompress.tasks.visits import KernelVisit, Pair, StatisticsVisit, Visit
+
+__all__ = ["stretches", "visits"]
 
 #: Rows of inputs that tell the moments of a kernel: at least, and for each of its inputs.
 _ROWS, _ROWS_FOR_EACH_INPUT = 4096, 10
@@ -80,9 +83,7 @@ def _rows(inputs: Sequence[Pair], random: np.random.Generator) -> Iterator[Pair]
         yield one[chosen][None], other[chosen][None]
 
 
-def _windows(
-    layer: Any, inputs: Sequence[Pair], random: np.random.Generator, apart: bool = False
-) -> Iterator[Pair]:
+def _windows(layer: Any, inputs: Sequence[Pair], random: np.random.Generator, apart: bool = False) -> Iterator[Pair]:
     """Yield the inputs of a convolution, [groups, rows, height * width * channels]. `apart` makes each channel a group."""
     views = [tuple(_view(layer, np.asarray(one)) for one in pair) for pair in inputs]
     shape = views[0][0].shape
