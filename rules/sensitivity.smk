@@ -57,3 +57,22 @@ rule sensitivity_figure:
         "Drawing the sensitivity of {wildcards.model}"
     script:
         "../workflow/scripts/plot_sensitivity.py"
+
+
+rule quantization_sensitivity_figure:
+    """Draw what `model` loses when each kernel alone is quantized, and write the table behind it."""
+    input:
+        scan=PATHS.quantization_sensitivity,
+        budgeted=STUDY.budgeted,
+    output:
+        **{kind: PATHS.quantization_sensitivity_figure(kind) for kind in paths.FIGURE_FORMATS},
+    log:
+        PATHS.log("quantization_sensitivity_figure", "model"),
+    conda:
+        "../envs/environment.yaml"
+    params:
+        **STUDY.quantization_sensitivity_figure,
+    message:
+        "Drawing what quantization costs the kernels of {wildcards.model}"
+    script:
+        "../workflow/scripts/plot_quantization_sensitivity.py"

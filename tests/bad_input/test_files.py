@@ -641,11 +641,6 @@ OF_LEARNING: dict[str, tuple[Step, Make, str]] = {
         scanned("fc/weights", 2, 8),
         "bits: the scan of the model has no conv/weights of 8 bits or fewer",
     ),
-    "fewer examples than to learn from": (
-        replace(QUANTIZE_ON_DATA, settings=json.dumps(ON_DATA | {"examples": 3})),
-        absent,
-        "calibration: learning is 3, but the calibration set holds 2",
-    ),
 }
 
 

@@ -6,7 +6,7 @@ from matplotlib.text import Text
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import save
-from tocompress.reporting.figures.sensitivity import caption, drawing, short_names
+from tocompress.reporting.figures.sensitivity import caption, drawing, group_names
 from tocompress.settings.jobs import SensitivityFigureJob
 from tocompress.settings.reporting import Plot
 
@@ -59,16 +59,16 @@ def test_a_scan_is_drawn_within_its_page(table, network, tmp_path):
 
 def test_layers_are_rows_in_the_networks_order_with_what_is_left_of_each_printed():
     shown = [text.get_text() for text in texts(drawing(scan(RESNET), settings()).figure)]
-    names = [text for text in shown if text in short_names(RESNET)]
-    assert names == short_names(RESNET)
+    names = [text for text in shown if text in group_names(RESNET)]
+    assert names == group_names(RESNET)
     assert {"uncut 80.0", "72", "8"} <= set(shown)  # the first layer without 10 % and without 90 %
 
 
 def test_names_leave_out_the_network_and_what_all_have_in_common():
-    assert short_names(RESNET)[:2] == ["block1/unit_1/a", "block1/unit_1/b"]
-    assert short_names(["vgg_16/conv1/conv1_1", "vgg_16/conv2/conv2_1", "vgg_16/fc6"])[1:] == ["conv2/conv2_1", "fc6"]
-    assert short_names(["vgg_16/fc6"]) == ["fc6"]
-    assert short_names(GNMT) == ["source embedding", "encoder 0 to 2; decoder 1 to 3"]
+    assert group_names(RESNET)[:2] == ["block1/unit_1/a", "block1/unit_1/b"]
+    assert group_names(["vgg_16/conv1/conv1_1", "vgg_16/conv2/conv2_1", "vgg_16/fc6"])[1:] == ["conv2/conv2_1", "fc6"]
+    assert group_names(["vgg_16/fc6"]) == ["fc6"]
+    assert group_names(GNMT) == ["source embedding", "encoder 0 to 2; decoder 1 to 3"]
 
 
 def test_the_caption_states_criterion_basis_observations_and_interval():

@@ -267,6 +267,15 @@ def test_calibration_needs_a_set_whose_images_are_known() -> None:
     load(config)
 
 
+def test_statistics_are_recalibrated_where_a_training_folder_is_named() -> None:
+    config = changed("data.pictures", {"kind": "folders", "test": "photos/test"})
+    config["models"]["vgg_16"]["data"] = "pictures"
+    config["techniques"]["p50"] |= {"criterion": "l1", "retrain": False, "statistics": "recalibrated"}
+    config["study"] |= {"models": ["vgg_16"], "variants": {"vgg_16": ["p50"]}}
+    with pytest.raises(StudyError, match=r"'p50' of 'vgg_16' needs a calibration set for 'statistics', but 'data.pict"):
+        load(config)
+
+
 @pytest.mark.parametrize(
     ("option", "key"),
     [
@@ -286,17 +295,6 @@ def test_options_of_quantization_that_learn_need_a_training_set(option: dict, ke
         load(config)
     for other in ({"range": "mse"}, {"keep": ["first", "last"]}, {"bits": {"*": 4}}):
         load(config | {"techniques": config["techniques"] | {"q4": {"method": "quantize", "bits": 4, **other}}})
-
-
-def test_quantization_learns_from_as_many_examples_as_there_are() -> None:
-    config = changed("techniques.q4", {"method": "quantize", "bits": 4, "correction": "bias"})
-    config["study"] |= {"models": ["vgg_16"], "variants": {"vgg_16": ["q4"]}}
-    config["calibration"] = {"learning": 300}
-    config["data"]["glyphs"]["calibration"] = 299
-    with pytest.raises(StudyError, match=r"config: calibration.learning: 300, but 'data.glyphs.calibration' is 299$"):
-        load(config)
-    config["data"]["glyphs"]["calibration"] = 300
-    load(config)
 
 
 def test_mixed_bits_are_refused_by_a_runtime_that_lacks_the_most_of_them() -> None:
@@ -329,15 +327,6 @@ def test_options_are_told_in_words() -> None:
         "range mse, rounding learned, correction bias, keep first */fc*"
     )
     assert Quantize(method="quantize", bits={"budget": 4.5}).options_in_words == "4.5 bits on average"
-
-
-def test_statistics_are_recalibrated_where_a_training_folder_is_named() -> None:
-    config = changed("data.pictures", {"kind": "folders", "test": "photos/test"})
-    config["models"]["vgg_16"]["data"] = "pictures"
-    config["techniques"]["p50"] |= {"criterion": "l1", "retrain": False, "statistics": "recalibrated"}
-    config["study"] |= {"models": ["vgg_16"], "variants": {"vgg_16": ["p50"]}}
-    with pytest.raises(StudyError, match=r"'p50' of 'vgg_16' needs a calibration set for 'statistics', but 'data.pict"):
-        load(config)
 
 
 def test_pictures_in_folders_are_learned_from_where_a_training_folder_is_named() -> None:

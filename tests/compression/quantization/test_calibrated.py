@@ -292,7 +292,6 @@ def test_kernels_that_no_pattern_names_stay_floats(own):
     [
         ({"bits": {"*/head/*": 4}}, r"bits: '\*/head/\*' matches none of the 6 kernels to quantize, such as conv/"),
         ({"keep": ("stem",)}, r"keep: 'stem' matches none of the 6 kernels to quantize, such as conv/weights"),
-        ({"examples": COUNT + 1}, "calibration: learning is 61, but the calibration set holds 60"),
     ],
 )
 def test_what_does_not_fit_the_network_is_one_line(own, technique, message):

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from tocompress.errors import StudyError
 from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards, stop
-from tocompress.settings.jobs import QuantizationSensitivityJob, SensitivityFigureJob, SensitivityJob
-from tocompress.vocabulary.variants import BASELINE
+from tocompress.settings.jobs import (
+    QuantizationSensitivityFigureJob,
+    QuantizationSensitivityJob,
+    SensitivityFigureJob,
+    SensitivityJob,
+)
+from tocompress.settings.technique import Budget, Quantize
+from tocompress.vocabulary.variants import BASELINE, Variant
 
 
 class Sensitivity(Stage):
@@ -56,4 +62,31 @@ class Sensitivity(Stage):
             data=model.data,
             criterion=self.study.sensitivity.criterion,
             plot=self.study.plot,
+        ).canonical()
+
+    # Rule quantization_sensitivity_figure
+
+    def budgeted(self, wildcards: Wildcards) -> list[str]:
+        """Return the tables of the bits that a budget gave to the kernels of the study's variants of a model."""
+        return [
+            self.paths.compression.format(model=model, variant=variant)
+            for model, variant in self.pairs()
+            if model == wildcards.model and self._has_budget(variant)
+        ]
+
+    def _has_budget(self, variant: str) -> bool:
+        """Return whether the last technique of a variant distributes a budget of bits."""
+        if variant == BASELINE:
+            return False
+        technique = self.study.techniques[Variant.parse(variant).last]
+        return isinstance(technique, Quantize) and isinstance(technique.bits, Budget)
+
+    @property
+    def quantization_sensitivity_figure(self) -> Parameters:
+        return self.parameters("plot_quantization_sensitivity.py", self._quantization_sensitivity_figure_job)
+
+    def _quantization_sensitivity_figure_job(self, wildcards: Wildcards) -> str:
+        model = self.model(wildcards)
+        return QuantizationSensitivityFigureJob(
+            model=wildcards.model, network=model.network, data=model.data, plot=self.study.plot
         ).canonical()

@@ -15,6 +15,6 @@ class Calibration(Settings):
     )
     learning: Count = Field(
         512,
-        description="number of examples, drawn at random, for rounding, bias correction and batch norm's statistics",
+        description="number of examples at most, drawn at random, for rounding, biases and batch norm's statistics",
     )
     seed: int = Field(1, ge=0, description="seed of that draw")

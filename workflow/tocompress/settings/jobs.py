@@ -209,6 +209,15 @@ class SensitivityFigureJob(Settings):
     plot: Plot
 
 
+class QuantizationSensitivityFigureJob(Settings):
+    """The model whose kernels were scanned, its dataset, and how the figure is drawn."""
+
+    model: Name
+    network: str
+    data: Name
+    plot: Plot
+
+
 class ReportJob(Settings):
     """How the report looks, and the part of the config that it shows."""
 

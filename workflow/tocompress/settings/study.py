@@ -191,19 +191,14 @@ class Study(Settings):
                     f" undoes '{undone[0]}'; prune first"
                 )
 
-    def _check_calibration(self, where: str, model: str, key: str) -> None:
-        """Raise ValueError where the calibration set that an option learns from is none, or is too small."""
-        self._check_training_set(f"{where} needs a calibration set for '{key}'", model, f"leave out '{key}'")
-        data = self.models[model].data
-        asked, available = self.calibration.learning, getattr(self.data[data], "calibration", None)
-        if isinstance(available, int) and asked > available:
-            raise ValueError(f"calibration.learning: {asked}, but 'data.{data}.calibration' is {available}")
-
     def _check_recalibration(self, where: str, model: str) -> None:
         if self.models[model].task == "translation":
             network = self.models[model].network
             raise ValueError(f"{where} recalibrates batch norm, but {network} has none; leave out 'statistics'")
         self._check_calibration(where, model, "statistics")
+
+    def _check_calibration(self, where: str, model: str, key: str) -> None:
+        self._check_training_set(f"{where} needs a calibration set for '{key}'", model, f"leave out '{key}'")
 
     def _check_retraining(self, where: str, model: str) -> None:
         if model not in self.retraining:

@@ -22,7 +22,7 @@ from tocompress.schemas.study import HISTORY
 from tocompress.settings.jobs import PruneJob, Recalibration
 from tocompress.settings.model import ModelSettings
 from tocompress.settings.technique import Prune
-from tocompress.tasks.examples import Examples, drawn
+from tocompress.tasks.examples import Examples, drawn_at_most
 from tocompress.tasks.networks import Arrays
 from tocompress.training.fake_quantization import Grid
 from tocompress.training.retrain import retrain
@@ -111,7 +111,7 @@ def _statistics(
     if calibration is None:
         raise StudyError(f"{model.network}: recalibrated statistics need a calibration set")
     count, seed = recalibration.examples, recalibration.seed
-    examples = drawn(calibration, model, count, seed, section="calibration", split="calibration")
+    examples = drawn_at_most(calibration, model, count, seed)
     measured = recalibrated(weights, model, examples, seed)
     return {name: array for name, array in measured.items() if name.endswith(("/moving_mean", "/moving_variance"))}
 

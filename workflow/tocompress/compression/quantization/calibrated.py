@@ -25,7 +25,7 @@ from tocompress.errors import about
 from tocompress.schemas.study import COMPRESSION
 from tocompress.settings.jobs import QuantizeJob
 from tocompress.settings.technique import Budget, Quantize
-from tocompress.tasks.examples import Examples, drawn
+from tocompress.tasks.examples import Examples, drawn_at_most
 from tocompress.tasks.forward import visits
 from tocompress.tasks.networks import network_of
 from tocompress.tasks.visits import StatisticsVisit
@@ -46,13 +46,13 @@ def quantize_on_data(
 
     `examples` is the calibration set. `sensitivity` is the table of schema `quantization_sensitivity` that a budget of
     bits is distributed by. The same call gives the same bits on one machine. Raise StudyError as `quantize_weights`
-    does, and where the set has fewer examples than the job asks for.
+    does.
     """
     technique, model = job.technique, job.model
     kernels = kernels_of(weights, technique.minimum_values, kinds_of(technique))
     bits = _bits(technique, kernels, weights, sensitivity)
     arrays = {name: np.asarray(tensor) for name, tensor in weights.items()}
-    chosen = drawn(examples, model, job.examples, job.seed, section="calibration", split="calibration", key="learning")
+    chosen = drawn_at_most(examples, model, job.examples, job.seed)
     exact, _ = network_of(model, arrays)
     network, variables = network_of(model, arrays)
     quantizer = _Quantizer(technique, bits, variables)

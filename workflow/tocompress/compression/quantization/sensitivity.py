@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +22,11 @@ from tocompress.compression.quantization.grid import (
     kernels_of,
     quantize,
 )
+from tocompress.models.stretches import Stretch
 from tocompress.schemas.study import QUANTIZATION_SENSITIVITY
-from tocompress.settings.evaluation import QuantizationSensitivity
 from tocompress.settings.jobs import QuantizationSensitivityJob
 from tocompress.tasks.examples import Examples, accuracy_of, drawn, shuffled_batches
+from tocompress.tasks.forward import stretches
 from tocompress.tasks.networks import Arrays, network_of
 from tocompress.tasks.paired import paired_change
 from tocompress.vocabulary.levels import LEVEL
@@ -46,6 +47,24 @@ class _Outputs:
     hits: np.ndarray
 
 
+@dataclass(frozen=True)
+class _Kernels:
+    """The kernels of a network, which go on grids and back to their weights."""
+
+    weights: Arrays
+    variables: Mapping[str, keras.Variable]
+    granularity: Granularity
+
+    def quantize(self, name: str, bits: int) -> QuantizedTensor:
+        kernel = self.weights[name]
+        stored = quantize(kernel, bits, axis_of(name, kernel, self.granularity))
+        self.variables[name].assign(dequantize(stored))
+        return stored
+
+    def restore(self, name: str) -> None:
+        self.variables[name].assign(self.weights[name])
+
+
 def scan(
     weights: Arrays, job: QuantizationSensitivityJob, examples: Examples, report: Callable[[str], None] = print
 ) -> pd.DataFrame:
@@ -61,47 +80,53 @@ def scan(
     batches = [order[index] for index in range(len(order))]
     network, variables = network_of(model, weights)
     whole = _outputs(network, batches)
-    kernels = kernels_of(weights, _MINIMUM_VALUES, KERNELS)
+    names = kernels_of(dict(weights), _MINIMUM_VALUES, KERNELS)
+    kernels = _Kernels(weights, variables, settings.granularity)
     rows: list[Row] = [{"values": 0, **_compared(whole, whole)}]
-    for number, name in enumerate(kernels, 1):
-        report(f"kernel {number} of {len(kernels)}: {name}")
-        for bits in settings.bits:
-            stored = quantize(weights[name], bits, axis_of(name, weights[name], settings.granularity))
-            variables[name].assign(dequantize(stored))
-            facts = {"tensor": name, "values": weights[name].size, **_of_weights(weights[name], stored, settings)}
-            rows.append({**facts, **_compared(whole, _outputs(network, batches))})
-        variables[name].assign(weights[name])
+    rows += _one_by_one(kernels, names, stretches(model, network), batches, whole, settings.bits, report)
     for bits in settings.bits:
         report(f"all kernels together, {bits} bits")
-        _quantize_all(variables, weights, kernels, bits, settings.granularity)
-        values = sum(weights[name].size for name in kernels)
+        for name in names:
+            kernels.quantize(name, bits)
+        values = sum(weights[name].size for name in names)
         rows.append({"bits": bits, "values": values, **_compared(whole, _outputs(network, batches))})
     table = pd.DataFrame(rows, columns=QUANTIZATION_SENSITIVITY.names)
     return table.assign(metric=accuracy_of(model), granularity=settings.granularity)
 
 
-def _of_weights(kernel: np.ndarray, stored: QuantizedTensor, settings: QuantizationSensitivity) -> Row:
+def _one_by_one(
+    kernels: _Kernels,
+    names: Sequence[str],
+    parts: Iterable[Stretch],
+    batches: Sequence[Batch],
+    whole: _Outputs,
+    bits: Sequence[int],
+    report: Callable[[str], None],
+) -> Iterator[Row]:
+    """Yield the rows of each kernel alone. Only the part of the network from its stretch on runs again."""
+    for part in parts:
+        for name in (name for name in names if name in part.variables):
+            report(f"kernel {names.index(name) + 1} of {len(names)}: {name}")
+            for own in bits:
+                stored = kernels.quantize(name, own)
+                compared = _compared(whole, _outputs(part.rest, batches))
+                yield {"tensor": name, "bits": own, **_facts(kernels.weights[name], stored), **compared}
+            kernels.restore(name)
+        if part.onward:
+            batches = [(part.onward.predict_on_batch(inputs), *truth) for inputs, *truth in batches]
+
+
+def _facts(kernel: np.ndarray, stored: QuantizedTensor) -> Row:
     """Return how well a grid fits the values of a kernel."""
     deviations = kernel.astype(np.float64) - kernel.mean()
     variance = np.square(deviations).mean()
     least = grid(kernel, stored.bits, stored.axis, range_="mse")
     return {
-        "bits": stored.bits,
-        "signal_to_noise": described(kernel, stored, settings.granularity)["signal_to_noise"],
+        "values": kernel.size,
+        "signal_to_noise": described(kernel, stored, "channel")["signal_to_noise"],
         "kurtosis": float((deviations**4).mean() / variance**2) if variance else np.nan,
         "clipped": float(beyond(kernel, stored.bits, stored.axis, *least).mean()),
     }
-
-
-def _quantize_all(
-    variables: Mapping[str, keras.Variable],
-    weights: Arrays,
-    kernels: Iterable[str],
-    bits: int,
-    granularity: Granularity,
-) -> None:
-    for name in kernels:
-        variables[name].assign(dequantize(quantize(weights[name], bits, axis_of(name, weights[name], granularity))))
 
 
 def _outputs(network: keras.Model, batches: Sequence[Batch]) -> _Outputs:
