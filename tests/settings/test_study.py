@@ -116,7 +116,7 @@ def changed(path: str, value: object) -> dict:
         (
             "study.runtimes",
             ["litert"],
-            "'q16' of 'resnet_v1_50': litert holds integer weights of at most 8 bits; name a runtime in"
+            "'q16' of 'inception_v1': litert holds integer weights of at most 8 bits; name a runtime in"
             " `study.runtimes` that can run it: tensorflow",
         ),
         ("study.runtimes", ["tflite"], "config: study.runtimes.0: Input should be 'tensorflow' or 'litert'"),

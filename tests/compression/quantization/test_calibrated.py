@@ -1,6 +1,6 @@
 """Quantization on data: its kernels see the true inputs, its biases keep the means, and it repeats itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import keras
@@ -145,15 +145,12 @@ def visited(own):
     other = {name: array + np.float32(0.1) for name, array in own.weights.items()}
     exact, network = own.network(), own.network(other)
     inputs = own.inputs()
-    seen = []
-    for visit in visits(exact, network, [inputs[:25], inputs[25:]], seed=1):
-        seen.append((visit, list(visit.inputs)))
-    rows = {visit.kernel: KernelVisit(visit.kernel, found) for visit, found in seen if isinstance(visit, KernelVisit)}
-    norms = [
-        StatisticsVisit(visit.mean, visit.variance, visit.epsilon, found)
-        for visit, found in seen
-        if hasattr(visit, "mean")
+    seen = [
+        replace(visit, inputs=list(visit.inputs))
+        for visit in visits(exact, network, [inputs[:25], inputs[25:]], seed=1)
     ]
+    rows = {visit.kernel: visit for visit in seen if isinstance(visit, KernelVisit)}
+    norms = [visit for visit in seen if isinstance(visit, StatisticsVisit)]
     return rows, norms, [(own.weights, exact), (other, network)]
 
 

@@ -134,7 +134,7 @@ def variants(study: pd.DataFrame) -> list[str]:
 
 
 def made_by(study: pd.DataFrame, method: str) -> list[str]:
-    """Return the variants that a single technique of this method made. Those of the paper's quantizer come first."""
+    """Return the variants that a single technique of this method made. Options of quantization come last."""
     own = study[study["methods"] == method]
     plain = own["options"].isna()
     return [*variants(own[plain]), *variants(own[~plain])]

@@ -57,9 +57,9 @@ class Quantize(Settings):
 
     method: Literal["quantize"]
     bits: _AnyBits = Field(
-        description="bits per stored weight. Or a mapping from patterns of tensors' names (`*/logits/*`) to bits, of"
-        " which the first match counts and no match means floats. Or `{budget: 5.0}`, a mean that is distributed by"
-        " each kernel's measured sensitivity"
+        description="bits per stored weight. Or a mapping from patterns of tensors' names (`*/logits/*`) to bits. The"
+        " first match counts. No match means floats. Or `{budget: 5.0}`, a mean that each kernel's sensitivity"
+        " distributes"
     )
     type: Literal["integer", "float"] = Field(
         "integer", description="integers on a linear grid, or floats of half the size (`bits: 16`)"
@@ -72,12 +72,12 @@ class Quantize(Settings):
     )
     range: Literal["minmax", "mse", "percentile"] = Field(
         "minmax",
-        description="the weights that a grid spans: all, as many as give the least mean square error, or 99.9 %",
+        description="the weights that a grid spans: all, 99.9 % of them, or a range of the least mean square error",
     )
     rounding: Literal["nearest", "learned"] = Field(
         "nearest",
-        description="each weight takes the nearest level, or all weights of a kernel the levels that change its outputs"
-        " least on the calibration set",
+        description="each weight takes the nearest level. Or all take the levels that change a kernel's outputs least"
+        " on the calibration set",
     )
     correction: Literal["bias"] | None = Field(
         None, description="biases take in the change of each channel's mean output on the calibration set"
@@ -169,7 +169,7 @@ class Quantize(Settings):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Return what differs from the paper's quantizer: one grid from minimum to maximum, and nearest levels."""
+        """Return the keys that differ from the paper's quantizer, with their values."""
         fields = type(self).model_fields
         return {name: value for name in _OPTIONS if (value := getattr(self, name)) != fields[name].default}
 

@@ -1,7 +1,7 @@
 """The moments of a kernel's inputs: all that the error of its outputs depends on.
 
-A kernel is a matrix [K, C] here, from K inputs to C channels, or G such matrices, each with inputs of its own: one a
-channel for a depthwise kernel, one otherwise. A row of inputs is one position of one example.
+A kernel is G matrices [K, C] here, from K inputs to C channels. Each matrix has inputs of its own. A depthwise kernel
+has a matrix for each channel, and a kernel without groups has one. A row of inputs is one position of one example.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Rows = NDArray[np.float32]  # [G, rows, K]
 
 @dataclass(frozen=True)
 class Moments:
-    """Means over all rows, for inputs x of the uncompressed network and inputs y of the compressed one.
+    """Means over all rows. x are inputs of the uncompressed network, and y of the compressed one.
 
-    `exact` [G, K] is the mean of x and `reached` [G, K] the mean of y. `second` [G, K, K] is the mean of y y', and
-    `cross` [G, K, K] the mean of y x'.
+    `exact` [G, K] is the mean of x. `reached` [G, K] is the mean of y. `second` [G, K, K] is the mean of y y'. `cross`
+    [G, K, K] is the mean of y x'.
     """
 
     exact: Doubles
