@@ -15,7 +15,6 @@ from tocompress.tasks.translation import forward as translation
 from tocompress.tasks.visits import Visit
 
 _FORWARD: dict[str, Any] = {"classification": classification, "translation": translation}
-_BATCH_SIZE = 64
 
 
 def visits(
@@ -26,9 +25,10 @@ def visits(
     `exact` is the same network with the uncompressed weights, or `network` itself, which then runs once. Variables of
     `network` may change between two visits.
     """
-    order = shuffled_batches(examples, model, _BATCH_SIZE, seed)
+    task = _FORWARD[model.task]
+    order = shuffled_batches(examples, model, task.BATCH_SIZE, seed)
     batches = [order[index][0] for index in range(len(order))]
-    reached: Iterator[Visit] = _FORWARD[model.task].visits(exact, network, batches, seed)
+    reached: Iterator[Visit] = task.visits(exact, network, batches, seed)
     return reached
 
 

@@ -21,6 +21,9 @@ __all__ = ["stretches", "visits"]
 #: Rows of inputs that tell the moments of a kernel: at least, and for each of its inputs.
 _ROWS, _ROWS_FOR_EACH_INPUT = 4096, 10
 
+#: Images that pass each layer at a time.
+BATCH_SIZE = 64
+
 Tensor = Any
 
 

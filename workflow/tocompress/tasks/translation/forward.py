@@ -15,6 +15,9 @@ from tocompress.tasks.visits import KernelVisit, Pair, Visit
 Inputs = Mapping[str, np.ndarray]  # source, source_length and target of a batch, as the network takes them
 Rows = dict[str, np.ndarray]  # by kernel, [1, rows, K]
 
+#: Sentences that pass the network at a time. A step of few sentences takes as long as a step of many.
+BATCH_SIZE = 512
+
 _READ_THE_SOURCE = {
     f"{gnmt.FORWARD}/kernel",
     f"{gnmt.BACKWARD}/kernel",
