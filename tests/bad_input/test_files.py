@@ -83,7 +83,7 @@ SCAN = Step(
 )
 PRUNE = Step(
     "prune.py",
-    {"parent": "fp32.safetensors", "importance": [], "train": [], "calibration": []},
+    {"parent": "fp32.safetensors", "importance": [], "train": [], "calibration": [], "teacher": []},
     {"weights": "p50.safetensors", "removed": "p50.parquet", "history": "history.parquet"},
     json.dumps(
         {

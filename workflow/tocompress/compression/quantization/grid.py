@@ -70,8 +70,8 @@ def quantize_weights(
     """Quantize every kernel of `kinds` of at least `minimum_values` values. Pass on all other tensors unchanged.
 
     `bits` and `keep` are as in `bits_of`. Return a table of schema `compression` too, with a row for each quantized
-    kernel. Raise StudyError where a tensor is quantized already, is not finite, or has a range that no grid holds. Raise
-    it where a pattern matches no kernel.
+    kernel. Raise StudyError where a tensor is quantized already, is not finite, or has a range that no grid holds.
+    Raise it where a pattern matches no kernel.
     """
     chosen = bits_of(bits, keep, kernels_of(weights, minimum_values, kinds))
 
