@@ -179,7 +179,7 @@ with: nothing is made again, whatever the times of the files. Without the second
 ENTRIES = """
 
 Named after where their weights are from: the zoo, a download, a user, or nowhere. `own_network` is a file of
-Keras with pictures in folders. `zoo_network` is also scanned for its sensitivity, and `published_translator` is not
+Keras with pictures in folders. `zoo_network` is also scanned for its sensitivities, and `published_translator` is not
 benchmarked."""
 
 
@@ -271,7 +271,9 @@ class Everything:
     @property
     def _targets(self) -> tuple[str, ...]:
         config = json.loads((self.workflow.folder / "config.yaml").read_text())
-        return "all", "zoo", f"results/{config['study']['name']}/figures/sensitivity_zoo_network.png"
+        figures = f"results/{config['study']['name']}/figures"
+        scans = (f"{figures}/{scan}_zoo_network.png" for scan in ("sensitivity", "quantization_sensitivity"))
+        return "all", "zoo", *scans
 
     def due(self) -> Due:
         return frozenset(self.workflow.due(targets=self._targets).rules)

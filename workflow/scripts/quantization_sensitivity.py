@@ -1,4 +1,4 @@
-"""Measure what a model loses when one kernel alone is quantized."""
+"""Measure the loss of a model when one kernel alone is quantized."""
 
 from tocompress.models import keras_alone  # noqa: F401
 

@@ -43,8 +43,8 @@ def recalibrate(visit: StatisticsVisit, variables: Variables) -> None:
 def match(visit: StatisticsVisit, variables: Variables) -> None:
     """Give a batch norm statistics with which its outputs have the mean and the variance of the uncompressed network's.
 
-    So both networks are held against each other on the same examples, of which there may be few. A batch norm whose
-    stored statistics are not the moments of its inputs, as in a checkpoint with folded kernels, works too.
+    So both networks are held against each other on the same examples. There may be few. Stored statistics need not be
+    the moments of a batch norm's inputs. They are not in a checkpoint with folded kernels.
     """
     mean, variance = _moments(exact for exact, _ in visit.inputs)
     own_mean, own_variance = _moments(reached for _, reached in visit.inputs)

@@ -1,4 +1,4 @@
-"""Cut a network where one tensor alone passes, so that what follows can run without what comes before."""
+"""Cut a network where one tensor alone passes. So the rest can run by itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stretch:
     """A part of a network.
 
     `variables` are the names of those that it is the first to use. `onward` runs the part, from the tensor that enters
-    it to the tensor that leaves it, and is None for the last one. `rest` runs from the same tensor to the outputs.
+    it to the tensor that leaves it. It is None for the last one. `rest` runs from the same tensor to the outputs.
     """
 
     variables: frozenset[str]

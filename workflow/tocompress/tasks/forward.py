@@ -1,4 +1,4 @@
-"""Run two networks of one model side by side, and stop at each kernel, for any task."""
+"""Run two networks of one model side by side, for any task. They stop at each kernel."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FORWARD: dict[str, Any] = {"classification": classification, "translation": tra
 def visits(
     model: ModelSettings, exact: keras.Model, network: keras.Model, examples: Examples, seed: int
 ) -> Iterator[Visit]:
-    """Yield each kernel and batch norm of `network` before it is used, with the inputs that reach it on all examples.
+    """Yield each kernel and batch norm of `network` before it is used. The inputs of all examples come with it.
 
     `exact` is the same network with the uncompressed weights, or `network` itself, which then runs once. Variables of
     `network` may change between two visits.

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 def paired_change(before: np.ndarray, after: np.ndarray, level: float) -> tuple[float, float, float]:
     """Return the change of the share of True from `before` to `after`, bool [N] each, and its interval.
 
-    The source is A. Agresti and Y. Min, 2005, Statistics in Medicine 24, 729: Wald's interval, with half an example
+    The source is A. Agresti and Y. Min, 2005, Statistics in Medicine 24, 729. It is Wald's interval. Half an example is
     added to both kinds of change. So it has a width even where nothing changed.
     """
     n, gained, lost = len(before), int((after & ~before).sum()), int((before & ~after).sum())

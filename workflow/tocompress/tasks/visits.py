@@ -1,4 +1,4 @@
-"""The places of a network where its weights meet its inputs, in the order in which they are computed."""
+"""The places of a network where its weights meet its inputs. They are in the order of the computation."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Pair = tuple[Any, Any]
 
 @dataclass(frozen=True)
 class KernelVisit:
-    """A kernel and its inputs: pairs of float32 [G, rows, K], for K inputs of each of G groups of channels."""
+    """A kernel and its inputs: pairs of float32 [G, rows, K]. Each of G groups of channels has K inputs."""
 
     kernel: str
     inputs: Iterable[Pair]
@@ -20,7 +20,7 @@ class KernelVisit:
 
 @dataclass(frozen=True)
 class StatisticsVisit:
-    """The mean and the variance of a batch norm by name, and its inputs: pairs of float32 [B, ..., channels]."""
+    """The mean and the variance of a batch norm by name. Its inputs are pairs of float32 [B, ..., channels]."""
 
     mean: str
     variance: str

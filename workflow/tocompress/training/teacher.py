@@ -17,9 +17,9 @@ Tensor = Any
 class Taught(keras.Model):  # type: ignore[misc]
     """A model of `learner` whose target is a `share` of the teacher's probabilities and the labels as the rest.
 
-    The loss is (1 - share) x cross-entropy with the labels + share x cross-entropy with the teacher, since
-    cross-entropy is linear in its target. The teacher runs on the learner's inputs, as it is deployed. The model has
-    the learner's variables.
+    The loss is (1 - share) x cross-entropy with the labels + share x cross-entropy with the teacher. For cross-entropy
+    is linear in its target. The teacher runs on the learner's inputs, as it is deployed. The model has the learner's
+    variables.
     """
 
     def __init__(self, learner: keras.Model, teacher: keras.Model, share: float) -> None:

@@ -13,7 +13,7 @@ FIRST, LAST = "first", "last"
 
 
 def bits_of(bits: int | Mapping[str, int], keep: Sequence[str], kernels: Sequence[str]) -> dict[str, int]:
-    """Return the bits of each kernel that is quantized, for names of kernels in the network's order.
+    """Return the bits of each kernel that is quantized. `kernels` are names in the network's order.
 
     Raise StudyError for a pattern that matches no kernel.
     """

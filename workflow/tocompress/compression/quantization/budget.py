@@ -1,4 +1,4 @@
-"""Distribute a mean number of bits over kernels, so that the measured harm of all together is least."""
+"""Distribute a mean number of bits over kernels. The sum of their measured harm is least."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Harm = Mapping[str, Mapping[int, float]]
 
 
 def distributed(budget: float, sizes: Mapping[str, int], harm: Harm, kept: Collection[str]) -> dict[str, int]:
-    """Return the bits of each kernel: the least sum of `harm` whose mean over all values is `budget` at most.
+    """Return the bits of each kernel. Their mean over all values is `budget` at most. The sum of `harm` is least.
 
-    `sizes` holds the number of values of each kernel, and `harm` what each kernel alone costs at each number of bits.
-    Raise StudyError where the kernels to keep leave too few bits for the others.
+    `sizes` holds the number of values of each kernel. `harm` holds the cost of each kernel alone at each number of
+    bits. Raise StudyError where the kernels to keep leave too few bits for the others.
     """
     choices = {kernel: (KEPT_BITS,) if kernel in kept else tuple(harm[kernel]) for kernel in sizes}
     total = sum(sizes.values())

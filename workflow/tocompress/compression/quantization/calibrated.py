@@ -1,6 +1,6 @@
 """Quantize a network kernel by kernel on calibration data.
 
-Each kernel gets the inputs that reach it in the network that is quantized so far, and its outputs are held against the
+Each kernel gets the inputs that reach it in the network that is quantized so far. Its outputs are held against the
 uncompressed network's. So a kernel can undo errors of those before it.
 """
 
@@ -97,7 +97,7 @@ class _Quantizer:
         self.stored: dict[str, QuantizedTensor] = {}
 
     def quantize(self, name: str, moments: Moments) -> None:
-        """Quantize a kernel for inputs of these moments, and let its bias take in the change of the mean output."""
+        """Quantize a kernel for inputs of these moments. Its bias takes in the change of the mean output."""
         kernel = keras.ops.convert_to_numpy(self.variables[name])
         offset = _offset_of(name, self.variables) if self.technique.correction == "bias" else None
         self._store(name, kernel, moments.centred() if offset else moments)
@@ -128,7 +128,7 @@ def _learned(
 ) -> Floats:
     """Return the kernel on the levels of its grid that give the uncompressed outputs best.
 
-    `step` is the size of a step and `bounds` are the first and the last level in steps, each in the kernel's shape.
+    `step` is the size of a step. `bounds` are the first and the last level in steps. Each has the kernel's shape.
     """
     steps, lowest, highest = (as_matrices(name, values, moments) for values in (step, *bounds))
     places = best_kernel(as_matrices(name, kernel, moments), moments) / steps

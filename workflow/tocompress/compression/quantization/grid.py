@@ -67,11 +67,11 @@ def quantize_weights(
     keep: Sequence[str] = (),
     range_: Range = "minmax",
 ) -> tuple[Weights, pd.DataFrame]:
-    """Quantize every kernel of `kinds` of at least `minimum_values` values, and pass on all other tensors unchanged.
+    """Quantize every kernel of `kinds` of at least `minimum_values` values. Pass on all other tensors unchanged.
 
     `bits` and `keep` are as in `bits_of`. Return a table of schema `compression` too, with a row for each quantized
-    kernel. Raise StudyError where a tensor is quantized already, is not finite, or has a range that no grid holds, and
-    where a pattern matches no kernel.
+    kernel. Raise StudyError where a tensor is quantized already, is not finite, or has a range that no grid holds. Raise
+    it where a pattern matches no kernel.
     """
     chosen = bits_of(bits, keep, kernels_of(weights, minimum_values, kinds))
 
@@ -268,9 +268,9 @@ def _dequantized_pieces(tensor: QuantizedTensor) -> Iterator[tuple[slice, Floats
 def _pieces(
     shape: tuple[int, ...], axis: int | None, scale: Floats, zero_point: NDArray[np.int32]
 ) -> Iterator[tuple[slice, Floats, Floats]]:
-    """Yield pieces of the flat tensor that fit the cache, with the scale and zero point of each value.
+    """Yield pieces of the flat tensor, with the scale and zero point of each value. They fit the cache.
 
-    Both are written out because NumPy is several times slower where it must broadcast along short rows.
+    Scales and zero points are written out. NumPy is several times slower where it must broadcast along short rows.
     """
     size = prod(shape)
     zero: Floats = zero_point.astype(np.float32)

@@ -1,7 +1,7 @@
 """The moments of a kernel's inputs: all that the error of its outputs depends on.
 
 A kernel is G matrices [K, C] here, from K inputs to C channels. Each matrix has inputs of its own. A depthwise kernel
-has a matrix for each channel, and a kernel without groups has one. A row of inputs is one position of one example.
+has a matrix for each channel. A kernel without groups has one. A row of inputs is one position of one example.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Moments:
     cross: Doubles
 
     def centred(self) -> Moments:
-        """Return the moments of the deviations from both means, which matter where a bias takes in the means."""
+        """Return the moments of the deviations from both means. They matter where a bias takes in the means."""
         outer = self.reached[:, :, None]
         # Constant inputs have variances of rounding errors, which must not be negative.
         least = _PRECISION * np.diagonal(self.second, axis1=1, axis2=2)[:, None] * np.eye(self.second.shape[-1])
@@ -45,7 +45,7 @@ class Moments:
 
 
 def moments_of(pairs: Iterable[tuple[Rows, Rows]]) -> Moments:
-    """Return the moments of pairs of inputs of the two networks, [G, rows, K] each, of the same positions."""
+    """Return the moments of pairs of inputs [G, rows, K]. A pair holds the same positions of both networks."""
     count = 0
     sums: list[Doubles | float] = [0.0, 0.0, 0.0, 0.0]
     for exact, reached in pairs:

@@ -1,4 +1,4 @@
-"""The range that a grid spans: all weights, or fewer where clipping the largest costs less than coarse steps."""
+"""The range that a grid spans. It leaves out the largest weights where that costs less than coarse steps."""
 
 from __future__ import annotations
 

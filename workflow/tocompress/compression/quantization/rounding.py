@@ -1,9 +1,10 @@
 """Round a kernel so that its outputs change least, instead of each weight by itself. This module imports no framework.
 
 The sum of squared errors of the outputs is a quadratic form of the weights' errors (M. Nagel and others, 2020, arXiv
-2004.10568, equation 16: AdaRound). AdaRound minimizes it by gradient descent. Two exact steps do so here: weights are
-rounded one input after another, and each error moves the weights that are not yet rounded (E. Frantar and others, 2023,
-arXiv 2210.17323: GPTQ). Then single weights move to the best integer, given all others, as long as that helps.
+2004.10568, equation 16: AdaRound). AdaRound minimizes it by gradient descent. Two exact steps do so here. Weights are
+rounded one input after another. Each error moves the weights that are not yet rounded (E. Frantar and others, 2023,
+arXiv 2210.17323: GPTQ). Then single weights move to the best integer. The others stay. This goes on as long as it
+helps.
 """
 
 from __future__ import annotations
@@ -24,14 +25,14 @@ Array = NDArray[Any]
 
 
 def best_kernel(kernel: Array, moments: Moments) -> Doubles:
-    """Return the kernel [G, K, C] of floats that gives the uncompressed outputs best from the inputs `y` of moments."""
+    """Return the best kernel [G, K, C] of floats. From inputs `y`, it gives nearly the uncompressed outputs."""
     damped = _damped(moments.second)
     wanted = moments.cross + damped - moments.second
     return np.asarray(np.linalg.solve(damped, wanted @ kernel), np.float64)
 
 
 def rounded(places: Array, lowest: Array, highest: Array, second: Doubles) -> Doubles:
-    """Return integers for `places` float [G, K, C], whose distance has the least mean square in the outputs.
+    """Return integers for `places` float [G, K, C]. Their distance has the least mean square in the outputs.
 
     `lowest` and `highest` [G, 1, C] bound the integers. `second` [G, K, K] holds the second moments of the inputs.
     """
@@ -79,7 +80,7 @@ def _better(one: Doubles, other: Doubles, wanted: Doubles, second: Doubles) -> D
 
 
 def _one_by_one(integers: Doubles, wanted: Doubles, lowest: Array, highest: Array, second: Doubles) -> Doubles:
-    """Move one weight of each channel at a time to the best integer, given all others, until none moves."""
+    """Move one weight of each channel at a time to the best integer. Stop when none moves."""
     errors = integers - wanted
     for _ in range(_SWEEPS):
         moved = False

@@ -1,4 +1,4 @@
-"""Measure what a network loses when one kernel alone is quantized, and when all are, without retraining."""
+"""Measure the loss of a network when one kernel alone is quantized, and when all are. Nothing is retrained."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Batch = tuple[Any, ...]  # inputs, the true classes or tokens, and the weights o
 
 @dataclass(frozen=True)
 class _Outputs:
-    """The logarithms of probabilities float32 [N, classes], and whether the most probable is right, bool [N]."""
+    """Logarithms of probabilities float32 [N, classes]. `hits` tells whether the most probable is right, bool [N]."""
 
     logarithms: np.ndarray
     hits: np.ndarray
@@ -70,8 +70,8 @@ def scan(
 ) -> pd.DataFrame:
     """Return the table 'quantization_sensitivity' of a network, without `model` and `variant`.
 
-    Each kernel alone is put on the grid from its minimum to its maximum at each number of bits, and then all together.
-    Raise StudyError where there are fewer examples than asked for.
+    Each kernel alone is put on the grid from its minimum to its maximum. Then all are. This is done at each number of
+    bits. Raise StudyError where there are fewer examples than asked for.
     """
     settings, model = job.sensitivity, job.model
     section = "quantization_sensitivity"

@@ -28,7 +28,7 @@ Tensor = Any
 
 
 def visits(exact: keras.Model, network: keras.Model, batches: Sequence[np.ndarray], seed: int) -> Iterator[Visit]:
-    """Yield each kernel and each batch norm of `network`, before it is used, with the inputs that reach it.
+    """Yield each kernel and each batch norm of `network` before it is used. Its inputs come with it.
 
     `exact` gives the inputs of the uncompressed network. It may be `network` itself, which then runs once. Variables of
     `network` may get other values before the next visit is asked for. A layer that is called twice is visited at its

@@ -1,4 +1,4 @@
-"""Run two translation networks of one form side by side, kernel by kernel, on pairs of sentences."""
+"""Run two translation networks side by side on pairs of sentences. They stop at each kernel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _READ_THE_SOURCE = {
 
 
 def visits(exact: gnmt.GNMT, network: gnmt.GNMT, batches: Sequence[Inputs], seed: int) -> Iterator[Visit]:
-    """Yield each kernel of `network` before it is used, with the inputs that reach it after the reference's tokens.
+    """Yield each kernel of `network` before it is used. The inputs after the reference's tokens come with it.
 
     `exact` gives the inputs of the uncompressed network. Variables of `network` may get other values before the next
     visit is asked for. Embeddings multiply nothing, so they are not visited. `seed` is not used: all rows count.
