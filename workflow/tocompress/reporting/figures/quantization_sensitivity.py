@@ -68,7 +68,7 @@ def _draw(table: pd.DataFrame, settings: QuantizationSensitivityFigureJob, budge
     cells = _cells(singles)
     names = kernel_names(list(singles["tensor"].unique()))
     columns = [*_facts(singles), *_of_budgets(singles, budgeted)]
-    page = scans.page_of(len(names))
+    page = scans.page_of(len(names), len(cells.columns))
     lines = scans.caption_lines(caption(table, settings, budgeted), page)
     together = together_of(table)
     below = scans.TOP + scans.rows_of_block(len(names)) * scans.ROW
