@@ -271,7 +271,8 @@ class Everything:
     @property
     def _targets(self) -> tuple[str, ...]:
         config = json.loads((self.workflow.folder / "config.yaml").read_text())
-        return "all", "zoo", f"results/{config['study']['name']}/figures/sensitivity_zoo_network.png"
+        scans = ("sensitivity_zoo_network", "quantization_sensitivity_zoo_network")
+        return "all", "zoo", *(f"results/{config['study']['name']}/figures/{scan}.png" for scan in scans)
 
     def due(self) -> Due:
         return frozenset(self.workflow.due(targets=self._targets).rules)
