@@ -167,7 +167,7 @@ def _keys(schema: Schema, node: Schema) -> str:
 def _rows(schema: Schema, node: Schema, prefix: str = "") -> Iterator[tuple[str, ...]]:
     """Yield a row for each key. The keys of a nested mapping follow the key that holds them."""
     for key, value in node["properties"].items():
-        choices = [_resolved(schema, choice) for choice in value.get("anyOf", [value])]
+        choices = [_resolved(schema, choice) for choice in value.get("anyOf") or value.get("oneOf", [value])]
         nested = [choice for choice in choices if "properties" in choice]
         meaning = value.get("description") or (nested[0]["description"] if nested else "")
         default = "required"

@@ -73,6 +73,7 @@ rule prune:
         importance=STUDY.importance,
         train=STUDY.retraining_set,
         calibration=STUDY.pruning_set,
+        teacher=STUDY.teacher,
         subwords=STUDY.subwords,
     output:
         weights=PATHS.weights,

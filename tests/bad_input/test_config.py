@@ -73,6 +73,27 @@ CASES: list[tuple[str, Any, str]] = [
     ("techniques.q8.method", "quantise", "techniques.q8.method: Input should be one of 'quantize', 'prune' (it is"),
     ("techniques.q17", {"method": "quantize", "bits": 17}, "techniques.q17.bits: Input should be less than or equal"),
     ("techniques.q8.bits", 7.5, "techniques.q8.bits: Input should be a valid integer"),
+    ("techniques.q8.bits", [4], "techniques.q8.bits: Input should be a valid integer"),
+    ("techniques.q8.bits", {}, "techniques.q8: bits: is empty; name patterns of tensors, such as '*': 4"),
+    ("techniques.q8.bits", {"*": 99}, "techniques.q8.bits.*: Input should be less than or equal to 16 (it is 99)"),
+    ("techniques.q8.bits", {"budget": 9}, "techniques.q8.bits.budget: Input should be less than or equal to 8 (it is"),
+    ("techniques.q8.bits", {"budget": 5, "*": 4}, "techniques.q8.bits.*: unknown key; there is 'budget'"),
+    (
+        "techniques.q8.bits",
+        {"budget": 5},
+        "study.variants: 'q8' of 'mobilenet_v1_full' distributes bits by accuracy, and initial weights have none; give",
+    ),
+    ("techniques.q8.keep", ["first", "first"], "techniques.q8.keep: 'first' is given twice; name each once"),
+    ("techniques.q8.keep", "first", f"techniques.q8.keep: {LIST} (it is 'first')"),
+    ("techniques.q8.range", "max", "techniques.q8.range: Input should be 'minmax', 'mse' or 'percentile' (it is 'max"),
+    (
+        "techniques.q8.range",
+        "mse",
+        "study.variants: 'q8-p05' of 'resnet_v1_50': retraining puts weights on the nearest levels of grids from"
+        " minimum to maximum, which undoes 'range'; prune first",
+    ),
+    ("techniques.f16.range", "mse", "techniques.f16: range: floats (type: float) have no grid; leave it out"),
+    ("techniques.f16.correction", "bias", "techniques.f16: correction: floats (type: float) have no grid; leave it"),
     ("techniques.p50.share", 1, "techniques.p50.share: Input should be less than 1 (it is 1)"),
     ("techniques.p50.share", NAN, "techniques.p50.share: Input should be a finite number (it is nan)"),
     # Numbers

@@ -21,7 +21,7 @@ from cases import Jobs, Step
 
 from tocompress.runtimes.tensorflow.graph import OUTPUT, WEIGHTS
 from tocompress.runtimes.tensorflow.protocol_buffers import GraphDef
-from tocompress.schemas.study import IMAGE_PREDICTIONS, SENTENCES, STRUCTURE
+from tocompress.schemas.study import IMAGE_PREDICTIONS, QUANTIZATION_SENSITIVITY, SENTENCES, STRUCTURE
 from tocompress.settings.evaluation import Scores
 from tocompress.tables import write_table
 from tocompress.weights import ModelMetadata, write_weights
@@ -49,6 +49,37 @@ QUANTIZE = Step(
     {"weights": "q8.safetensors", "compression": "q8.parquet"},
     '{"method": "quantize", "bits": 8, "minimum_values": 1}',
     {"variant": "q8"},
+)
+MIXED = replace(
+    QUANTIZE, settings='{"method": "quantize", "bits": [["fc/*", 4], ["*", 3]], "keep": ["first"], "minimum_values": 1}'
+)
+ON_DATA = {
+    "model": MODEL,
+    "data": {"kind": "glyphs"},
+    "technique": {"method": "quantize", "bits": 4, "correction": "bias", "minimum_values": 1},
+    "examples": 2,
+    "seed": 1,
+}
+QUANTIZE_ON_DATA = Step(
+    "quantize.py",
+    {"parent": "fp32.safetensors", "calibration": "test.npz", "subwords": [], "sensitivity": []},
+    {"weights": "q4.safetensors", "compression": "q4.parquet"},
+    json.dumps(ON_DATA),
+    {"model": "tiny", "variant": "q4"},
+)
+BUDGET = replace(
+    QUANTIZE_ON_DATA,
+    input=QUANTIZE_ON_DATA.input | {"sensitivity": ["scan.parquet"]},
+    settings=json.dumps(
+        ON_DATA | {"technique": {"method": "quantize", "bits": {"budget": 4}, "keep": ["first"], "minimum_values": 1}}
+    ),
+)
+SCAN = Step(
+    "quantization_sensitivity.py",
+    {"weights": "fp32.safetensors", "calibration": "test.npz", "subwords": []},
+    {"table": "scan.parquet"},
+    json.dumps({"model": MODEL, "data": {"kind": "glyphs"}, "sensitivity": {"examples": 2}}),
+    {"model": "tiny"},
 )
 PRUNE = Step(
     "prune.py",
@@ -338,6 +369,11 @@ CASES: dict[str, tuple[Step, Make, str]] = {
         ),
         "fp32.safetensors: b/moving_variance: holds the variance -3",
     ),
+    "bits for kernels that the network lacks": (
+        MIXED,
+        weights(),
+        "fp32.safetensors: bits: 'fc/*' matches none of the 1 kernels to quantize, such as conv/weights",
+    ),
     # Graphs
     "a graph that is none": (
         EXPORT,
@@ -588,7 +624,39 @@ def test_a_wrong_file_is_refused_in_one_line(name: str, jobs: Jobs, tmp_path: Pa
     assert message in step.refusal(jobs, tmp_path)
 
 
-@pytest.mark.parametrize("step", [PRUNE, RANK], ids=["prune", "rank"])
+def scanned(tensor: str, *bits: int) -> Make:
+    """The scan of a network with one kernel."""
+    table = pd.DataFrame({"tensor": tensor, "bits": bits, "divergence": 0.1}, columns=QUANTIZATION_SENSITIVITY.names)
+    return lambda folder: write_table(folder / "scan.parquet", QUANTIZATION_SENSITIVITY, table)
+
+
+OF_LEARNING: dict[str, tuple[Step, Make, str]] = {
+    "a budget below the bits of kernels to keep": (
+        BUDGET,
+        scanned("conv/weights", 2, 8),
+        "bits: a budget of 4, but with 1 kernels kept at 8 bits the least mean is 8.00; raise it, or keep fewer",
+    ),
+    "a scan of another network": (
+        BUDGET,
+        scanned("fc/weights", 2, 8),
+        "bits: the scan of the model has no conv/weights of 8 bits or fewer",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_LEARNING)
+def test_what_quantization_cannot_learn_from_is_refused_in_one_line(
+    name: str, tensorflow_jobs: Jobs, tmp_path: Path
+) -> None:
+    step, make, message = OF_LEARNING[name]
+    all_of(weights(), npz(**TWO), make)(tmp_path)
+    assert step.refusal(tensorflow_jobs, tmp_path) == f"fp32.safetensors: {message}"
+
+
+OF_NETWORKS = {"prune": PRUNE, "rank": RANK, "quantize": QUANTIZE_ON_DATA, "scan": SCAN}
+
+
+@pytest.mark.parametrize("step", OF_NETWORKS.values(), ids=OF_NETWORKS)
 def test_weights_of_another_network_are_refused_in_one_line(step: Step, tensorflow_jobs: Jobs, tmp_path: Path) -> None:
     all_of(weights(), npz(**TWO))(tmp_path)
     message = "fp32.safetensors: the weights lack vgg_16/conv1/conv1_1/weights, a kernel of vgg_16"

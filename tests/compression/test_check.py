@@ -20,6 +20,10 @@ from tocompress.weights import read_metadata, read_weights
 TECHNIQUES = {
     "q8": Quantize(method="quantize", bits=8),
     "i8": Quantize(method="quantize", bits=8, granularity="channel", activations=8),
+    "q4": Quantize(method="quantize", bits=4, minimum_values=1, keep=("first",), rounding="learned", correction="bias"),
+    "mixed": Quantize(method="quantize", bits={"*/weights": 3}, minimum_values=1, keep=("last", "second/*")),
+    "mean": Quantize(method="quantize", bits={"budget": 5.5}, minimum_values=1, keep=("last",)),
+    "lost": Quantize(method="quantize", bits={"*/head": 4}, minimum_values=1),
     "p50": Prune(method="prune", share=0.5),
 }
 JOB = CheckModelJob(
@@ -65,10 +69,19 @@ def test_the_text_names_what_is_folded_quantized_pruned_and_refused(weights: Pat
     assert "20 x 16 pixels, 3 channels, which the model scales itself" in lines["input"]
     assert "5 classes" in lines["output"]
     assert "1 of 2 folded" in text and "stays: stays, which" in text
-    assert "q8: 1 of 4 kernels" in text and "i8: 4 of 4 kernels" in text
+    assert "q8: 1 of 4 kernels, with " in text and "i8: 4 of 4 kernels" in text
     assert "p50: " in text and "grouped: a convolution in 4 groups" in text
     assert "takes the network; variants q8\n" in text and "not i8: computes in floats" in text
     assert "takes the network; variants q8, i8" in lines["litert"]
+
+
+def test_the_text_tells_the_bits_of_kernels_and_what_needs_the_calibration_set(weights: Path) -> None:
+    lines = {line.split()[1]: line for line in check(weights, JOB).splitlines() if line.startswith("  quantized")}
+    assert lines["q8:"].endswith("% of all values")
+    assert lines["q4:"].endswith(": 3 of 4 bits, 1 of 8 bits (on the calibration set: rounding, correction)")
+    assert lines["mixed:"].endswith("% of all values: 2 of 3 bits, 2 of 8 bits")
+    assert lines["mean:"].endswith(", 5.5 bits a value on average, 1 of them 8 (on the calibration set: bits)")
+    assert "lost: bits: '*/head' matches none of the 4 kernels to quantize, such as first/weights, " in lines["not"]
 
 
 def test_a_file_whose_weights_are_not_finite_is_refused(file: Path, tmp_path: Path) -> None:

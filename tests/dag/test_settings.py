@@ -103,3 +103,20 @@ def test_an_artifact_of_litert_is_given_how_it_computes(study: Plan) -> None:
         if job.activations == 8:
             assert [job.range_quantile] == [technique.range_quantile for technique in chosen]
             assert CalibrationJob.model_validate_json(study.calibrate["settings"](wildcards)).calibration.examples
+
+
+def test_pruning_takes_the_uncompressed_model_and_the_calibration_set_only_where_it_needs_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    config = yaml.safe_load(Path("config.yaml").read_text())
+    chain, cut = (SimpleNamespace(model="vgg_16", variant=variant) for variant in ("q8-p05", "p05_cut"))
+    plain = plan(config)
+    assert (plain.teacher(chain), plain.pruning_set(cut)) == ([], [])
+    config["retraining"]["vgg_16"]["teacher"] = 0.5
+    config["techniques"]["p05_cut"]["statistics"] = "recalibrated"
+    taught = plan(config)
+    assert taught.teacher(chain) == ["results/default/weights/vgg_16/fp32.safetensors"]
+    assert taught.pruning_set(cut) == ["results/default/data/glyphs/calibration.npz"]
+    job = PruneJob.model_validate_json(taught.prune["settings"](cut))
+    assert (job.retraining, job.recalibration.examples) == (None, config.get("calibration", {}).get("learning", 512))

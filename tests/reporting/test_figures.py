@@ -294,6 +294,39 @@ def test_real_weights_with_as_few_bits_stand_beside_the_zoos(build, study):
     assert "real weights" not in figures.caption("fig13_quantization", study, Plot())
 
 
+def with_options(study, variant, options, **facts):
+    """The study in which a variant has these options."""
+    rows = study["variant"].eq(variant)
+    return study.assign(options=study["options"].mask(rows, options), **{
+        name: study[name].mask(rows, value) for name, value in facts.items()
+    })  # fmt: skip
+
+
+def test_figure_13_tells_the_options_of_variants(study):
+    told = figures.caption("fig13_quantization", with_options(study, "q6", "range mse, rounding learned"), PLOT)
+    assert "Quantized with options: q6 (range mse, rounding learned)." in told
+    assert "options" not in figures.caption("fig13_quantization", study, PLOT)
+
+
+def test_mixed_bits_count_as_few(study):
+    mixed = with_options(study, "q6", "mixed bits", bits=pd.NA)
+    assert "docs/zoo.md" in figures.caption("fig13_quantization", mixed, PLOT)
+    assert "q6" in set(figures.draw("fig13_quantization", mixed, PLOT).table["variant"])
+
+
+def test_figures_of_the_papers_bits_take_its_quantizer_where_there_is_a_choice(study):
+    other = with_options(study, "q6", "range mse", bits=8)
+    # It comes first by its name.
+    renamed = other.assign(variant=other["variant"].replace({"q6": "best8"})).sort_values("variant", kind="stable")
+    for name in ("fig05_motivation", "regimes"):
+        rows = figures.draw(name, renamed, PLOT).table
+        assert "q8" in set(rows["variant"]) and "best8" not in set(rows["variant"])
+    alone = renamed[renamed["variant"].ne("q8")]
+    assert "best8" in set(figures.draw("fig05_motivation", alone, PLOT).table["variant"])
+    key = texts(figures.draw("zoo_sensitivity", renamed, PLOT).figure)
+    assert {"per tensor", "per tensor, range mse"} <= set(key)
+
+
 def test_both_modes_of_dequantization_are_shown(study):
     drawing = figures.draw("fig28_dequantization", study, PLOT)
     assert set(drawing.table["arithmetic"]) == {EVERY_INFERENCE, ONCE}

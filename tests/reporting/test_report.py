@@ -149,6 +149,13 @@ def test_config_device_and_versions_are_told(html):
     assert "fresh processes differed by 1.2" in text
 
 
+def test_options_of_quantization_are_told(small_study, html):
+    options = small_study["options"].mask(small_study["variant"].eq("q8"), "range mse, correction bias")
+    other = report(small_study.assign(options=options), make_claims(), [], SETTINGS, {})
+    assert "Quantized with options: q8 (range mse, correction bias)." in Elements(other).text
+    assert "with options" not in Elements(html).text
+
+
 def test_names_are_text(small_study, html):
     assert "<b>fast</b>" not in html
     assert "&lt;b&gt;fast&lt;/b&gt;" in html

@@ -129,6 +129,22 @@ def test_variants_are_told_apart_by_their_methods_whatever_they_are_called():
     assert variants(table) == ["fp32", "half", "nothing", "p8", "half-p8"]
 
 
+def test_options_stand_in_the_table_and_variants_with_them_come_after_the_papers():
+    options = {"q4": None, "best4": "range mse", "mean": "5.5 bits on average", "q6": None}
+    bits = {"q4": 4, "best4": 4, "mean": None, "q6": 6}
+    known = [
+        StudyVariant(name=name, methods=("quantize",), bits=bits[name], granularity="channel", options=told)
+        for name, told in options.items()
+    ]
+    sizes = pd.DataFrame({"variant": ["fp32", *options], "metric": "size", "unit": "byte", "value": 8.0})
+    table = aggregate([Part("tiny", "vgg_16", "zoo", sizes.assign(basis="measured"))], [*known, *VARIANTS[:1]])
+    assert variants(table) == ["fp32", "best4", "mean", "q6", "q4"]
+    assert made_by(table, "quantize") == ["q6", "q4", "best4", "mean"]
+    facts = table.set_index("variant")
+    assert facts["options"].dropna().to_dict() == {"best4": "range mse", "mean": "5.5 bits on average"}
+    assert facts["bits"].dropna().to_dict() == {"q4": 4, "best4": 4, "q6": 6}
+
+
 def test_a_selection_holds_one_value_of_a_variant(study):
     rows = select(study, *METRICS, arithmetic=ONCE)
     assert not rows.duplicated(["model", "variant", "metric"]).any()

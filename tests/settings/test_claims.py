@@ -159,7 +159,7 @@ def test_a_reading_changes_keys_of_its_claim(tmp_path: Path) -> None:
         (changed(readings={"a": {}, "b": 3}), "'time'.readings: 'b' is not a mapping of the keys that it changes"),
         (changed(readings={"a": {}, "b": {"id": "c"}}), "'time'.readings: 'b' changes 'id' or 'reading'"),
         (changed(readings={"a": {}, "b": {"papers": 1}}), "time (b).papers: unknown key"),
-        (changed(readings={"a": {}, "b": {"variants": ["q4"]}}), "time.variants: 'q4' is not known"),
+        (changed(readings={"a": {}, "b": {"variants": ["q7"]}}), "time.variants: 'q7' is not known"),
         ({"claims": [TIME]}, "margin: Field required"),
         (["claims"], "not a mapping"),
     ],

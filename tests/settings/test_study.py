@@ -116,7 +116,7 @@ def changed(path: str, value: object) -> dict:
         (
             "study.runtimes",
             ["litert"],
-            "'q16' of 'resnet_v1_50': litert holds integer weights of at most 8 bits; name a runtime in"
+            "'q16' of 'inception_v1': litert holds integer weights of at most 8 bits; name a runtime in"
             " `study.runtimes` that can run it: tensorflow",
         ),
         ("study.runtimes", ["tflite"], "config: study.runtimes.0: Input should be 'tensorflow' or 'litert'"),
@@ -267,6 +267,68 @@ def test_calibration_needs_a_set_whose_images_are_known() -> None:
     load(config)
 
 
+def test_statistics_are_recalibrated_where_a_training_folder_is_named() -> None:
+    config = changed("data.pictures", {"kind": "folders", "test": "photos/test"})
+    config["models"]["vgg_16"]["data"] = "pictures"
+    config["techniques"]["p50"] |= {"criterion": "l1", "retrain": False, "statistics": "recalibrated"}
+    config["study"] |= {"models": ["vgg_16"], "variants": {"vgg_16": ["p50"]}}
+    with pytest.raises(StudyError, match=r"'p50' of 'vgg_16' needs a calibration set for 'statistics', but 'data.pict"):
+        load(config)
+
+
+@pytest.mark.parametrize(
+    ("option", "key"),
+    [
+        ({"rounding": "learned", "range": "mse"}, "rounding"),
+        ({"correction": "bias"}, "correction"),
+        ({"statistics": "recalibrated"}, "statistics"),
+        ({"bits": {"budget": 5}}, "bits"),
+    ],
+)
+def test_options_of_quantization_that_learn_need_a_training_set(option: dict, key: str) -> None:
+    config = changed("data.photographs", {"kind": "imagenet", "images": "photographs", "labels": "labels.csv"})
+    config["models"]["mobilenet_v1_full"]["data"] = "photographs"
+    config["study"] |= {"models": ["mobilenet_v1_full"], "variants": {"mobilenet_v1_full": ["q4"]}}
+    config["techniques"]["q4"] = {"method": "quantize", "bits": 4, **option}
+    said = rf"'q4' .* needs a calibration set for '{key}', but 'data.photographs.training' .*, or leave out '{key}'"
+    with pytest.raises(StudyError, match=said):
+        load(config)
+    for other in ({"range": "mse"}, {"keep": ["first", "last"]}, {"bits": {"*": 4}}):
+        load(config | {"techniques": config["techniques"] | {"q4": {"method": "quantize", "bits": 4, **other}}})
+
+
+def test_mixed_bits_are_refused_by_a_runtime_that_lacks_the_most_of_them() -> None:
+    config = changed("techniques.mixed", {"method": "quantize", "bits": {"*/weights": 9, "*": 4}})
+    config["study"] |= {"models": ["vgg_16"], "variants": {"vgg_16": ["mixed"]}}
+    study = load(config)
+    assert study.refusal("litert", "vgg_16", "mixed") == "litert holds integer weights of at most 8 bits"
+    assert study.refusal("tensorflow", "vgg_16", "mixed") is None
+    config["study"]["runtimes"] = ["litert"]
+    with pytest.raises(StudyError, match=r"'mixed' of 'vgg_16': litert holds integer weights of at most 8 bits; name"):
+        load(config)
+    config["techniques"]["mixed"]["bits"] = {"*/weights": 8, "*": 4}
+    config["techniques"]["mean"] = {"method": "quantize", "bits": {"budget": 5}, "keep": ["first"]}
+    config["study"]["variants"] = {"vgg_16": ["mixed", "mean"]}
+    load(config)
+
+
+def test_mixed_bits_keep_their_order_in_the_settings_of_a_job() -> None:
+    mixed = Quantize(method="quantize", bits={"net/last": 8, "net/*": 3, "*": 4})
+    read = Quantize.model_validate_json(mixed.canonical())
+    assert list(read.bits.items()) == [("net/last", 8), ("net/*", 3), ("*", 4)]
+    assert (mixed.most_bits, mixed.uniform_bits, mixed.options_in_words) == (8, None, "mixed bits")
+
+
+def test_options_are_told_in_words() -> None:
+    plain = Quantize(method="quantize", bits=8, granularity="channel", minimum_values=1)
+    assert (plain.options_in_words, plain.on_data) == (None, False)
+    options = {"range": "mse", "rounding": "learned", "correction": "bias", "keep": ("first", "*/fc*")}
+    assert Quantize(method="quantize", bits=4, **options).options_in_words == (
+        "range mse, rounding learned, correction bias, keep first */fc*"
+    )
+    assert Quantize(method="quantize", bits={"budget": 4.5}).options_in_words == "4.5 bits on average"
+
+
 def test_pictures_in_folders_are_learned_from_where_a_training_folder_is_named() -> None:
     config = changed("data.pictures", {"kind": "folders", "test": "photos/test"})
     config["models"]["vgg_16"]["data"] = "pictures"
@@ -282,6 +344,10 @@ def test_pictures_in_folders_are_learned_from_where_a_training_folder_is_named()
     ("technique", "message"),
     [
         ({"criterion": "taylor", "retrain": False}, "'p50' of 'gnmt' ranks by 'taylor', but 'data.wmt.training' names"),
+        (
+            {"criterion": "l1", "statistics": "recalibrated"},
+            "'p50' of 'gnmt' recalibrates batch norm, but gnmt has none;",
+        ),
         ({"criterion": "l1"}, "'p50' of 'gnmt' is retrained, but 'data.wmt.training' names no training set; name it,"),
     ],
 )

@@ -20,6 +20,7 @@ SENTENCES = TranslationModel(
 )
 CNN = Retraining(epochs=2, learning_rates=(0.002, 0.0005), examples=96, batch_size=32, patience=2)
 RNN = Retraining(epochs=3, learning_rates=(0.001, 0.01), guidance=1.0)
+TAUGHT = RNN.model_copy(update={"teacher": 0.5})
 POINTWISE = "MobilenetV1/Conv2d_13_pointwise/weights"
 
 
@@ -50,14 +51,19 @@ def _sentences():
 
 @pytest.mark.parametrize(
     ("model", "retraining", "data", "kernel"),
-    [(IMAGES, CNN, _images, POINTWISE), (SENTENCES, RNN, _sentences, gnmt.QUERY_KERNEL)],
-    ids=["image", "translation"],
+    [
+        (IMAGES, CNN, _images, POINTWISE),
+        (SENTENCES, RNN, _sentences, gnmt.QUERY_KERNEL),
+        (SENTENCES, TAUGHT, _sentences, gnmt.QUERY_KERNEL),
+    ],
+    ids=["image", "translation", "taught translation"],
 )
 @pytest.mark.long
 def test_a_stopped_retraining_ends_as_one_that_is_not(model, retraining, data, kernel, tmp_path):
     weights, examples, validation = data()
     arguments = (weights, model, retraining, examples, validation, {kernel: Grid(8)})
-    expected, history = retrain(*arguments, resume_folder=tmp_path / "whole", **SILENT)
+    teacher = {name: 2 * tensor for name, tensor in weights.items()}
+    expected, history = retrain(*arguments, resume_folder=tmp_path / "whole", teacher=teacher, **SILENT)
     assert list(expected) == list(weights)
     assert all(np.isfinite(tensor).all() and tensor.shape == weights[name].shape for name, tensor in expected.items())
     assert (expected[kernel] != weights[kernel]).all()
@@ -78,8 +84,8 @@ def test_a_stopped_retraining_ends_as_one_that_is_not(model, retraining, data, k
             raise Stopped
 
     with pytest.raises(Stopped):
-        retrain(*arguments, resume_folder=tmp_path / "stopped", report=stop)
-    resumed, resumed_history = retrain(*arguments, resume_folder=tmp_path / "stopped", **SILENT)
+        retrain(*arguments, resume_folder=tmp_path / "stopped", teacher=teacher, report=stop)
+    resumed, resumed_history = retrain(*arguments, resume_folder=tmp_path / "stopped", teacher=teacher, **SILENT)
     for name, tensor in expected.items():
         np.testing.assert_array_equal(resumed[name], tensor, err_msg=name)
     measured = [table[table["metric"] != "seconds"].reset_index(drop=True) for table in (history, resumed_history)]
@@ -112,6 +118,18 @@ def test_batch_norm_keeps_the_statistics_and_scales_of_the_cut(tmp_path):
     normalizing = [name for name in weights if "/BatchNorm/" in name]
     assert normalizing and all(np.array_equal(learnt[name], weights[name]) for name in normalizing)
     assert not np.array_equal(learnt[POINTWISE], weights[POINTWISE])
+
+
+def test_a_larger_network_teaches_and_has_to_be_there(tmp_path):
+    whole, examples, validation = _images(32)
+    weights, *_ = _images()
+    settings = CNN.model_copy(update={"teacher": 1.0, "learning_rates": (0.002,), "epochs": 1})
+    arguments = (weights, IMAGES, settings, examples, validation, {POINTWISE: Grid(8)})
+    learnt, history = retrain(*arguments, resume_folder=tmp_path / "one", teacher=whole, **SILENT)
+    assert not np.array_equal(learnt[POINTWISE], weights[POINTWISE])
+    assert history["value"].notna().all()
+    with pytest.raises(StudyError, match="mobilenet_v1: a teacher in retraining needs the uncompressed"):
+        retrain(*arguments, resume_folder=tmp_path / "none", **SILENT)
 
 
 def test_weights_of_another_network_and_too_few_examples_are_named(tmp_path):

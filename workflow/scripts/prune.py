@@ -22,7 +22,7 @@ with job(snakemake):
     use_threads(snakemake.threads)
     # Only a run with the same settings, code and parent may resume a stopped run.
     same = hashlib.sha256("".join(snakemake.params).encode())
-    for file in (snakemake.input.parent, *snakemake.input.importance):
+    for file in (snakemake.input.parent, *snakemake.input.importance, *snakemake.input.teacher):
         same.update(Path(file).read_bytes())
     weights, metadata = read_weights(snakemake.input.parent)
     inputs = PruneJob.model_validate_json(snakemake.params.settings).of(metadata)
@@ -32,9 +32,11 @@ with job(snakemake):
     )
     ranking = snakemake.input.importance
     importance = read_table(ranking[0], IMPORTANCE)["importance"].to_numpy() if ranking else None
+    teacher = read_weights(snakemake.input.teacher[0])[0] if snakemake.input.teacher else None
+    given = {"importance": importance, "teacher": teacher}
     resume_folder = Path(f"{snakemake.output.weights}.{same.hexdigest()[:8]}.resume")
     with about(snakemake.input.parent):
-        pruned = prune(weights, inputs, train, calibration, resume_folder=resume_folder, importance=importance)
+        pruned = prune(weights, inputs, train, calibration, resume_folder=resume_folder, **given)
     write_weights(snakemake.output.weights, pruned.weights, replace(metadata, variant=snakemake.wildcards.variant))
     of = {"model": snakemake.wildcards.model, "variant": snakemake.wildcards.variant}
     write_table(snakemake.output.removed, PRUNING, pruned.removed.assign(**of))

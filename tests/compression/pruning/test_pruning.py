@@ -7,11 +7,12 @@ import pytest
 from tocompress.checkpoints.acquire import initial
 from tocompress.compression.pruning import prune as pruning
 from tocompress.compression.pruning.prune import prune
-from tocompress.compression.pruning.ranking import channels_of
+from tocompress.compression.pruning.ranking import channels_of, float_weights
 from tocompress.compression.quantization.grid import halve_weights, is_symmetric, quantize_weights
+from tocompress.compression.statistics import recalibrated
 from tocompress.errors import StudyError
 from tocompress.settings.data import Glyphs, NumberPhrases
-from tocompress.settings.jobs import PruneJob
+from tocompress.settings.jobs import PruneJob, Recalibration
 from tocompress.settings.model import ImageModel, TranslationModel
 from tocompress.settings.technique import Prune
 from tocompress.settings.training import Retraining
@@ -32,9 +33,10 @@ def data_of(model):
 RETRAINING = Retraining(epochs=1, batch_size=16, learning_rates=(1e-3,))
 
 
-def inputs(model, retraining=None, **technique):
+def inputs(model, retraining=None, recalibration=None, **technique):
+    technique = Prune(method="prune", **technique)
     return PruneJob(
-        technique=Prune(method="prune", **technique), model=model, data=data_of(model), retraining=retraining
+        technique=technique, model=model, data=data_of(model), retraining=retraining, recalibration=recalibration
     )
 
 
@@ -103,7 +105,7 @@ def test_each_cut_is_retrained_on_the_grids_in_a_folder_of_its_own(monkeypatch, 
     quantized, table = quantize_weights(initial(CNN), 8, "channel", 256)
     counts, folders = [], []
 
-    def retrained(arrays, model, settings, examples, calibration, grids, *, resume_folder, report):
+    def retrained(arrays, model, settings, examples, calibration, grids, *, resume_folder, teacher, report):
         assert grids.keys() == set(table["tensor"])
         counts.append(channels_of(model, arrays).count)
         folders.append(resume_folder)
@@ -122,6 +124,20 @@ def test_retraining_without_examples_is_refused(pictures, tmp_path):
     for training, calibration in ((None, pictures), (pictures, None)):
         with pytest.raises(StudyError, match="mobilenet_v1: retraining needs a training and a calibration set"):
             prune(initial(CNN), inputs(CNN, RETRAINING, share=0.3), training, calibration, resume_folder=tmp_path)
+
+
+def test_statistics_of_the_cut_are_measured_on_the_stored_kernels(pictures, tmp_path):
+    quantized, _ = quantize_weights(initial(CNN), 4, "tensor", 1)
+    stored, measured = (
+        prune(quantized, inputs(CNN, recalibration=recalibration, share=0.3), None, pictures, resume_folder=tmp_path)
+        for recalibration in (None, Recalibration(examples=64, seed=1))
+    )
+    expected = recalibrated(float_weights(stored.weights), CNN, pictures, seed=1)
+    for name, array in float_weights(measured.weights).items():
+        np.testing.assert_allclose(array, expected[name], rtol=1e-4, atol=1e-6, err_msg=name)
+    with pytest.raises(StudyError, match="mobilenet_v1: recalibrated statistics need a calibration set"):
+        asked = inputs(CNN, recalibration=Recalibration(examples=64, seed=1), share=0.3)
+        prune(quantized, asked, None, None, resume_folder=tmp_path)
 
 
 def test_a_share_of_0_only_retrains(monkeypatch, tmp_path):

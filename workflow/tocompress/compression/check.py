@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 from tocompress.compression.pruning.channels import Channels
 from tocompress.compression.pruning.ranking import channels_of, float_weights
-from tocompress.compression.quantization.grid import KERNELS, kinds_of
+from tocompress.compression.quantization.bits import bits_of, kept
+from tocompress.compression.quantization.grid import KERNELS, kernels_of, kinds_of
 from tocompress.errors import StudyError
 from tocompress.models import registry
 from tocompress.runtimes.litert import body as litert
 from tocompress.runtimes.tensorflow import body as tensorflow
 from tocompress.settings.jobs import CheckModelJob
 from tocompress.settings.model import ModelSettings, with_facts
-from tocompress.settings.technique import Prune, Quantize
+from tocompress.settings.technique import KEPT_BITS, Budget, Prune, Quantize
 from tocompress.tasks.networks import Arrays, network_of
 from tocompress.vocabulary.runtimes import LITERT
 from tocompress.weights import ModelMetadata, read_weights
@@ -69,21 +71,42 @@ def _batch_norms(arrays: Arrays) -> list[str]:
 
 
 def _quantized(job: CheckModelJob, arrays: Arrays) -> list[str]:
-    """Return how many kernels, with which share of all values, each technique quantizes."""
+    """Return how many kernels, with which share of all values, each technique quantizes, and to which bits."""
     total = sum(array.size for array in arrays.values())
-    sizes = {name: array.size for name, array in arrays.items() if _kind(name) in KERNELS}
+    of_all = len(kernels_of(arrays, 1, KERNELS))
     lines = []
     for name, technique in job.techniques.items():
         if isinstance(technique, Quantize):
-            kinds, least = kinds_of(technique), technique.minimum_values
-            chosen = [size for kernel, size in sizes.items() if _kind(kernel) in kinds and size >= least]
-            found = f"{name}: {len(chosen)} of {len(sizes)} kernels, with {sum(chosen) / total:.1%} of all values"
-            lines.append(_line("quantized", found))
+            try:
+                chosen, bits = _chosen(technique, arrays)
+            except StudyError as error:
+                lines.append(_line("quantized", f"not {name}: {error}"))
+                continue
+            share = sum(arrays[kernel].size for kernel in chosen) / total
+            found = f"{name}: {len(chosen)} of {of_all} kernels, with {share:.1%} of all values{bits}"
+            lines.append(_line("quantized", found + _on_data(technique)))
     return lines
 
 
-def _kind(name: str) -> str:
-    return name.rpartition("/")[2]
+def _chosen(technique: Quantize, arrays: Arrays) -> tuple[Collection[str], str]:
+    """Return the kernels that a technique quantizes, and the bits of them as a text, empty where all have the same.
+
+    Raise StudyError for a pattern that matches no kernel.
+    """
+    kernels = kernels_of(arrays, technique.minimum_values, kinds_of(technique))
+    if isinstance(technique.bits, Budget):
+        stay = len(kept(technique.keep, kernels))
+        least = f", {stay} of them {KEPT_BITS}" if stay else ""
+        return kernels, f", {technique.bits.budget:g} bits a value on average{least}"
+    bits = bits_of(technique.bits, technique.keep, kernels)
+    numbers = Counter(bits.values())
+    told = ", ".join(f"{count} of {number} bits" for number, count in sorted(numbers.items()))
+    return bits, f": {told}" if len(numbers) > 1 else ""
+
+
+def _on_data(technique: Quantize) -> str:
+    """Return which options of a technique need the calibration set, as a text."""
+    return f" (on the calibration set: {', '.join(technique.keys_on_data)})" if technique.on_data else ""
 
 
 def _pruned(job: CheckModelJob, channels: Channels) -> list[str]:

@@ -12,8 +12,8 @@ import keras
 class Call:
     """One use of a layer, or of an operation of keras.ops such as `x * 2`.
 
-    `arguments` are those of the operation, positional and by name. `constants` are the ones of them that are no tensors
-    of the network, such as the 2.
+    `arguments` holds positional arguments and named ones. `constants` are the ones that are no tensors of the network,
+    such as the 2.
     """
 
     operation: keras.Operation

@@ -102,6 +102,7 @@ class Stage:
             methods=tuple(technique.method for technique in techniques),
             bits=next((technique.uniform_bits for technique in quantized), None),
             granularity=next((technique.granularity for technique in quantized), None),
+            options=next((technique.options_in_words for technique in quantized), None),
             activations=next((str(technique.activations) for technique in quantized if technique.activations), None),
             pruned=self.study.pruned_parent(name),
             refused={

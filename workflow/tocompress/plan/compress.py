@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any, cast
 
 from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards
-from tocompress.settings.jobs import PruneJob, QuantizeJob, RankJob
+from tocompress.settings.jobs import PruneJob, QuantizeJob, RankJob, Recalibration
 from tocompress.settings.technique import Budget, Prune, Quantize, Technique
 from tocompress.settings.training import Retraining
-from tocompress.vocabulary.variants import PRUNE, Variant
-
+from tocompress.vocabulary.variants import BASELINE, PRUNE, Variant
 
 #: Settings of activations, which export sets.
 _OF_ACTIVATIONS: Any = {"technique": {"range_quantile"}}
@@ -96,10 +95,17 @@ class Compress(Stage):
         return [self.train_set(wildcards)] if self._retraining(wildcards) else []
 
     def pruning_set(self, wildcards: Wildcards) -> list[str]:
-        """Return the calibration set, where retraining is watched on it or later cuts are ranked on it."""
+        """Return the calibration set, where a cut, the statistics after it or the watch over retraining needs it."""
         technique = self._pruning(wildcards)
         ranked_again = technique.criterion == "taylor" and technique.rounds > 1
-        return [self.calibration_set(wildcards)] if ranked_again or self._retraining(wildcards) else []
+        needed = ranked_again or technique.statistics == "recalibrated" or self._retraining(wildcards)
+        return [self.calibration_set(wildcards)] if needed else []
+
+    def teacher(self, wildcards: Wildcards) -> list[str]:
+        """Return the uncompressed model's weights, where retraining learns from them."""
+        retraining = self._retraining(wildcards)
+        taught = retraining is not None and retraining.teacher > 0
+        return [self.paths.weights.format(model=wildcards.model, variant=BASELINE)] if taught else []
 
     @property
     def prune(self) -> Parameters:
@@ -112,10 +118,17 @@ class Compress(Stage):
             model=self.architecture(wildcards),
             data=self.training_examples(wildcards) if retraining else self.examples(wildcards),
             retraining=retraining,
+            recalibration=self._recalibration(wildcards),
         ).canonical(exclude={"data": {"test"}} if retraining else SPLITS)
 
     def _pruning(self, wildcards: Wildcards) -> Prune:
         return cast(Prune, self.technique(wildcards))
+
+    def _recalibration(self, wildcards: Wildcards) -> Recalibration | None:
+        """Return the examples that batch norm's statistics are measured on, where they are measured anew."""
+        if self._pruning(wildcards).statistics == "stored":
+            return None
+        return Recalibration(examples=self.study.calibration.learning, seed=self.study.calibration.seed)
 
     def _retraining(self, wildcards: Wildcards) -> Retraining | None:
         """Return the settings of retraining for a pruned model, or None where it is not retrained."""

@@ -31,7 +31,7 @@ from tocompress.reporting.effects import (
     unsettled,
 )
 from tocompress.reporting.figures.captions import few_bits, listing
-from tocompress.reporting.study import by_runtime, chains, controls, devices, full_size, made_by, variants
+from tocompress.reporting.study import by_runtime, chains, controls, devices, full_size, made_by
 from tocompress.reporting.thresholds import mildest
 from tocompress.vocabulary.arithmetic import INTEGER
 from tocompress.vocabulary.metrics import JUDGES, METRICS
@@ -110,7 +110,7 @@ def in_integers(study: pd.DataFrame) -> str | None:
     rows = study[(study["arithmetic"] == INTEGER) & (study["methods"] == QUANTIZE) & study["ratio"].notna()]
     for wanted in (rows[rows["bits"].eq(8) & rows["activations"].eq("8")], rows[rows["bits"].eq(8)], rows):
         if not wanted.empty:
-            return variants(wanted)[0]
+            return made_by(wanted, QUANTIZE)[0]
     return None
 
 

@@ -33,6 +33,7 @@ from tocompress.reporting.costs import costs
 from tocompress.reporting.effects import counted
 from tocompress.reporting.embedding import embedded
 from tocompress.reporting.figures import caption
+from tocompress.reporting.figures.captions import options_of
 from tocompress.reporting.guidelines import GOALS, guidelines
 from tocompress.reporting.headline import has_networks_of_paper, headline, of_runtimes
 from tocompress.reporting.machines import noise, products, session_facts, summary, versions
@@ -61,7 +62,7 @@ VERDICTS = {
 _TABLE_1 = "table1_models"
 #: Columns of the table of all values: the first ones, and the ones that other columns or sections repeat.
 _FIRST = ("model", "variant", "metric", "label", "value", "ratio", "runtime", "arithmetic")
-_LEFT_OUT = ("network", "methods", "bits", "granularity", "activations", "level")
+_LEFT_OUT = ("network", "methods", "bits", "granularity", "options", "activations", "level")
 
 _BUILDS = {"zoo": "reduced", "published": "published", "own": "own", "initial": "initial"}
 
@@ -157,6 +158,7 @@ def report(
         title=settings.report.title,
         models=_model_names(study),
         variants=variants(study),
+        options=options_of(study),
         devices=devices(study),
         runtimes=[title(runtime) for runtime in runtimes(study)],
         headline=headline(study, claims),

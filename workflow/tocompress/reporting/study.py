@@ -21,7 +21,7 @@ from tocompress.vocabulary.variants import BASELINE, BETWEEN, PRUNE, Variant, ra
 _FULL_SIZE = 0.9  # of the published parameters
 _COLUMNS: list[str] = STUDY.names
 _SHARED = ("model", "network", "build", "variant", "device", "processor", "runtime", "arithmetic", "dataset")
-_FACTS = ["variant", "methods", "bits"]
+_FACTS = ["methods", "bits", "granularity", "options", "activations"]  # of a variant
 _KEY = ["model", "variant", "device", "runtime", "arithmetic", "dataset", "metric", "label"]
 _DTYPES = {pa.string(): "str", pa.float64(): "float64", pa.int64(): "Int64", pa.bool_(): "boolean"}
 
@@ -110,14 +110,9 @@ def aggregate(parts: Iterable[Part], variants: Iterable[StudyVariant]) -> pd.Dat
 
 
 def _with_facts(table: pd.DataFrame, variants: Iterable[StudyVariant]) -> pd.DataFrame:
-    """Return the table with the methods, bits, granularity and activations of each row's variant."""
-    facts = pd.DataFrame(
-        [
-            (variant.name, BETWEEN.join(variant.methods), variant.bits, variant.granularity, variant.activations)
-            for variant in variants
-        ],
-        columns=["variant", "methods", "bits", "granularity", "activations"],
-    )
+    """Return the table with the facts of each row's variant."""
+    rows = [variant.model_dump() | {"methods": BETWEEN.join(variant.methods)} for variant in variants]
+    facts = pd.DataFrame(rows, columns=["name", *_FACTS]).rename(columns={"name": "variant"})
     found = table[["variant"]].merge(facts.drop_duplicates("variant"), on="variant", how="left")
     return typed(table.assign(**found))
 
@@ -134,13 +129,15 @@ def models(study: pd.DataFrame) -> list[str]:
 
 def variants(study: pd.DataFrame) -> list[str]:
     """Return the table's variants, fp32 first."""
-    facts = study[_FACTS].drop_duplicates("variant").to_dict("records")
-    return [str(row["variant"]) for row in sorted(facts, key=lambda row: rank(**row))]
+    facts = study.drop_duplicates("variant")[["variant", *_FACTS]].to_dict("records")
+    return [str(row["variant"]) for row in sorted(facts, key=_rank_of_variant)]
 
 
 def made_by(study: pd.DataFrame, method: str) -> list[str]:
-    """Return the variants that a single technique of this method made."""
-    return variants(study[study["methods"] == method])
+    """Return the variants that a single technique of this method made. Options of quantization come last."""
+    own = study[study["methods"] == method]
+    plain = own["options"].isna()
+    return [*variants(own[plain]), *variants(own[~plain])]
 
 
 def chains(study: pd.DataFrame) -> list[str]:
@@ -270,7 +267,7 @@ def _rank(row: dict[str, Any]) -> tuple[Any, ...]:
     return (
         [*NETWORKS, KERAS].index(row["network"]),
         row["model"],
-        rank(row["variant"], row["methods"], row["bits"]),
+        _rank_of_variant(row),
         text("device"),
         *_runtime_rank(text("runtime")),
         text("arithmetic"),
@@ -278,6 +275,10 @@ def _rank(row: dict[str, Any]) -> tuple[Any, ...]:
         list(METRICS).index(row["metric"]),
         text("label"),
     )
+
+
+def _rank_of_variant(row: dict[str, Any]) -> tuple[Any, ...]:
+    return rank(row["variant"], row["methods"], None if pd.isna(row["bits"]) else row["bits"])
 
 
 def _runtime_rank(runtime: str) -> tuple[int, str]:

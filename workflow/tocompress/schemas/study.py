@@ -237,6 +237,7 @@ STUDY = schema(
     methods=(TEXT, "of the variant's techniques, joined by '-' (empty: fp32)"),
     bits=(COUNT, "bit, of a stored weight, but for kernels to keep (null: mixed, or not quantized)"),
     granularity=(TEXT, "of quantization: one grid per tensor or per channel (null: not quantized)"),
+    options=(TEXT, "of quantization beside its grid: range mse, rounding learned, mixed bits, ... (null: none)"),
     activations=(TEXT, "of quantization: 8 bits, or dynamic (null: activations are floats)"),
     device=(TEXT, ""),
     processor=(TEXT, "cpu or gpu"),

@@ -10,8 +10,11 @@ from tocompress.settings.base import Count, Settings
 class Calibration(Settings):
     """The numbers of examples of the calibration set that quantization learns from."""
 
-    examples: Count = Field(100, description="number of images that show how large activations become, spread over the set")
+    examples: Count = Field(
+        100, description="number of images that show how large activations become, spread over the set"
+    )
     learning: Count = Field(
-        512, description="number of examples, drawn at random, for rounding, bias correction and batch norm's statistics"
+        512,
+        description="number of examples at most, drawn at random, for rounding, biases and batch norm's statistics",
     )
     seed: int = Field(1, ge=0, description="seed of that draw")

@@ -46,6 +46,8 @@ class QuantizationSensitivity(Settings):
     bits: Annotated[tuple[Annotated[int, Field(ge=2, le=16)], ...], ONCE] = Field(
         (2, 3, 4, 5, 6, 8), min_length=1, description="bits of a weight, of which a budget of bits takes those up to 8"
     )
-    granularity: Literal["tensor", "channel"] = Field("channel", description="one grid per tensor or per output channel")
+    granularity: Literal["tensor", "channel"] = Field(
+        "channel", description="one grid per tensor or per output channel"
+    )
     examples: Count = Field(1000, description="number of calibration examples, drawn at random")
     seed: int = Field(1, ge=0, description="seed of the draw")

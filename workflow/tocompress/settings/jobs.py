@@ -58,11 +58,19 @@ class QuantizeJob(_OnDataset):
     seed: int
 
 
+class Recalibration(Settings):
+    """The examples that batch norm's statistics are measured on."""
+
+    examples: Count
+    seed: int
+
+
 class PruneJob(_OnDataset):
-    """A model to prune by a technique, and its retraining, if there is any."""
+    """A model to prune by a technique, its retraining and its recalibration, if there are any."""
 
     technique: Prune
     retraining: Retraining | None
+    recalibration: Recalibration | None = None
 
 
 class SensitivityJob(_OnDataset):
@@ -136,6 +144,7 @@ class StudyVariant(Settings):
     methods: tuple[str, ...] = ()  # of its techniques, in their order
     bits: int | None = None  # in which quantization stores weights, but for kernels to keep (None: mixed, or no grid)
     granularity: str | None = None  # of quantization
+    options: str | None = None  # of quantization beside its grid, in words
     activations: str | None = None  # how quantized operations read activations
     refused: Mapping[str, str] = {}  # why a runtime cannot execute it, by runtime
     pruned: str | None = None  # the pruned variant: itself or one of its parents

@@ -165,6 +165,8 @@ class Study(Settings):
         if calibrated and any(self.refusal(runtime, model, variant) is None for runtime in self.study.runtimes):
             self._check_training_set(f"{where} needs calibration images", model, "take activations 'dynamic'")
         self._check_quantization(where, model, variant)
+        if any(isinstance(technique, Prune) and technique.statistics == "recalibrated" for technique in chosen):
+            self._check_recalibration(where, model)
         control = any(isinstance(technique, Prune) and technique.share == 0 for technique in chosen)
         if control and not self.models[model].trained:
             raise ValueError(f"{where} only retrains, and initial weights are never retrained; leave it out")
@@ -173,22 +175,30 @@ class Study(Settings):
             self._check_retraining(where, model)
 
     def _check_quantization(self, where: str, model: str, variant: str) -> None:
-        """Raise ValueError where quantization lacks the data that it learns from, or a later technique would undo it."""
-        names = Variant.parse(variant).techniques
-        for place, (name, technique) in enumerate(zip(names, self.techniques_in(variant), strict=True)):
+        """Raise ValueError where quantization lacks the data that it learns from, or pruning would undo it."""
+        chosen = self.techniques_in(variant)
+        for place, technique in enumerate(chosen):
             if not isinstance(technique, Quantize):
                 continue
             if technique.on_data:
-                needs = next(iter(technique.options), "bits")
-                self._check_training_set(f"{where} needs a calibration set for '{needs}'", model, f"leave out '{needs}'")
+                self._check_calibration(where, model, technique.keys_on_data[0])
             if isinstance(technique.bits, Budget) and not self.models[model].trained:
                 raise ValueError(f"{where} distributes bits by accuracy, and initial weights have none; give a number")
             undone = [key for key in ("range", "rounding") if key in technique.options]
-            if undone and any(isinstance(later, Prune) for later in self.techniques_in(variant)[place + 1 :]):
+            if undone and any(isinstance(later, Prune) for later in chosen[place + 1 :]):
                 raise ValueError(
-                    f"{where}: retraining takes grids from minimum to maximum and nearest levels, which would undo"
-                    f" '{undone[0]}' of '{name}'; prune first"
+                    f"{where}: retraining puts weights on the nearest levels of grids from minimum to maximum, which"
+                    f" undoes '{undone[0]}'; prune first"
                 )
+
+    def _check_recalibration(self, where: str, model: str) -> None:
+        if self.models[model].task == "translation":
+            network = self.models[model].network
+            raise ValueError(f"{where} recalibrates batch norm, but {network} has none; leave out 'statistics'")
+        self._check_calibration(where, model, "statistics")
+
+    def _check_calibration(self, where: str, model: str, key: str) -> None:
+        self._check_training_set(f"{where} needs a calibration set for '{key}'", model, f"leave out '{key}'")
 
     def _check_retraining(self, where: str, model: str) -> None:
         if model not in self.retraining:
@@ -322,15 +332,19 @@ def _in_the_file(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]
             break
         node = _resolve(schema, node)
         if "oneOf" in node:
-            tagged = (choice["$ref"] for choice in node["oneOf"])
-            tag = step.replace("_", "")
-            node = {"$ref": next(name for name in tagged if name.rsplit("/", 1)[-1].lower().startswith(tag))}
+            node = next(choice for choice in node["oneOf"] if _type_of(choice).startswith(step.replace("_", "")))
             continue
         path.append(step)
         keys = [*node.get("properties", {})]
         patterns = node.get("patternProperties", {})
         node = node.get("properties", {}).get(step) or next(iter(patterns.values()), node.get("items", {}))
     return path, keys
+
+
+def _type_of(choice: dict[str, Any]) -> str:
+    """Return the name of a choice's class, or of its JSON type, in lower case."""
+    name: str = choice["$ref"].rsplit("/", 1)[-1] if "$ref" in choice else choice["type"]
+    return name.lower()
 
 
 def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

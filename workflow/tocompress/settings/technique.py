@@ -7,12 +7,12 @@ shape shares the graph of the parent variant.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, PlainSerializer, Tag, model_validator
 
 from tocompress.settings.base import ONCE, Count, Settings
-
 
 Bits = Annotated[int, Field(ge=2, le=16)]
 
@@ -23,16 +23,43 @@ class Budget(Settings):
     budget: float = Field(ge=2, le=8, description="bits per stored weight, on average over all quantized kernels")
 
 
+def _of_pairs(bits: Any) -> Any:
+    return dict(bits) if _are_pairs(bits) else bits
+
+
+def _are_pairs(bits: Any) -> bool:
+    return isinstance(bits, list | tuple) and all(isinstance(pair, list | tuple) and len(pair) == 2 for pair in bits)
+
+
+def _kind_of_bits(bits: Any) -> str:
+    if isinstance(bits, Budget) or (isinstance(bits, Mapping) and "budget" in bits):
+        return "budget"
+    return "object" if isinstance(bits, Mapping) or _are_pairs(bits) else "integer"
+
+
+#: In a job's settings they are pairs, because their order counts and keys of those settings are sorted.
+_Patterns = Annotated[
+    dict[str, Bits],
+    BeforeValidator(_of_pairs, json_schema_input_type=dict[str, Bits]),
+    PlainSerializer(lambda patterns: [*patterns.items()], when_used="json"),
+]
+#: The tags are names of types in a JSON schema, by which messages about a wrong config find their key.
+_AnyBits = Annotated[
+    Annotated[Bits, Tag("integer")] | Annotated[Budget, Tag("budget")] | Annotated[_Patterns, Tag("object")],
+    Discriminator(_kind_of_bits),
+]
+
+
 class Quantize(Settings):
     """Post-training quantization of the weights (paper, II-A), and on request of activations, without retraining."""
 
     changes_shapes: ClassVar = False
 
     method: Literal["quantize"]
-    bits: Bits | Budget | dict[str, Bits] = Field(
-        description="bits per stored weight. Or a mapping from patterns of tensors' names (`*/logits/*`) to bits, of"
-        " which the first match counts and no match means floats. Or `{budget: 5.0}`, a mean that is distributed by"
-        " each kernel's measured sensitivity"
+    bits: _AnyBits = Field(
+        description="bits per stored weight. Or a mapping from patterns of tensors' names (`*/logits/*`) to bits. The"
+        " first match counts. No match means floats. Or `{budget: 5.0}`, a mean that each kernel's sensitivity"
+        " distributes"
     )
     type: Literal["integer", "float"] = Field(
         "integer", description="integers on a linear grid, or floats of half the size (`bits: 16`)"
@@ -45,12 +72,12 @@ class Quantize(Settings):
     )
     range: Literal["minmax", "mse", "percentile"] = Field(
         "minmax",
-        description="the weights that a grid spans: all, as many as give the least mean square error, or 99.9 % of them",
+        description="the weights that a grid spans: all, 99.9 % of them, or a range of the least mean square error",
     )
     rounding: Literal["nearest", "learned"] = Field(
         "nearest",
-        description="each weight takes the nearest level, or all weights of a kernel the levels that change its outputs"
-        " least on the calibration set",
+        description="each weight takes the nearest level. Or all take the levels that change a kernel's outputs least"
+        " on the calibration set",
     )
     correction: Literal["bias"] | None = Field(
         None, description="biases take in the change of each channel's mean output on the calibration set"
@@ -114,8 +141,18 @@ class Quantize(Settings):
     @property
     def on_data(self) -> bool:
         """Return whether the method runs the network on the calibration set."""
-        learns = self.rounding == "learned" or self.correction is not None or self.statistics == "recalibrated"
-        return learns or isinstance(self.bits, Budget)
+        return bool(self.keys_on_data)
+
+    @property
+    def keys_on_data(self) -> tuple[str, ...]:
+        """Return the keys whose values ask for the calibration set."""
+        asked = {
+            "bits": isinstance(self.bits, Budget),
+            "rounding": self.rounding == "learned",
+            "correction": self.correction is not None,
+            "statistics": self.statistics == "recalibrated",
+        }
+        return tuple(key for key, does in asked.items() if does)
 
     @property
     def most_bits(self) -> int:
@@ -132,8 +169,18 @@ class Quantize(Settings):
 
     @property
     def options(self) -> dict[str, Any]:
-        """Return what differs from the paper's quantizer: one grid from minimum to maximum, and nearest levels."""
-        return {name: value for name in _OPTIONS if (value := getattr(self, name)) != type(self).model_fields[name].default}
+        """Return the keys that differ from the paper's quantizer, with their values."""
+        fields = type(self).model_fields
+        return {name: value for name in _OPTIONS if (value := getattr(self, name)) != fields[name].default}
+
+    @property
+    def options_in_words(self) -> str | None:
+        """Return the options, and bits that are not the same for all kernels, as a text for tables and captions."""
+        bits = ["mixed bits"] if isinstance(self.bits, dict) else []
+        if isinstance(self.bits, Budget):
+            bits = [f"{self.bits.budget:g} bits on average"]
+        told = {key: " ".join(value) if isinstance(value, tuple) else value for key, value in self.options.items()}
+        return ", ".join([*bits, *(f"{key} {value}" for key, value in told.items())]) or None
 
 
 #: It leaves out the images that make the last blocks of deep networks explode (docs/runtimes.md).
@@ -169,11 +216,15 @@ class Prune(Settings):
     round_to: Count = Field(1, description="a layer that loses filters or units keeps a multiple of this number")
     rounds: Count = Field(1, description="number of cuts to reach the share, each followed by retraining")
     retrain: bool = Field(True, description="whether a trained model is retrained (initial weights never are)")
+    statistics: Literal["stored", "recalibrated"] = Field(
+        "stored",
+        description="batch norm's mean and variance after a cut: as trained, or measured anew on the calibration set",
+    )
     seed: int = Field(1, ge=0, description="seed of the criterion 'random'")
 
     @model_validator(mode="after")
     def _does_something(self) -> Prune:
-        if self.share == 0 and not self.retrain:
+        if self.share == 0 and not self.retrain and self.statistics == "stored":
             raise ValueError("share: 0 without retraining changes nothing; take 'fp32' instead")
         return self
 

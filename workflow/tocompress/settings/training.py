@@ -39,6 +39,12 @@ class Retraining(Optimization):
         description="peak learning rates to try. The calibration loss selects one, or the weights as they were cut",
     )
     warmup_epochs: float = Field(0.1, ge=0, description="epochs in which the learning rate rises from zero")
+    teacher: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="share of the loss that compares with the uncompressed model's probabilities, not with the labels",
+    )
     examples: Count | None = Field(None, description="number of training examples, drawn at random (null: all)")
     patience: Count = Field(
         3, description="epochs without a lower calibration loss that end retraining with the best epoch's weights"

@@ -31,13 +31,18 @@ def drawn(examples: Examples, model: ModelSettings, count: int, seed: int, *, se
 
     Raise StudyError where the split has fewer examples than the config's `section` asks for.
     """
-    task = _BATCHES[model.task]
-    available = task.count(examples)
+    available = _BATCHES[model.task].count(examples)
     if count > available:
         raise StudyError(f"{section}: examples is {count}, but the {split} set holds {available}")
-    chosen: Examples = task.choose(
-        examples, np.sort(np.random.default_rng(seed).choice(available, count, replace=False))
-    )
+    return drawn_at_most(examples, model, count, seed)
+
+
+def drawn_at_most(examples: Examples, model: ModelSettings, count: int, seed: int) -> Examples:
+    """Return `count` examples, drawn at random, in their order, or all where there are fewer."""
+    task = _BATCHES[model.task]
+    available = task.count(examples)
+    rows = np.random.default_rng(seed).choice(available, min(count, available), replace=False)
+    chosen: Examples = task.choose(examples, np.sort(rows))
     return chosen
 
 

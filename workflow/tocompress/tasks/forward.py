@@ -23,7 +23,8 @@ def visits(
 ) -> Iterator[Visit]:
     """Yield each kernel and batch norm of `network` before it is used, with the inputs that reach it on all examples.
 
-    `exact` is the same network with the uncompressed weights. Variables of `network` may change between two visits.
+    `exact` is the same network with the uncompressed weights, or `network` itself, which then runs once. Variables of
+    `network` may change between two visits.
     """
     order = shuffled_batches(examples, model, _BATCH_SIZE, seed)
     batches = [order[index][0] for index in range(len(order))]

@@ -24,6 +24,7 @@ class StatisticsVisit:
 
     mean: str
     variance: str
+    epsilon: float
     inputs: Iterable[Pair]
 
 

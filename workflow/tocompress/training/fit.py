@@ -61,11 +61,19 @@ def fit(
     return pd.DataFrame(progress.rows).melt("epoch", var_name="metric", value_name="value")
 
 
-def compile_for(settings: Optimization, network: keras.Model, steps_per_epoch: int) -> None:
-    """Compile a network for `fit`. Trainings share it, since tracing a step takes as long as a short training."""
+def compile_for(
+    settings: Optimization,
+    network: keras.Model,
+    steps_per_epoch: int,
+    loss: type[keras.losses.Loss] = keras.losses.SparseCategoricalCrossentropy,
+) -> None:
+    """Compile a network for `fit`, with a loss of logits.
+
+    Trainings share it, since tracing a step takes as long as a short training.
+    """
     network.compile(
         Optimizer(settings, steps_per_epoch),
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        loss(from_logits=True),
         # Given by name, the metric would be made at the first step, and the step would be traced once more.
         weighted_metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         # XLA on a CPU makes TensorFlow's depthwise convolutions ten times slower, and JAX needs it.

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 import pandas as pd
 
+from tocompress.errors import StudyError
 from tocompress.settings.model import ModelSettings
 from tocompress.settings.training import Retraining
 from tocompress.tasks.examples import Examples, drawn, training_data
@@ -18,6 +19,7 @@ from tocompress.tasks.networks import Arrays, network_of
 from tocompress.training.fake_quantization import FakeQuantized, Grid
 from tocompress.training.fit import Diverged, compile_for, fit
 from tocompress.training.reproducible import reproducible
+from tocompress.training.teacher import Taught
 
 
 def retrain(
@@ -29,20 +31,26 @@ def retrain(
     grids: Mapping[str, Grid],
     *,
     resume_folder: Path,
+    teacher: Arrays | None = None,
     report: Callable[[str], None] = print,
 ) -> tuple[Arrays, pd.DataFrame]:
     """Return the weights of the lowest loss on the validation set, and the history of all candidates.
 
     The candidates are `weights` and the best epoch at each learning rate. So retraining does no harm by this measure.
     The history has the columns learning_rate, epoch, metric and value. Kernels that `grids` names are read from their
-    grids, and returned as floats to be put on them. The same call gives the same bits on one machine. Raise StudyError
-    where the weights are not the network's.
+    grids, and returned as floats to be put on them. `teacher` holds the uncompressed model's weights. The settings may
+    give it a share of the loss, and all losses of the history have this share. The same call gives the same bits on one
+    machine. Raise StudyError where the weights are not the network's.
     """
     with reproducible(retraining.seed):
         learner, variables = _learner(model, weights, grids, retraining)
+        objective: type[keras.losses.Loss] = keras.losses.SparseCategoricalCrossentropy
+        if retraining.teacher:
+            learner = Taught(learner, _teacher(model, teacher), retraining.teacher)
+            objective = keras.losses.CategoricalCrossentropy
         data = partial(_training_data, model, retraining, examples, validation)
         batches, held_out = data()
-        compile_for(retraining, learner, len(batches))
+        compile_for(retraining, learner, len(batches), objective)
         start = [keras.ops.convert_to_numpy(variable).copy() for variable in learner.variables]
         history = [_before(learner, held_out, report)]
         best, lowest = weights, _lowest_loss(history[0])
@@ -69,6 +77,13 @@ def _learner(
     network, variables = network_of(model, weights, retraining)
     _keep_statistics(network)
     return (FakeQuantized(network, variables, grids) if grids else network), variables
+
+
+def _teacher(model: ModelSettings, weights: Arrays | None) -> keras.Model:
+    if weights is None:
+        raise StudyError(f"{model.network}: a teacher in retraining needs the uncompressed model's weights")
+    network, _ = network_of(model, weights)
+    return network
 
 
 def _begin_again(learner: keras.Model, start: Sequence[np.ndarray], seed: int) -> None:

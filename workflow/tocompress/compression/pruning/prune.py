@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +16,14 @@ from tocompress.compression.pruning.ranking import channels_of, float_weights, k
 from tocompress.compression.pruning.selection import select
 from tocompress.compression.pruning.surgery import cut
 from tocompress.compression.quantization.grid import halve, is_symmetric, quantize
+from tocompress.compression.statistics import recalibrated
 from tocompress.errors import StudyError, about
 from tocompress.schemas.study import HISTORY
-from tocompress.settings.jobs import PruneJob
+from tocompress.settings.jobs import PruneJob, Recalibration
 from tocompress.settings.model import ModelSettings
 from tocompress.settings.technique import Prune
-from tocompress.tasks.examples import Examples
+from tocompress.tasks.examples import Examples, drawn_at_most
+from tocompress.tasks.networks import Arrays
 from tocompress.training.fake_quantization import Grid
 from tocompress.training.retrain import retrain
 from tocompress.weights import QuantizedTensor, Weights
@@ -43,13 +46,15 @@ def prune(
     *,
     resume_folder: Path,
     importance: Scores | None = None,
+    teacher: Weights | None = None,
     report: Callable[[str], None] = print,
 ) -> Pruned:
     """Prune a network in one cut or several. Retrain it after each cut where the job asks for retraining.
 
-    `importance` float64 [N] holds the scores of the channels of `weights`, where they are known already. A share of 0
-    cuts nothing. It is the control, which is retrained alike. Quantized weights are retrained on their grids. All
-    weights are stored as before. A stopped run goes on from `resume_folder`. Raise StudyError where no channel can go.
+    `importance` float64 [N] holds the scores of the channels of `weights`, where they are known already. `teacher`
+    holds the uncompressed model's weights, where retraining learns from them. A share of 0 cuts nothing. It is the
+    control, which is recalibrated and retrained alike. Quantized weights are retrained on their grids. All weights are
+    stored as before. A stopped run goes on from `resume_folder`. Raise StudyError where no channel can go.
     """
     technique, model = job.technique, job.model
     grids = _grids_of(weights)
@@ -59,6 +64,7 @@ def prune(
         report(warning)
     if not whole.count:
         raise StudyError(f"{model.network}: no filter or unit can be pruned; select variants without pruning")
+    taught_by = None if teacher is None else float_weights(teacher)
     histories = []
     for turn in range(1, technique.rounds + 1):
         share = _share_to_cut(technique, turn, whole, channels)
@@ -71,10 +77,13 @@ def prune(
             report(f"cut {turn}/{technique.rounds}: {int((~keep).sum())} of {channels.count} filters or units go")
             arrays = {name: np.asarray(array) for name, array in cut(dict(arrays), channels, keep).items()}
             channels = channels_of(model, arrays)
+        if job.recalibration:
+            deployed = float_weights(_stored_like(weights, arrays, grids))
+            arrays |= _statistics(deployed, model, job.recalibration, calibration)
         if job.retraining:
             sets = _retraining_sets(model, examples, calibration)
-            folder = resume_folder / str(turn)
-            arrays, history = retrain(arrays, model, job.retraining, *sets, grids, resume_folder=folder, report=report)
+            course: Any = {"resume_folder": resume_folder / str(turn), "teacher": taught_by, "report": report}
+            arrays, history = retrain(arrays, model, job.retraining, *sets, grids, **course)
             histories.append(history.assign(round=turn))
     _check_loss(technique, model, whole, channels)
     history = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(columns=HISTORY.names)
@@ -93,6 +102,18 @@ def _share_to_cut(technique: Prune, turn: int, whole: Channels, left: Channels) 
     """Return the share of `left` to remove in a round, so that all rounds remove equal shares of `whole`."""
     goal = round(technique.share * whole.count * turn / technique.rounds)
     return (goal - (whole.count - left.count)) / left.count
+
+
+def _statistics(
+    weights: Arrays, model: ModelSettings, recalibration: Recalibration, calibration: Examples | None
+) -> Arrays:
+    """Return batch norm's means and variances, measured on examples of the calibration set."""
+    if calibration is None:
+        raise StudyError(f"{model.network}: recalibrated statistics need a calibration set")
+    count, seed = recalibration.examples, recalibration.seed
+    examples = drawn_at_most(calibration, model, count, seed)
+    measured = recalibrated(weights, model, examples, seed)
+    return {name: array for name, array in measured.items() if name.endswith(("/moving_mean", "/moving_variance"))}
 
 
 def _retraining_sets(

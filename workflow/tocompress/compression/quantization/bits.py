@@ -17,15 +17,17 @@ def bits_of(bits: int | Mapping[str, int], keep: Sequence[str], kernels: Sequenc
 
     Raise StudyError for a pattern that matches no kernel.
     """
-    patterns = bits if isinstance(bits, Mapping) else {"*": bits}
-    chosen = {}
-    for kernel in kernels:
-        if (pattern := next((pattern for pattern in patterns if fnmatchcase(kernel, pattern)), None)) is not None:
-            chosen[kernel] = patterns[pattern]
-    for pattern in patterns:
-        _check_matches("bits", pattern, kernels)
+    chosen = _by_pattern(bits, kernels) if isinstance(bits, Mapping) else dict.fromkeys(kernels, bits)
     stay = kept(keep, kernels)
     return {kernel: max(KEPT_BITS, own) if kernel in stay else own for kernel, own in chosen.items()}
+
+
+def _by_pattern(bits: Mapping[str, int], kernels: Sequence[str]) -> dict[str, int]:
+    """Return the bits of the first pattern that matches, for each kernel that one matches."""
+    for pattern in bits:
+        _check_matches("bits", pattern, kernels)
+    matches = {kernel: next((own for own in bits if fnmatchcase(kernel, own)), None) for kernel in kernels}
+    return {kernel: bits[pattern] for kernel, pattern in matches.items() if pattern is not None}
 
 
 def kept(keep: Sequence[str], kernels: Sequence[str]) -> set[str]:
@@ -42,5 +44,5 @@ def kept(keep: Sequence[str], kernels: Sequence[str]) -> set[str]:
 
 def _check_matches(key: str, pattern: str, kernels: Sequence[str]) -> None:
     if not any(fnmatchcase(kernel, pattern) for kernel in kernels):
-        some = ", ".join(kernels[:3])
-        raise StudyError(f"{key}: '{pattern}' matches none of the {len(kernels)} kernels to quantize, such as {some}")
+        some = f", such as {', '.join(kernels[:3])}" if kernels else ""
+        raise StudyError(f"{key}: '{pattern}' matches none of the {len(kernels)} kernels to quantize{some}")

@@ -15,7 +15,7 @@ Harm = Mapping[str, Mapping[int, float]]
 
 
 def distributed(budget: float, sizes: Mapping[str, int], harm: Harm, kept: Collection[str]) -> dict[str, int]:
-    """Return the bits of each kernel: those with the least sum of `harm` whose mean over all values is `budget` at most.
+    """Return the bits of each kernel: the least sum of `harm` whose mean over all values is `budget` at most.
 
     `sizes` holds the number of values of each kernel, and `harm` what each kernel alone costs at each number of bits.
     Raise StudyError where the kernels to keep leave too few bits for the others.

@@ -20,11 +20,12 @@ from tocompress.compression.quantization.budget import distributed, harm_of
 from tocompress.compression.quantization.grid import axis_of, dequantize, described, grid, kernels_of, kinds_of, on_grid
 from tocompress.compression.quantization.moments import Moments, moments_of
 from tocompress.compression.quantization.rounding import best_kernel, rounded
-from tocompress.errors import StudyError, about
+from tocompress.compression.statistics import match
+from tocompress.errors import about
 from tocompress.schemas.study import COMPRESSION
 from tocompress.settings.jobs import QuantizeJob
 from tocompress.settings.technique import Budget, Quantize
-from tocompress.tasks.examples import Examples, drawn
+from tocompress.tasks.examples import Examples, drawn_at_most
 from tocompress.tasks.forward import visits
 from tocompress.tasks.networks import network_of
 from tocompress.tasks.visits import StatisticsVisit
@@ -45,20 +46,20 @@ def quantize_on_data(
 
     `examples` is the calibration set. `sensitivity` is the table of schema `quantization_sensitivity` that a budget of
     bits is distributed by. The same call gives the same bits on one machine. Raise StudyError as `quantize_weights`
-    does, and where the set has fewer examples than the job asks for.
+    does.
     """
     technique, model = job.technique, job.model
     kernels = kernels_of(weights, technique.minimum_values, kinds_of(technique))
     bits = _bits(technique, kernels, weights, sensitivity)
     arrays = {name: np.asarray(tensor) for name, tensor in weights.items()}
-    chosen = drawn(examples, model, job.examples, job.seed, section="calibration", split="calibration")
+    chosen = drawn_at_most(examples, model, job.examples, job.seed)
     exact, _ = network_of(model, arrays)
     network, variables = network_of(model, arrays)
     quantizer = _Quantizer(technique, bits, variables)
     for visit in visits(model, exact, network, chosen, job.seed):
         if isinstance(visit, StatisticsVisit):
             if technique.statistics == "recalibrated":
-                _recalibrate(visit, variables)
+                match(visit, variables)
         elif visit.kernel in bits and visit.kernel not in quantizer.stored:
             with about(visit.kernel):
                 quantizer.quantize(visit.kernel, moments_of(visit.inputs))
@@ -163,14 +164,3 @@ def _offset_of(kernel: str, variables: Variables) -> tuple[str, int] | None:
         return None  # the bias follows the second of the two kernels
     offsets = {f"{scope}/biases": 1, f"{scope}/bias": 1, f"{scope}/BatchNorm/moving_mean": -1}
     return next(((name, sign) for name, sign in offsets.items() if name in variables), None)
-
-
-def _recalibrate(visit: StatisticsVisit, variables: Variables) -> None:
-    """Give a batch norm the mean and the variance of the inputs that reach it."""
-    count, total, squares = 0, np.zeros(1), np.zeros(1)
-    for _, reached in visit.inputs:
-        rows = np.asarray(reached, np.float64).reshape(-1, reached.shape[-1])
-        count, total, squares = count + len(rows), total + rows.sum(0), squares + np.square(rows).sum(0)
-    mean = total / count
-    variables[visit.mean].assign(mean)
-    variables[visit.variance].assign(np.maximum(squares / count - mean**2, 0))

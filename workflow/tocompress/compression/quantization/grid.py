@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tocompress.errors import StudyError, about
 from tocompress.compression.quantization.bits import bits_of
 from tocompress.compression.quantization.ranges import Range, between_percentiles, least_error, whole
+from tocompress.errors import StudyError, about
 from tocompress.packing import pack, stored_width, unpack
 from tocompress.schemas.study import COMPRESSION
 from tocompress.settings.technique import Budget, Quantize
@@ -25,6 +25,7 @@ from tocompress.weights import QuantizedTensor, Weights, channel_axis
 Granularity = Literal["tensor", "channel"]
 Floats = NDArray[np.float32]
 Half = NDArray[np.float16]
+Tensor = NDArray[Any] | QuantizedTensor
 
 #: The kernels of operations that find the range of their input at each inference.
 DYNAMIC_KERNELS = ("weights", "pointwise_weights", "kernel")
@@ -82,7 +83,7 @@ def quantize_weights(
     return _changed(weights, on_its_grid, chosen)
 
 
-def kernels_of(weights: Weights, minimum_values: int, kinds: Collection[str]) -> list[str]:
+def kernels_of(weights: Mapping[str, Tensor], minimum_values: int, kinds: Collection[str]) -> list[str]:
     """Return the kernels of `kinds` of at least `minimum_values` values. Raise StudyError for a quantized tensor."""
     floats = {name: _floats(name, tensor) for name, tensor in weights.items()}
     return [name for name, tensor in floats.items() if _kind(name) in kinds and tensor.size >= minimum_values]
@@ -132,7 +133,7 @@ def _changed(
     return changed, pd.DataFrame(rows, columns=COMPRESSION.names)
 
 
-def _floats(name: str, tensor: Floats | Half | QuantizedTensor) -> Floats:
+def _floats(name: str, tensor: Tensor) -> Floats:
     """Return a tensor that nothing has quantized. Raise StudyError for any other."""
     if isinstance(tensor, QuantizedTensor):
         raise StudyError(f"{name}: already quantized to {tensor.bits} bits; a variant may quantize only once")
@@ -168,8 +169,8 @@ def quantize(
     A symmetric grid spans [-m, m] for the largest absolute value m, in 2**bits - 1 levels. Its zero point is `2**(bits
     - 1)`, and the integer 0 stays unused. So a signed integer of `bits` bits holds the difference of both.
 
-    With the range 'minmax' no value moves by more than half a step, to the precision of float32. Raise StudyError for values that are not
-    finite, for a range that is too wide for float32, and for `bits` outside 2..16.
+    With the range 'minmax' no value moves by more than half a step, to the precision of float32. Raise StudyError for
+    values that are not finite, for a range that is too wide for float32, and for `bits` outside 2..16.
     """
     return on_grid(tensor, bits, axis, symmetric, *grid(tensor, bits, axis, symmetric, range_))
 
@@ -197,7 +198,7 @@ def beyond(tensor: Floats, bits: int, axis: int | None, scale: Floats, zero_poin
     along = [-1 if own == axis else 1 for own in range(tensor.ndim)]
     step, zero = (parameter if axis is None else parameter.reshape(along) for parameter in (scale, zero_point))
     places = tensor / step + zero
-    return (places < -0.5) | (places > 2**bits - 0.5)
+    return np.asarray((places < -0.5) | (places > 2**bits - 0.5))
 
 
 def is_symmetric(tensor: QuantizedTensor) -> bool:

@@ -24,10 +24,10 @@ Array = NDArray[Any]
 
 
 def best_kernel(kernel: Array, moments: Moments) -> Doubles:
-    """Return the kernel [G, K, C] of floats that gives the uncompressed outputs best, from the inputs `y` of moments."""
+    """Return the kernel [G, K, C] of floats that gives the uncompressed outputs best from the inputs `y` of moments."""
     damped = _damped(moments.second)
     wanted = moments.cross + damped - moments.second
-    return np.linalg.solve(damped, wanted @ kernel)
+    return np.asarray(np.linalg.solve(damped, wanted @ kernel), np.float64)
 
 
 def rounded(places: Array, lowest: Array, highest: Array, second: Doubles) -> Doubles:
@@ -39,7 +39,8 @@ def rounded(places: Array, lowest: Array, highest: Array, second: Doubles) -> Do
     order = np.argsort(-np.diagonal(damped, axis1=1, axis2=2), axis=1, kind="stable")  # the inputs that matter most
     damped = np.take_along_axis(np.take_along_axis(damped, order[:, :, None], 1), order[:, None, :], 2)
     wanted = np.take_along_axis(places.astype(np.float64), order[:, :, None], 1)
-    integers = _one_after_another(wanted, lowest, highest, damped)
+    nearest = np.clip(np.rint(wanted), lowest, highest)
+    integers = _better(nearest, _one_after_another(wanted, lowest, highest, damped), wanted, damped)
     integers = _one_by_one(integers, wanted, lowest, highest, damped)
     inverse = np.argsort(order, axis=1)
     return np.take_along_axis(integers, inverse[:, :, None], 1)
@@ -49,7 +50,7 @@ def _damped(second: Doubles) -> Doubles:
     inputs = second.shape[-1]
     mean = np.trace(second, axis1=1, axis2=2) / inputs
     damping = np.maximum(_DAMPING * mean, np.finfo(np.float32).tiny)
-    return second + damping[:, None, None] * np.eye(inputs)
+    return np.asarray(second + damping[:, None, None] * np.eye(inputs), np.float64)
 
 
 def _one_after_another(wanted: Doubles, lowest: Array, highest: Array, second: Doubles) -> Doubles:
@@ -68,6 +69,13 @@ def _one_after_another(wanted: Doubles, lowest: Array, highest: Array, second: D
             errors[:, row - start] = error
         left[:, stop:] -= factor[:, start:stop, stop:].swapaxes(1, 2) @ errors
     return integers
+
+
+def _better(one: Doubles, other: Doubles, wanted: Doubles, second: Doubles) -> Doubles:
+    """Return the integers of `one` or `other` for each channel: those whose outputs err less."""
+    errors = one - wanted, other - wanted
+    loss, least = ((error * (second @ error)).sum(1, keepdims=True) for error in errors)
+    return np.where(loss < least, one, other)
 
 
 def _one_by_one(integers: Doubles, wanted: Doubles, lowest: Array, highest: Array, second: Doubles) -> Doubles:

@@ -74,7 +74,8 @@ def scan(
     Raise StudyError where there are fewer examples than asked for.
     """
     settings, model = job.sensitivity, job.model
-    chosen = drawn(examples, model, settings.examples, settings.seed, section="sensitivity", split="calibration")
+    section = "quantization_sensitivity"
+    chosen = drawn(examples, model, settings.examples, settings.seed, section=section, split="calibration")
     order = shuffled_batches(chosen, model, _BATCH_SIZE, settings.seed)
     batches = [order[index] for index in range(len(order))]
     network, variables = network_of(model, weights)

@@ -22,7 +22,7 @@ from tocompress.reporting.style import model_name, quantity
 from tocompress.vocabulary.arithmetic import ARITHMETICS, in_print
 from tocompress.vocabulary.metrics import JUDGES, METRICS
 from tocompress.vocabulary.runtimes import title
-from tocompress.vocabulary.variants import BASELINE
+from tocompress.vocabulary.variants import BASELINE, QUANTIZE, methods_of
 
 #: The meaning of a pruned variant's name.
 _THRESHOLD = (
@@ -104,13 +104,22 @@ def weights_are(rows: pd.DataFrame) -> str:
     return f"Quantized weights are {listing(phrases)}." if phrases else ""
 
 
+def options_of(rows: pd.DataFrame) -> str:
+    """Return the variants that are not of the paper's quantizer, and how they differ, or an empty text for none."""
+    options = rows.drop_duplicates("variant").set_index("variant")["options"].dropna()
+    phrases = [f"{variant} ({options[variant]})" for variant in variants(rows) if variant in options]
+    return f"Quantized with options: {listing(phrases, len(phrases))}." if phrases else ""
+
+
 def few_bits(study: pd.DataFrame, shown: Iterable[tuple[str, str]]) -> str:
     """Return that the zoo is kinder to few bits than real networks, or an empty text if only real ones have few bits.
 
     `shown` holds pairs of model and variant. The text adds the accuracy of real weights under the same variants.
     """
     real_models = set(study.loc[study["build"].isin(_REAL_WEIGHTS), "model"])
-    with_few_bits = set(study.loc[study["bits"] < _FEW_BITS, "variant"])
+    quantized = study["methods"].map(lambda methods: QUANTIZE in methods_of(methods)).astype(bool)
+    few = study["bits"].lt(_FEW_BITS).fillna(True)  # mixed bits are few ones too
+    with_few_bits = set(study.loc[quantized & few, "variant"])
     doubtful = {variant for model, variant in shown if variant in with_few_bits and model not in real_models}
     if not doubtful:
         return ""

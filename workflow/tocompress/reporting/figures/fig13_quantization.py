@@ -122,6 +122,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
         "Quantization by bit width, relative to the uncompressed model in the same runtime: inference time in each"
         " arithmetic, file size, accuracy (top-1 and top-5, BLEU for GNMT), precision, recall and F1 (macro averages),"
         " energy an inference and peak power.",
+        captions.options_of(rows),
         _arithmetics(rows),
         captions.TRAINED_ONLY,
         captions.few_bits_sentence(study, rows),

@@ -70,14 +70,14 @@ class _Regime:
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """Return the rows of time and energy of 8 bits, with the paper's ratio (`paper`).
 
-    One variant of a model stands for a regime: a measured one, with 8-bit activations if any.
+    One variant of a model stands for a regime: a measured one, with 8-bit activations and without options if any.
     """
     quantized = study[(study["methods"] == QUANTIZE) & (study["bits"] == _BITS)]
     parts = [of_device(whole(own, *PAPER), *devices(own)[:1]) for own in by_runtime(quantized).values()]
     rows = pd.concat(parts, ignore_index=True)
     rows = rows[rows["arithmetic"].isin(ARITHMETICS)]
-    better = pd.DataFrame({"known": rows["ratio"].notna(), "fixed": rows["activations"].eq("8")}, index=rows.index)
-    rows = rows.loc[better.sort_values(["known", "fixed"], ascending=False, kind="stable").index]
+    better = {"known": rows["ratio"].notna(), "fixed": rows["activations"].eq("8"), "plain": rows["options"].isna()}
+    rows = rows.loc[pd.DataFrame(better).sort_values([*better], ascending=False, kind="stable").index]
     rows = rows.drop_duplicates(["model", "metric", "runtime", "arithmetic"]).sort_index()
     paper = [PAPER[metric].get(network) for metric, network in zip(rows["metric"], rows["network"], strict=True)]
     return rows.assign(paper=pd.array(paper, dtype="Float64")).reset_index(drop=True)

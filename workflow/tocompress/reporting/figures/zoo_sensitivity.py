@@ -1,4 +1,4 @@
-"""Draw how the accuracy of each model falls with the bits of its weights, per tensor and per channel."""
+"""Draw how the accuracy of each model falls with the bits of its weights: per tensor, per channel and with options."""
 
 from __future__ import annotations
 
@@ -16,16 +16,32 @@ from tocompress.vocabulary.metrics import JUDGES
 from tocompress.vocabulary.variants import BASELINE, QUANTIZE
 
 _COLUMNS = 4
-_GRIDS = {"tensor": ("o", "#d55e00"), "channel": ("s", "#0072b2")}
+#: Marker and colour of the paper's quantizer by its granularity, and of quantizers with options.
+_GRIDS = {"per tensor": ("o", "#d55e00"), "per channel": ("s", "#0072b2")}
+_WITH_OPTIONS = (("^", "#009e73"), ("D", "#cc79a7"), ("v", "#56b4e9"))
 # Inches: the key, a panel's height and title, the space below and between panels, the left axis, the edge.
 _KEY, _HEIGHT, _TITLE, _BELOW, _BETWEEN, _LEFT, _MARGIN = 0.22, 1.05, 0.2, 0.22, 0.14, 0.4, 0.05
 _AXIS = 0.2  # inches, the name of the axis under the last panels
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """Return top-1 or BLEU of fp32 and of the variants that are only quantized."""
-    drawn = study[study["variant"].isin([BASELINE, *made_by(study, QUANTIZE)])]
+    """Return top-1 or BLEU of fp32 and of the variants that are only quantized, with the same bits everywhere."""
+    drawn = study[study["variant"].isin([BASELINE, *made_by(study[study["bits"].notna()], QUANTIZE)])]
     return select(drawn, *JUDGES, arithmetic=plot.arithmetic).reset_index(drop=True)
+
+
+def _looks(rows: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Return the marker and the colour of each quantizer that rows show."""
+    named = set(_quantizers(rows[rows["variant"] != BASELINE]))
+    others = sorted(named - _GRIDS.keys())
+    return {name: look for name, look in _GRIDS.items() if name in named} | dict(
+        zip(others, _WITH_OPTIONS, strict=False)
+    )
+
+
+def _quantizers(rows: pd.DataFrame) -> pd.Series[str]:
+    """Return the granularity and the options of each row's quantizer, as a key names them."""
+    return "per " + rows["granularity"] + (", " + rows["options"]).fillna("")
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
@@ -41,9 +57,8 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
         axes.set_yticks([])
         panels.explain(axes, panels.why_missing(values))
         return figure, values
-    panels.key(
-        figure, _LEFT, _KEY / 2, [panels.Entry(f"per {name}", *look, bold=True) for name, look in _GRIDS.items()]
-    )
+    looks = _looks(scored)
+    panels.key(figure, _LEFT, _KEY / 2, [panels.Entry(name, *look, bold=True) for name, look in looks.items()])
     width = (style.DOUBLE - _LEFT - _MARGIN - (_COLUMNS - 1) * _BETWEEN) / _COLUMNS
     bits = sorted(int(number) for number in values["bits"].dropna().unique())
     for number, model in enumerate(models):
@@ -52,7 +67,7 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
             figure, _LEFT + column * (width + _BETWEEN), _KEY + _TITLE + line * pitch, width, _HEIGHT
         )  # fmt: skip
         _set_up(axes, bits, named=column == 0, last=number + _COLUMNS >= len(models))
-        _lines(axes, model, scored[scored["model"] == model.name])
+        _lines(axes, model, scored[scored["model"] == model.name], looks)
     return figure, values
 
 
@@ -71,7 +86,7 @@ def _set_up(axes: Axes, bits: list[int], *, named: bool, last: bool) -> None:
         axes.set_xlabel("bits a weight")
 
 
-def _lines(axes: Axes, model: style.ShownModel, rows: pd.DataFrame) -> None:
+def _lines(axes: Axes, model: style.ShownModel, rows: pd.DataFrame, looks: dict[str, tuple[str, str]]) -> None:
     scale = 100 if "top1" in set(rows["metric"]) else 1
     baseline = rows.loc[rows["variant"] == BASELINE, "value"]
     title = model.label
@@ -79,8 +94,8 @@ def _lines(axes: Axes, model: style.ShownModel, rows: pd.DataFrame) -> None:
         axes.axhline(scale * baseline.iloc[0], color=style.INK, linewidth=0.7, linestyle=(0, (4, 2)), zorder=1)
         title += f" ({scale * baseline.iloc[0]:.1f})"
     axes.set_title(title, loc="left", pad=3, fontweight="bold", fontsize=style.SMALL)
-    for granularity, (marker, colour) in _GRIDS.items():
-        own = rows[rows["granularity"] == granularity].sort_values("bits")
+    for name, (marker, colour) in looks.items():
+        own = rows[_quantizers(rows).eq(name).fillna(False)].sort_values("bits")
         axes.plot(own["bits"], scale * own["value"], color=colour, marker=marker, markersize=2.6, zorder=3)
         axes.vlines(own["bits"], scale * own["low"], scale * own["high"], color=colour, linewidth=0.8, zorder=2)
 
@@ -90,6 +105,7 @@ def caption(study: pd.DataFrame, plot: Plot) -> str:
     return captions.compose(
         "Accuracy against the bits of a weight: post-training quantization of all kernels without retraining, with one"
         " grid a tensor and one an output channel. Dashed, and in brackets: the uncompressed model.",
+        captions.options_of(values),
         captions.artifacts_of(study),
         captions.few_bits_sentence(study, values),
         captions.intervals(values),

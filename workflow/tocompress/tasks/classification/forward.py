@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from tocompress.models.calls import calls_of
+from tocompress.models.calls import Call, calls_of
 from tocompress.models.stretches import stretches_of as stretches
 from tocompress.models.variables import named_variables
 from tocompress.tasks.visits import KernelVisit, Pair, StatisticsVisit, Visit
@@ -27,8 +27,9 @@ Tensor = Any
 def visits(exact: keras.Model, network: keras.Model, batches: Sequence[np.ndarray], seed: int) -> Iterator[Visit]:
     """Yield each kernel and each batch norm of `network`, before it is used, with the inputs that reach it.
 
-    `exact` gives the inputs of the uncompressed network. Variables of `network` may get other values before the next
-    visit is asked for. A layer that is called twice is visited at its first call.
+    `exact` gives the inputs of the uncompressed network. It may be `network` itself, which then runs once. Variables of
+    `network` may get other values before the next visit is asked for. A layer that is called twice is visited at its
+    first call.
     """
     names = {id(variable): name for name, variable in named_variables(network).items()}
     random = np.random.default_rng(seed)
@@ -41,21 +42,28 @@ def visits(exact: keras.Model, network: keras.Model, batches: Sequence[np.ndarra
             continue
         inputs = [values[id(tensor)] for tensor in call.inputs]
         yield from _visits(call.operation, own.operation, inputs[0], names, random)
-        values[id(call.outputs[0])] = [
-            (call.run(*(one for one, _ in of_batch)), own.run(*(other for _, other in of_batch)))
-            for of_batch in zip(*inputs, strict=True)
-        ]
+        run = _run_once if exact is network else _run_both
+        values[id(call.outputs[0])] = [run(call, own, of_batch) for of_batch in zip(*inputs, strict=True)]
         for tensor in call.inputs:
             unread[id(tensor)] -= 1
             if not unread[id(tensor)]:
                 values.pop(id(tensor), None)
 
 
+def _run_both(exact: Call, own: Call, inputs: Sequence[Pair]) -> Pair:
+    return exact.run(*(one for one, _ in inputs)), own.run(*(other for _, other in inputs))
+
+
+def _run_once(_: Call, own: Call, inputs: Sequence[Pair]) -> Pair:
+    output = own.run(*(reached for _, reached in inputs))
+    return output, output
+
+
 def _visits(
     exact: keras.Operation, layer: keras.Operation, inputs: list[Pair], names: dict[int, str], random: Any
 ) -> Iterator[Visit]:
     if isinstance(layer, keras.layers.BatchNormalization):
-        yield StatisticsVisit(names[id(layer.moving_mean)], names[id(layer.moving_variance)], inputs)
+        yield StatisticsVisit(names[id(layer.moving_mean)], names[id(layer.moving_variance)], layer.epsilon, inputs)
     elif isinstance(layer, keras.layers.SeparableConv2D):
         yield KernelVisit(names[id(layer.depthwise_kernel)], _windows(layer, inputs, random, apart=True))
         between = [(_depthwise(exact, one), _depthwise(layer, other)) for one, other in inputs]
@@ -84,7 +92,10 @@ def _rows(inputs: Sequence[Pair], random: np.random.Generator) -> Iterator[Pair]
 
 
 def _windows(layer: Any, inputs: Sequence[Pair], random: np.random.Generator, apart: bool = False) -> Iterator[Pair]:
-    """Yield the inputs of a convolution, [groups, rows, height * width * channels]. `apart` makes each channel a group."""
+    """Yield the inputs of a convolution, [groups, rows, height * width * channels].
+
+    `apart` makes each channel a group.
+    """
     views = [tuple(_view(layer, np.asarray(one)) for one in pair) for pair in inputs]
     shape = views[0][0].shape
     groups = shape[3] if apart else getattr(layer, "groups", 1)

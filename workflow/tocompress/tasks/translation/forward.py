@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tocompress.models import gnmt
+from tocompress.models.beams import END
 from tocompress.models.stretches import Stretch
 from tocompress.tasks.visits import KernelVisit, Pair, Visit
 
@@ -59,4 +60,4 @@ def _rows(network: gnmt.GNMT, batch: Inputs) -> Rows:
 
 def _lengths(target: np.ndarray) -> np.ndarray:
     """Return the number of tokens of each sentence up to its end."""
-    return (target != gnmt.END).sum(axis=1)
+    return np.asarray((target != END).sum(axis=1))
