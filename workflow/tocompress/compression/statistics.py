@@ -13,9 +13,13 @@ from tocompress.tasks.forward import visits
 from tocompress.tasks.networks import Arrays, network_of
 from tocompress.tasks.visits import StatisticsVisit
 
+#: The least variance, as a share of the stored one. A channel with less has lost what made it differ between inputs. Its
+#: rest, scaled up to the old spread, would be noise as strong as a signal.
+LEAST = 0.5
+
 
 def recalibrated(weights: Arrays, model: ModelSettings, examples: Examples, seed: int) -> Arrays:
-    """Return the weights with the mean and the variance of each batch norm's inputs on these examples.
+    """Return the weights with the mean and the variance (see `recalibrate`) of batch norms' inputs on these examples.
 
     A batch norm gets them before those that follow it are measured. So each is right for the inputs that reach it.
     """
@@ -27,11 +31,12 @@ def recalibrated(weights: Arrays, model: ModelSettings, examples: Examples, seed
 
 
 def recalibrate(visit: StatisticsVisit, variables: Mapping[str, keras.Variable]) -> None:
-    """Give a batch norm the mean and the variance of the inputs that reach it."""
+    """Give a batch norm the mean of the inputs that reach it, and their variance or LEAST of the one that it had."""
     count, total, squares = 0, np.zeros(1), np.zeros(1)
     for _, reached in visit.inputs:
         rows = np.asarray(reached, np.float64).reshape(-1, reached.shape[-1])
         count, total, squares = count + len(rows), total + rows.sum(0), squares + np.square(rows).sum(0)
     mean = total / count
     variables[visit.mean].assign(mean)
-    variables[visit.variance].assign(np.maximum(squares / count - mean**2, 0))
+    least = LEAST * keras.ops.convert_to_numpy(variables[visit.variance])
+    variables[visit.variance].assign(np.maximum(squares / count - mean**2, least))
