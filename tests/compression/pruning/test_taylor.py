@@ -70,6 +70,7 @@ def test_scores_are_the_mean_square_of_the_change_without_each_channel():
         np.testing.assert_array_equal(variable, value)
 
 
+@pytest.mark.long
 def test_a_unit_of_an_lstm_goes_where_it_is_read_and_where_its_gates_are_made():
     network = gnmt.GNMT(gnmt.shapes(12, 12, 4), seed=1)
     channels = gnmt_channels({name: tuple(variable.shape) for name, variable in network.named.items()})
