@@ -112,8 +112,14 @@ class Cut:
         chosen = drawn(self.examples("calibration"), self.model, count, seed, section="", split="")
         return recalibrated(self.weights, self.model, chosen, seed)
 
+    @cached_property
+    def _judge(self) -> tuple[keras.Model, dict[str, keras.Variable]]:
+        return network_of(self.model, self.weights)
+
     def hits(self, weights: Arrays) -> np.ndarray:
-        network, _ = network_of(self.model, weights)
+        network, variables = self._judge
+        for name, array in weights.items():
+            variables[name].assign(array)
         batches = shuffled_batches(self.examples("test"), self.model, 200, 1)
         pairs = (batches[place] for place in range(len(batches)))
         return np.concatenate([network.predict_on_batch(images).argmax(-1) == labels for images, labels in pairs])

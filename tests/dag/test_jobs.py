@@ -229,6 +229,17 @@ def test_a_scan_of_layers_is_made_on_request_from_weights_and_calibration_set_al
     assert not workflow.due().rules["sensitivity"]
 
 
+def test_a_scan_of_kernels_is_drawn_with_the_bits_that_a_budget_gives(workflow: Workflow) -> None:
+    target = "results/default/figures/quantization_sensitivity_vgg_16.png"
+    scanned = {"acquire": 1, "images": 1, "quantization_sensitivity": 1, "quantization_sensitivity_figure": 1}
+    assert workflow.due(targets=(target,)).rules == scanned
+    mixed = {"mixed": {"method": "quantize", "bits": {"budget": 4.5}}}
+    config = {"techniques": mixed, "study": {"variants": {"vgg_16": ["q8", "mixed"]}}}
+    due = workflow.due(config=config, targets=(target,))
+    assert due.rules == scanned | {"quantize": 1}
+    assert due.of("quantize") == {"vgg_16/mixed"}
+
+
 def test_a_check_of_a_device_is_made_whenever_it_is_asked_for_and_by_nothing_else(workflow: Workflow) -> None:
     target = "results/devices/host/check.txt"
     assert workflow.due(targets=(target,)).rules == {"check_device": 1}

@@ -22,6 +22,8 @@ from tocompress.settings.jobs import (
     InputsJob,
     PredictJob,
     PruneJob,
+    QuantizationSensitivityFigureJob,
+    QuantizationSensitivityJob,
     RankJob,
     ScoreJob,
     SensitivityJob,
@@ -61,7 +63,12 @@ def test_models_are_given_what_they_are_made_and_used_with(study: Plan) -> None:
             made = TypeAdapter(ModelSettings).validate_json(study.acquire["settings"](wildcards))
             assert made.trained == study.study.models[name].trained
         CheckModelJob.model_validate_json(study.check_model["settings"](wildcards))
-        for job, given in {**jobs, SensitivityJob: study.sensitivity}.items():
+        jobs |= {
+            SensitivityJob: study.sensitivity,
+            QuantizationSensitivityJob: study.quantization_sensitivity,
+            QuantizationSensitivityFigureJob: study.quantization_sensitivity_figure,
+        }
+        for job, given in jobs.items():
             job.model_validate_json(given["settings"](wildcards))
         if name in study.study.zoo:
             TrainJob.model_validate_json(study.train["settings"](wildcards))

@@ -29,6 +29,7 @@ TARGETS = (
     "all",
     "zoo",
     "results/executed/figures/sensitivity_mobilenet_v1.png",
+    "results/executed/figures/quantization_sensitivity_mobilenet_v1.png",
     "results/executed/data/photographs/test.parquet",
     "results/executed/data/texts/test.parquet",
     "results/devices/host/check.txt",

@@ -7,9 +7,11 @@ import tensorflow as tf
 
 from tocompress.compression.pruning.channels import Channels
 from tocompress.compression.pruning.dependencies import trace
+from tocompress.compression.pruning.recurrent import gnmt_channels
 from tocompress.compression.pruning.surgery import silenced
 from tocompress.compression.pruning.taylor import Taylor
 from tocompress.errors import StudyError
+from tocompress.models import gnmt
 from tocompress.models.variables import named_variables
 
 LOSS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
@@ -66,6 +68,35 @@ def test_scores_are_the_mean_square_of_the_change_without_each_channel():
     np.testing.assert_allclose(scores, expected, rtol=0.02)
     for variable, value in zip(network.variables, before, strict=True):
         np.testing.assert_array_equal(variable, value)
+
+
+@pytest.mark.long
+def test_a_unit_of_an_lstm_goes_where_it_is_read_and_where_its_gates_are_made():
+    network = gnmt.GNMT(gnmt.shapes(12, 12, 4), seed=1)
+    channels = gnmt_channels({name: tuple(variable.shape) for name, variable in network.named.items()})
+    random = np.random.default_rng(1)
+    for variable in network.named.values():
+        variable.assign(variable + random.normal(0, 0.3, variable.shape))
+    whole = {name: variable.numpy() for name, variable in network.named.items()}
+    inputs = {"source": np.int32([[4, 5, 6]]), "source_length": np.int32([3]), "target": np.int32([[1, 7, 8, 9]])}
+    labels = np.int32([[7, 8, 9, 2]])
+
+    def loss(channel: int, share: float) -> float:
+        for name, variable in network.named.items():
+            values = whole[name]
+            for axis, ids in enumerate(channels.variables[name]):
+                if ids is not None:
+                    along = [-1 if other == axis else 1 for other in range(values.ndim)]
+                    values = values * np.where(ids == channel, 1 - share, 1).reshape(along)
+            variable.assign(values)
+        return float(LOSS(labels, network(inputs, training=False)))
+
+    first = [ids[0] for ids in channels.groups.values()]
+    slopes = [(loss(channel, 0.05) - loss(channel, -0.05)) / 0.1 for channel in first]
+    for name, variable in network.named.items():
+        variable.assign(whole[name])
+    scores = Taylor(network, network.named, channels).scores([(inputs, labels)])
+    np.testing.assert_allclose(np.sqrt(scores[first]), np.abs(slopes), rtol=0.03, atol=5e-6)
 
 
 def test_weights_of_tokens_count_and_another_call_sees_other_values():

@@ -19,10 +19,13 @@ Variables = Mapping[str, keras.Variable]
 Doubles = NDArray[np.float64]
 
 _TINY = 1e-12  # of a variance, where batch norm has no epsilon
+#: The least variance, as a share of the stored one. A channel with less has lost what made it differ between inputs. Its
+#: rest, scaled up to the old spread, would be noise as strong as a signal.
+LEAST = 0.5
 
 
 def recalibrated(weights: Arrays, model: ModelSettings, examples: Examples, seed: int) -> Arrays:
-    """Return the weights with the mean and the variance of each batch norm's inputs on these examples.
+    """Return the weights with the mean and the variance (see `recalibrate`) of batch norms' inputs on these examples.
 
     A batch norm gets them before those that follow it are measured. So each is right for the inputs that reach it.
     """
@@ -34,10 +37,11 @@ def recalibrated(weights: Arrays, model: ModelSettings, examples: Examples, seed
 
 
 def recalibrate(visit: StatisticsVisit, variables: Variables) -> None:
-    """Give a batch norm the mean and the variance of the inputs that reach it."""
+    """Give a batch norm the mean of the inputs that reach it, and their variance or LEAST of the one that it had."""
     mean, variance = _moments(reached for _, reached in visit.inputs)
+    least = LEAST * keras.ops.convert_to_numpy(variables[visit.variance])
     variables[visit.mean].assign(mean)
-    variables[visit.variance].assign(variance)
+    variables[visit.variance].assign(np.maximum(variance, least))
 
 
 def match(visit: StatisticsVisit, variables: Variables) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import keras
 
-from tocompress.models.stretches import Stretch
 from tocompress.settings.model import ModelSettings
 from tocompress.tasks.classification import forward as classification
 from tocompress.tasks.examples import Examples, shuffled_batches
@@ -30,9 +29,3 @@ def visits(
     batches = [order[index][0] for index in range(len(order))]
     reached: Iterator[Visit] = task.visits(exact, network, batches, seed)
     return reached
-
-
-def stretches(model: ModelSettings, network: keras.Model) -> Iterator[Stretch]:
-    """Yield the parts of a network that can run apart, in the order in which they are computed."""
-    parts: Iterator[Stretch] = _FORWARD[model.task].stretches(network)
-    return parts

@@ -32,6 +32,7 @@ class Channels:
     axis.
     `groups`: the sorted ids of channels with exactly the same producers, by the scope of the first producer. Rounding
     to a multiple makes sense for a whole group only.
+    `gated`: whether channels are units with gates, whose work is counted where they are made and where they are read.
     `whole`: the reason, in words, why a layer's channels cannot be followed and always stay, by the layer's name.
     """
 
@@ -39,6 +40,7 @@ class Channels:
     producers: Mapping[str, int]
     groups: Mapping[str, Ids]
     whole: Mapping[str, str] = field(default_factory=dict)
+    gated: bool = False
 
     @property
     def count(self) -> int:
@@ -51,6 +53,16 @@ class Channels:
             return ()
         made = self.producers.get(name)
         return tuple(axis for axis, ids in enumerate(self.variables[name]) if ids is not None and axis != made)
+
+    def counted_axes(self, name: str) -> tuple[int, ...]:
+        """Return the axes along which weight x gradient tells the worth of the channels, for `taylor`.
+
+        A filter with ReLU scales what is read as much as what is made, so the readers tell all. The gates of a unit
+        saturate, so the readers and the makers tell different things, and both count.
+        """
+        if not self.gated:
+            return self.reading_axes(name)
+        return tuple(axis for axis, ids in enumerate(self.variables[name]) if ids is not None)
 
 
 def kept(ids: Ids, keep: Mask) -> Mask:

@@ -51,7 +51,7 @@ def gnmt_channels(shapes: Mapping[str, tuple[int, ...]]) -> Channels:
     }
     makes_nothing = (gnmt.PROJECTION_KERNEL,)
     producers = {name: 1 for name, axes in variables.items() if len(axes) == 2 and name not in makes_nothing}
-    return Channels(variables, producers, groups)
+    return Channels(variables, producers, groups, gated=True)
 
 
 def _scope(name: str) -> str:

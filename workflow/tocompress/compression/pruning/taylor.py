@@ -18,7 +18,8 @@ class Taylor:
 
     A channel is removed where it is read, as in `surgery.silenced`. The change is the sum of weight x gradient over all
     weights that read it. By the chain rule, the sum counts everything that makes the channel: each partner of a
-    residual addition, the offset of batch norm, each gate of an LSTM.
+    residual addition, the scale and the offset of batch norm. A unit of an LSTM is removed where it is made as well.
+    The sum over the columns of its gates and their biases tells more than the readers do (docs/pruning.md).
 
     `network` maps inputs to logits. `variables` are its own by name, and may get other values between two calls.
     """
@@ -62,7 +63,7 @@ class _Deployed(keras.Model):  # type: ignore[misc]
 
 
 class _Changes(keras.optimizers.Optimizer):  # type: ignore[misc]
-    """An optimizer that keeps weight x gradient, summed along each axis that reads channels, and changes no weight.
+    """An optimizer that keeps weight x gradient, summed along each axis whose channels it scores, and changes no weight.
 
     An optimizer is the only way to gradients that all backends of Keras share.
     """
@@ -79,7 +80,7 @@ class _Changes(keras.optimizers.Optimizer):  # type: ignore[misc]
         self._sums: list[dict[tuple[str, int], keras.Variable]] = [
             {
                 (name, axis): self.add_variable((variable.shape[axis],), dtype="float32", name=f"{index}_{axis}")
-                for axis in self._channels.reading_axes(name)
+                for axis in self._channels.counted_axes(name)
             }
             for index, variable in enumerate(variables)
             for name in [self._names[id(variable)]]

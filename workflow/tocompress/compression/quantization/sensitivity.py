@@ -26,9 +26,9 @@ from tocompress.models.stretches import Stretch
 from tocompress.schemas.study import QUANTIZATION_SENSITIVITY
 from tocompress.settings.jobs import QuantizationSensitivityJob
 from tocompress.tasks.examples import Examples, accuracy_of, drawn, shuffled_batches
-from tocompress.tasks.forward import stretches
 from tocompress.tasks.networks import Arrays, network_of
 from tocompress.tasks.paired import paired_change
+from tocompress.tasks.stretches import stretches
 from tocompress.vocabulary.levels import LEVEL
 from tocompress.weights import QuantizedTensor, check_finite
 

@@ -68,7 +68,7 @@ def _draw(table: pd.DataFrame, settings: QuantizationSensitivityFigureJob, budge
     cells = _cells(singles)
     names = kernel_names(list(singles["tensor"].unique()))
     columns = [*_facts(singles), *_of_budgets(singles, budgeted)]
-    page = scans.page_of(len(names))
+    page = scans.page_of(len(names), len(cells.columns))
     lines = scans.caption_lines(caption(table, settings, budgeted), page)
     together = together_of(table)
     below = scans.TOP + scans.rows_of_block(len(names)) * scans.ROW
@@ -158,11 +158,15 @@ def named_bits(singles: pd.DataFrame) -> int:
 
 
 def _of_budgets(singles: pd.DataFrame, budgeted: Sequence[pd.DataFrame]) -> list[_Column]:
-    """Return a column for each variant, with the bits of each kernel. A kernel that stays float has none."""
-    columns = []
+    """Return a column for each variant, with the bits of each kernel. A kernel that stays float has none.
+
+    The first has the title of all, because rows have little room.
+    """
+    columns: list[_Column] = []
     for table in budgeted:
         given = dict(zip(table["tensor"], table["bits"], strict=True))
-        columns.append(_Column("given", [f"{given.get(kernel, '')}" for kernel in singles["tensor"].unique()]))
+        texts = [f"{given.get(kernel, '')}" for kernel in singles["tensor"].unique()]
+        columns.append(_Column("" if columns else "given", texts))
     return columns
 
 
@@ -210,7 +214,7 @@ def caption(
         " error leaves out (clip, %), and kurtosis (kurt, 3 for a normal distribution).",
         f"Given: the bits that a budget gave each kernel of {variants}." if variants else "",
         "Ratio of divergence: of the outputs' mean divergence with all kernels quantized to the sum of the single ones,"
-        " 1 where errors add up independently.",
+        " 1 where errors add up independently. In the sum of many small losses chance adds up too.",
         "Each token is predicted from the reference's before it." if whole["metric"] == "next_token" else "",
         f"Measured on the calibration set of {settings.data}, n = {whole['n']:,} {examples}.",
         f"{100 * LEVEL:g} % intervals, paired, at most ±{100 * widest:.1f}, are in the table.",

@@ -29,6 +29,7 @@ ROOM = 0.97
 _COLOURS = LinearSegmentedColormap.from_list("lost", ["#fff8ee", "#eda247", "#b5480f", "#4e1330"])
 _WHITE_FROM = 0.6  # of the scale, because black print is hard to read on darker colours
 _MOST = 44  # rows in one block
+_FEW = 9  # columns on a narrow page
 _GAP, _WIDEST = 0.15, 0.3  # between blocks, and of a cell
 
 
@@ -69,9 +70,9 @@ def rounded(number: float, decimals: int) -> str:
     return text if float(text) else text.removeprefix("-")
 
 
-def page_of(rows: int) -> float:
-    """Return the width of the page of a heat map: many rows stand in two blocks."""
-    return style.SINGLE if rows <= _MOST else style.DOUBLE
+def page_of(rows: int, columns: int) -> float:
+    """Return the width of the page of a heat map: many rows stand in two blocks, and many columns have no room."""
+    return style.SINGLE if rows <= _MOST and columns <= _FEW else style.DOUBLE
 
 
 def rows_of_block(rows: int) -> int:
@@ -81,7 +82,7 @@ def rows_of_block(rows: int) -> int:
 
 def blocks_of(rows: int, columns: int, left: float, right: float = 0) -> list[Block]:
     """Return the blocks of a heat map, each with room for names on its left and for columns on its right."""
-    longest, page = rows_of_block(rows), page_of(rows)
+    longest, page = rows_of_block(rows), page_of(rows, columns)
     count = math.ceil(rows / longest)
     own = (page - 2 * MARGIN - (count - 1) * _GAP) / count
     width = min(own - left - right, _WIDEST * columns)

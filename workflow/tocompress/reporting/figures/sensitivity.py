@@ -37,8 +37,9 @@ def draw(table: pd.DataFrame, settings: SensitivityFigureJob, text: str) -> Figu
     names = group_names(list(values.index))
     counts = [f"{count}" for count in layers.groupby("group", sort=False)["channels"].first()]
     bottom = scans.TOP + scans.rows_of_block(len(values)) * scans.ROW
-    lines = scans.caption_lines(text, scans.page_of(len(values)))
-    figure = style.figure(scans.page_of(len(values)), bottom + scans.height_of(lines))
+    page = scans.page_of(*values.shape)
+    lines = scans.caption_lines(text, page)
+    figure = style.figure(page, bottom + scans.height_of(lines))
     title = f"{style.model_name(settings.model, settings.network)}: {scans.METRICS[whole['metric']][0]} (%)"
     scans.write_title(figure, title)
     scans.draw_key(figure, f"uncut {100 * whole['value']:.1f}", "0")

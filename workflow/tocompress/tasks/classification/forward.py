@@ -12,11 +12,8 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from tocompress.models.calls import Call, calls_of
-from tocompress.models.stretches import stretches_of as stretches
 from tocompress.models.variables import named_variables
 from tocompress.tasks.visits import KernelVisit, Pair, StatisticsVisit, Visit
-
-__all__ = ["stretches", "visits"]
 
 #: Rows of inputs that tell the moments of a kernel: at least, and for each of its inputs.
 _ROWS, _ROWS_FOR_EACH_INPUT = 4096, 10

@@ -9,7 +9,6 @@ import numpy as np
 
 from tocompress.models import gnmt
 from tocompress.models.beams import END
-from tocompress.models.stretches import Stretch
 from tocompress.tasks.visits import KernelVisit, Pair, Visit
 
 Inputs = Mapping[str, np.ndarray]  # source, source_length and target of a batch, as the network takes them
@@ -35,11 +34,6 @@ def visits(exact: gnmt.GNMT, network: gnmt.GNMT, batches: Sequence[Inputs], seed
     whole = [_rows(exact, batch) for batch in batches]
     for kernel in whole[0]:
         yield KernelVisit(kernel, _pairs(kernel, whole, network, batches))
-
-
-def stretches(network: gnmt.GNMT) -> Iterator[Stretch]:
-    """Yield the whole network, which loops over the tokens."""
-    yield Stretch(frozenset(network.named), None, network)
 
 
 def _pairs(kernel: str, whole: Sequence[Rows], network: gnmt.GNMT, batches: Sequence[Inputs]) -> Iterator[Pair]:
