@@ -110,7 +110,6 @@ FIXED = {
     "models.own_network.data": "only folders say how pictures become the input of a model of one's own",
     "data.pictures.kind": "likewise",
     "techniques.*.method": "a technique is named after what it does",
-    "techniques.p50.statistics": "it prunes translators too, which have no batch norm",
 }
 _BY_DIGEST = "a file is the one with the digest, wherever it is from"
 #: Keys whose change makes nothing due but what shows the config, and why.

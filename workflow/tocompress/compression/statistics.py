@@ -19,7 +19,7 @@ Variables = Mapping[str, keras.Variable]
 Doubles = NDArray[np.float64]
 
 _TINY = 1e-12  # of a variance, where batch norm has no epsilon
-#: The least variance, as a share of the stored one. A channel with less has lost what made it differ between inputs. Its
+#: The least variance, as a share of the stored one. A channel with less has lost its differences between inputs. Its
 #: rest, scaled up to the old spread, would be noise as strong as a signal.
 LEAST = 0.5
 

@@ -63,7 +63,7 @@ class _Deployed(keras.Model):  # type: ignore[misc]
 
 
 class _Changes(keras.optimizers.Optimizer):  # type: ignore[misc]
-    """An optimizer that keeps weight x gradient, summed along each axis whose channels it scores, and changes no weight.
+    """An optimizer that keeps weight x gradient, summed along each axis whose channels it scores. It changes nothing.
 
     An optimizer is the only way to gradients that all backends of Keras share.
     """
