@@ -13,8 +13,8 @@ from tocompress.tasks.forward import visits
 from tocompress.tasks.networks import Arrays, network_of
 from tocompress.tasks.visits import StatisticsVisit
 
-#: The least variance, as a share of the stored one. A channel with less has lost most inputs. Its rest, scaled up to the
-#: old spread, would be noise as strong as a signal.
+#: The least variance, as a share of the stored one. A channel with less has lost most inputs. Its rest, scaled up to
+#: the old spread, would be noise as strong as a signal.
 LEAST = 0.5
 
 
