@@ -63,9 +63,9 @@ class Way(NamedTuple):
 PLAIN = "plain"
 WAYS = {
     PLAIN: Way(0, False),
-    "teacher": Way(TEACHER, False),
     "recalibrated": Way(0, True),
     "both": Way(TEACHER, True),
+    "teacher": Way(TEACHER, False),
 }
 Result = dict[str, np.ndarray]  # of a way: `cut` [examples] and `hits` [seeds, examples], and more (see `Cut.result`)
 

@@ -16,10 +16,10 @@ from tocompress.errors import StudyError
 class Taylor:
     """The change of the loss by the removal of each channel of a network, to first order.
 
-    A channel is removed where it is read, as in `surgery.silenced`. The change is the sum of weight x gradient over all
+    A channel is removed where it is read, as in `surgery.silenced`. The change is the sum of weight x gradient over the
     weights that read it. By the chain rule, the sum counts everything that makes the channel: each partner of a
-    residual addition, the scale and the offset of batch norm. A unit of an LSTM is removed where it is made as well.
-    The sum over the columns of its gates and their biases tells more than the readers do (docs/pruning.md).
+    residual addition, the scale and the offset of batch norm. A unit of an LSTM is removed where it is made as well, in
+    the columns of its gates and in their biases (docs/pruning.md).
 
     `network` maps inputs to logits. `variables` are its own by name, and may get other values between two calls.
     """
