@@ -14,6 +14,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 
 from tocompress.models.beams import END, Beams, each, extend, first_beams, write_token
@@ -50,6 +51,8 @@ ATTENTION_G = f"{_ATTENTION}/bahdanau_attention/attention_g"
 ATTENTION_B = f"{_ATTENTION}/bahdanau_attention/attention_b"
 DECODER_CELLS = tuple(f"{_DECODER}/multi_rnn_cell/cell_{index}/basic_lstm_cell" for index in range(1, 4))
 PROJECTION_KERNEL = f"{_DECODER}/output_projection/kernel"
+#: The kernels whose rows are source tokens. The rows of others are target tokens.
+_READ_THE_SOURCE = (*(f"{scope}/kernel" for scope in (FORWARD, BACKWARD, *ENCODER_CELLS)), MEMORY_KERNEL)
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -192,11 +195,6 @@ def teacher_forced(
     `dropout` is the rate for the inputs of every cell, drawn anew at every step.
     """
     return _decode_given(weights, source, source_length, target, dropout, seed)[0]
-
-
-def watch_kernels(weights: Weights, source: Tensor, source_length: Tensor, target: Tensor, watch: Watch) -> None:
-    """Show `watch` the inputs of each kernel in `teacher_forced`, in the order of the computation."""
-    _decode_given(weights, source, source_length, target, 0.0, None, watch)
 
 
 def _decode_given(
@@ -419,6 +417,24 @@ class GNMT(keras.Model):  # type: ignore[misc]
             target_length = ops.sum(ops.cast(ops.not_equal(inputs["target"], END), "int32"), axis=1)
             self.add_loss(self.guidance * off_diagonal(self.named, encoded, length, queries, target_length))
         return logits
+
+    def kernel_rows(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return the rows that each kernel multiplies at the real tokens of a batch, float32 [rows, K].
+
+        Kernels are in the order of the computation. Embeddings are looked up and multiply nothing, so they are not
+        there.
+        """
+        source, length, target = (inputs[name] for name in ("source", "source_length", "target"))
+        lengths = {True: length, False: (target != END).sum(axis=1)}
+        rows: dict[str, np.ndarray] = {}
+
+        def watch(kernel: str, stacked: Tensor) -> None:
+            values = ops.convert_to_numpy(stacked)
+            real = np.arange(len(values))[:, None] < lengths[kernel in _READ_THE_SOURCE][None]
+            rows[kernel] = values[real]
+
+        _decode_given(self.named, source, length, target, 0.0, None, watch)
+        return rows
 
 
 def named_variables(model: GNMT) -> dict[str, keras.Variable]:

@@ -46,7 +46,8 @@ class Compress(Stage):
     @property
     def quantized_on_data(self) -> str:
         """Return a pattern of the variants whose last technique quantizes on the calibration set."""
-        return self.variants_by(*(name for name, technique in self.study.techniques.items() if technique.on_data))
+        techniques = self.study.techniques.items()
+        return self.variants_by(*(name for name, own in techniques if isinstance(own, Quantize) and own.on_data))
 
     def scan_for_budget(self, wildcards: Wildcards) -> list[str]:
         """Return the scan of the uncompressed model by which a budget of bits is distributed, where there is one."""

@@ -197,7 +197,6 @@ class Prune(Settings):
     """Structured pruning: filters and units are removed, and the rest is retrained (paper, II-B)."""
 
     module: ClassVar = None
-    on_data: ClassVar = False  # for quantization; pruning has a rule of its own
     changes_shapes: ClassVar = True
 
     method: Literal["prune"]

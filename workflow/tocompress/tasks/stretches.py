@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 
 import keras
 
-from tocompress.models.gnmt import GNMT
 from tocompress.models.stretches import Stretch, stretches_of
 from tocompress.settings.model import ModelSettings
 
@@ -16,7 +15,7 @@ def stretches(model: ModelSettings, network: keras.Model) -> Iterator[Stretch]:
     return _STRETCHES[model.task](network)
 
 
-def _whole(network: GNMT) -> Iterator[Stretch]:
+def _whole(network: keras.Model) -> Iterator[Stretch]:
     """Yield all of a translation network, which loops over the tokens."""
     yield Stretch(frozenset(network.named), None, network)
 
