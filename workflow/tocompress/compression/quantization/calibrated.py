@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 
 from tocompress.compression.quantization.bits import bits_of, kept
 from tocompress.compression.quantization.budget import distributed, harm_of
-from tocompress.compression.quantization.grid import axis_of, dequantize, described, grid, kernels_of, kinds_of, on_grid
+from tocompress.compression.quantization.grid import (
+    along,
+    axis_of,
+    dequantize,
+    described,
+    grid,
+    kernels_of,
+    kinds_of,
+    on_grid,
+)
 from tocompress.compression.quantization.moments import Moments, moments_of
 from tocompress.compression.quantization.rounding import best_kernel, rounded
 from tocompress.compression.statistics import match
@@ -117,7 +126,8 @@ class _Quantizer:
         axis, bits = axis_of(name, kernel, technique.granularity), self.bits[name]
         scale, zero_point = grid(kernel, bits, axis, symmetric, technique.range)
         if moments is not None and technique.rounding == "learned":
-            step, zero = (_of_each_value(parameter, axis, kernel.shape) for parameter in (scale, zero_point))
+            parameters = (along(parameter, axis, kernel.ndim) for parameter in (scale, zero_point))
+            step, zero = (np.broadcast_to(parameter, kernel.shape) for parameter in parameters)
             kernel = _learned(name, kernel, step, (int(symmetric) - zero, 2**bits - 1 - zero), moments)
         self.stored[name] = on_grid(kernel, bits, axis, symmetric, scale, zero_point)
         self.variables[name].assign(dequantize(self.stored[name]))
@@ -134,12 +144,6 @@ def _learned(
     places = best_kernel(as_matrices(name, kernel, moments), moments) / steps
     levels = rounded(places, lowest[:, :1], highest[:, :1], moments.second)
     return _as_kernel(name, levels * steps, kernel.shape).astype(np.float32)
-
-
-def _of_each_value(parameter: NDArray[Any], axis: int | None, shape: tuple[int, ...]) -> NDArray[Any]:
-    """Return a grid's parameter for each value of a kernel."""
-    along = [-1 if own == axis else 1 for own in range(len(shape))]
-    return np.broadcast_to(parameter if axis is None else parameter.reshape(along), shape)
 
 
 def as_matrices(name: str, kernel: NDArray[Any], moments: Moments) -> NDArray[Any]:

@@ -195,10 +195,14 @@ def on_grid(
 
 def beyond(tensor: Floats, bits: int, axis: int | None, scale: Floats, zero_point: NDArray[np.int32]) -> NDArray[Any]:
     """Return which values lie more than half a step beyond a grid, bool of the tensor's shape."""
-    along = [-1 if own == axis else 1 for own in range(tensor.ndim)]
-    step, zero = (parameter if axis is None else parameter.reshape(along) for parameter in (scale, zero_point))
+    step, zero = (along(parameter, axis, tensor.ndim) for parameter in (scale, zero_point))
     places = tensor / step + zero
     return np.asarray((places < -0.5) | (places > 2**bits - 0.5))
+
+
+def along(parameter: NDArray[Any], axis: int | None, rank: int) -> NDArray[Any]:
+    """Return a grid's parameter, of shape [] or [channels], in a shape that fits a tensor of this rank."""
+    return parameter if axis is None else parameter.reshape([-1 if own == axis else 1 for own in range(rank)])
 
 
 def is_symmetric(tensor: QuantizedTensor) -> bool:
