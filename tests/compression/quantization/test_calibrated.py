@@ -11,6 +11,7 @@ from PIL import Image
 from pydantic import TypeAdapter
 
 from tocompress.checkpoints.acquire import initial
+from tocompress.compression.quantization import moments
 from tocompress.compression.quantization.calibrated import as_matrices, quantize_on_data
 from tocompress.compression.quantization.grid import dequantize, quantize_weights
 from tocompress.compression.quantization.moments import moments_of
@@ -316,3 +317,22 @@ def test_a_pruned_network_is_quantized_in_its_own_shapes():
     assert len(table) == sum(isinstance(tensor, QuantizedTensor) for tensor in quantized.values()) == 28
     with pytest.raises(StudyError, match="Conv2d_0/weights: already quantized to 4 bits"):
         quantize_on_data(quantized, job, (pictures, np.zeros(20, np.int32)), report=quiet)
+
+
+@pytest.mark.parametrize("rounding", ["nearest", "learned"])
+def test_kernels_of_very_many_inputs_are_quantized_in_blocks(own, monkeypatch, rounding):
+    whole, _ = own.quantize(rounding=rounding, correction="bias")
+    monkeypatch.setattr(moments, "_LARGEST", 9)
+    in_blocks, _ = own.quantize(rounding=rounding, correction="bias")
+    exact, inputs = own.network(), own.inputs(seen=False)
+    for layer in CORRECTED:
+        mean, *means = (
+            by_channel(outputs_of(network, layer, own.inputs())).mean(0)
+            for network in (exact, own.network(whole), own.network(in_blocks))
+        )
+        np.testing.assert_allclose(means, [mean, mean], atol=2e-4, err_msg=layer)
+    errors = [
+        np.square(own.network(weights)(inputs).numpy() - exact(inputs).numpy()).mean()
+        for weights in (whole, in_blocks, own.quantize()[0])
+    ]
+    assert errors[1] <= errors[2] if rounding == "learned" else np.isclose(errors[0], errors[1], rtol=1e-3)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tocompress.compression.quantization import moments as module
 from tocompress.compression.quantization.moments import moments_of
 
 
@@ -47,3 +48,15 @@ def test_centred_moments_are_covariances(rows, moments):
         both = np.cov(reached, exact, rowvar=False, bias=True)
         np.testing.assert_allclose(centred.second[group], both[:3, :3], rtol=1e-4, atol=1e-5)
         np.testing.assert_allclose(centred.cross[group], both[:3, 3:], rtol=1e-4, atol=1e-5)
+
+
+def test_many_inputs_are_cut_into_blocks_of_each_group(monkeypatch):
+    rows = np.random.default_rng(2).normal(size=(2, 50, 6)).astype(np.float32)
+    whole = moments_of([(rows, rows)])
+    monkeypatch.setattr(module, "_LARGEST", 4)
+    cut = moments_of([(rows, rows)])
+    assert (whole.groups, cut.groups, cut.second.shape) == (2, 2, (4, 3, 3))
+    for block in range(4):
+        group, part = block // 2, slice(3 * (block % 2), 3 * (block % 2) + 3)
+        np.testing.assert_allclose(cut.exact[block], whole.exact[group, part])
+        np.testing.assert_allclose(cut.second[block], whole.second[group, part, part])

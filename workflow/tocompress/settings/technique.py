@@ -217,13 +217,14 @@ class Prune(Settings):
     retrain: bool = Field(True, description="whether a trained model is retrained (initial weights never are)")
     statistics: Literal["stored", "recalibrated"] = Field(
         "stored",
-        description="batch norm's mean and variance after a cut: as trained, or measured anew on the calibration set",
+        description="batch norm's mean and variance after a cut: as trained, or fitted to the smaller network on the"
+        " calibration set, so that its outputs have the mean and the variance that they had",
     )
     seed: int = Field(1, ge=0, description="seed of the criterion 'random'")
 
     @model_validator(mode="after")
     def _does_something(self) -> Prune:
-        if self.share == 0 and not self.retrain and self.statistics == "stored":
+        if self.share == 0 and not self.retrain:
             raise ValueError("share: 0 without retraining changes nothing; take 'fp32' instead")
         return self
 

@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tocompress.compression.pruning.channels import Channels, left_whole
+from tocompress.compression.pruning.channels import Channels, Mask, left_whole
 from tocompress.compression.pruning.criteria import Scores
 from tocompress.compression.pruning.ranking import channels_of, float_weights, kind_of, scores
 from tocompress.compression.pruning.selection import select
 from tocompress.compression.pruning.surgery import cut
 from tocompress.compression.quantization.grid import halve, is_symmetric, quantize
-from tocompress.compression.statistics import recalibrated
+from tocompress.compression.statistics import recalibrated, spreads
 from tocompress.errors import StudyError, about
 from tocompress.schemas.study import HISTORY
-from tocompress.settings.jobs import PruneJob, Recalibration
+from tocompress.settings.jobs import PruneJob
 from tocompress.settings.model import ModelSettings
 from tocompress.settings.technique import Prune
 from tocompress.tasks.examples import Examples, drawn_at_most
@@ -57,14 +57,9 @@ def prune(
     stored as before. A stopped run goes on from `resume_folder`. Raise StudyError where no channel can go.
     """
     technique, model = job.technique, job.model
-    grids = _grids_of(weights)
-    arrays = float_weights(weights)
-    whole = channels = channels_of(model, arrays)
-    for warning in left_whole(channels):
-        report(warning)
-    if not whole.count:
-        raise StudyError(f"{model.network}: no filter or unit can be pruned; select variants without pruning")
-    taught_by = None if teacher is None else float_weights(teacher)
+    grids, arrays = _grids_of(weights), float_weights(weights)
+    whole = channels = _prunable(model, arrays, report)
+    exact = _spreads(job, arrays, calibration)
     histories = []
     for turn in range(1, technique.rounds + 1):
         share = _share_to_cut(technique, turn, whole, channels)
@@ -75,19 +70,30 @@ def prune(
                 importance = scores(technique, model, arrays, channels, calibration)
             keep = select(importance, channels, share, technique.ranking, technique.floor, technique.round_to)
             report(f"cut {turn}/{technique.rounds}: {int((~keep).sum())} of {channels.count} filters or units go")
-            arrays = {name: np.asarray(array) for name, array in cut(dict(arrays), channels, keep).items()}
+            arrays, exact = (_smaller(values, channels, keep) for values in (arrays, exact))
             channels = channels_of(model, arrays)
         if job.recalibration:
             deployed = float_weights(_stored_like(weights, arrays, grids))
-            arrays |= _statistics(deployed, model, job.recalibration, calibration)
+            arrays |= _statistics(job, deployed, calibration, exact)
         if job.retraining:
             sets = _retraining_sets(model, examples, calibration)
+            taught_by = None if teacher is None else float_weights(teacher)
             course: Any = {"resume_folder": resume_folder / str(turn), "teacher": taught_by, "report": report}
             arrays, history = retrain(arrays, model, job.retraining, *sets, grids, **course)
             histories.append(history.assign(round=turn))
     _check_loss(technique, model, whole, channels)
     history = pd.concat(histories, ignore_index=True) if histories else pd.DataFrame(columns=HISTORY.names)
     return Pruned(_stored_like(weights, arrays, grids), _removed(whole, channels, model), history)
+
+
+def _prunable(model: ModelSettings, weights: Arrays, report: Callable[[str], None]) -> Channels:
+    """Return the channels of a network. Raise StudyError where none can go."""
+    channels = channels_of(model, weights)
+    for warning in left_whole(channels):
+        report(warning)
+    if not channels.count:
+        raise StudyError(f"{model.network}: no filter or unit can be pruned; select variants without pruning")
+    return channels
 
 
 def _grids_of(weights: Weights) -> dict[str, Grid]:
@@ -104,16 +110,30 @@ def _share_to_cut(technique: Prune, turn: int, whole: Channels, left: Channels) 
     return (goal - (whole.count - left.count)) / left.count
 
 
-def _statistics(
-    weights: Arrays, model: ModelSettings, recalibration: Recalibration, calibration: Examples | None
-) -> Arrays:
-    """Return batch norm's means and variances, measured on examples of the calibration set."""
+def _smaller(arrays: Arrays, channels: Channels, keep: Mask) -> dict[str, np.ndarray]:
+    return {name: np.asarray(array) for name, array in cut(dict(arrays), channels, keep).items()}
+
+
+def _spreads(job: PruneJob, weights: Arrays, calibration: Examples | None) -> Arrays:
+    """Return the spreads of batch norms' inputs, which recalibration restores. Without it, there are none."""
+    if job.recalibration is None:
+        return {}
+    return spreads(weights, job.model, *_recalibration_set(job, calibration))
+
+
+def _statistics(job: PruneJob, weights: Arrays, calibration: Examples | None, exact: Arrays) -> Arrays:
+    """Return batch norm's means and variances, recalibrated on examples of the calibration set."""
+    measured = recalibrated(weights, job.model, *_recalibration_set(job, calibration), exact)
+    return {name: measured[name] for name in exact}
+
+
+def _recalibration_set(job: PruneJob, calibration: Examples | None) -> tuple[Examples, int]:
+    """Return the examples of a recalibration, and the seed of their order."""
+    assert job.recalibration is not None
     if calibration is None:
-        raise StudyError(f"{model.network}: recalibrated statistics need a calibration set")
-    count, seed = recalibration.examples, recalibration.seed
-    examples = drawn_at_most(calibration, model, count, seed)
-    measured = recalibrated(weights, model, examples, seed)
-    return {name: array for name, array in measured.items() if name.endswith(("/moving_mean", "/moving_variance"))}
+        raise StudyError(f"{job.model.network}: recalibrated statistics need a calibration set")
+    count, seed = job.recalibration.examples, job.recalibration.seed
+    return drawn_at_most(calibration, job.model, count, seed), seed
 
 
 def _retraining_sets(

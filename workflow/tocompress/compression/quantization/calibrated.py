@@ -29,7 +29,7 @@ from tocompress.compression.quantization.grid import (
 )
 from tocompress.compression.quantization.moments import Moments, moments_of
 from tocompress.compression.quantization.rounding import best_kernel, rounded
-from tocompress.compression.statistics import match
+from tocompress.compression.statistics import match, spread
 from tocompress.errors import about
 from tocompress.schemas.study import COMPRESSION
 from tocompress.settings.jobs import QuantizeJob
@@ -68,7 +68,7 @@ def quantize_on_data(
     for visit in visits(model, exact, network, chosen, job.seed):
         if isinstance(visit, StatisticsVisit):
             if technique.statistics == "recalibrated":
-                match(visit, variables)
+                match(visit, variables, spread(exact_inputs for exact_inputs, _ in visit.inputs))
         elif visit.kernel in bits and visit.kernel not in quantizer.stored:
             with about(visit.kernel):
                 quantizer.quantize(visit.kernel, moments_of(visit.inputs))
@@ -115,7 +115,8 @@ class _Quantizer:
         before, after = (as_matrices(name, values, moments) for values in (kernel, dequantize(self.stored[name])))
         shift = moments.exact[:, None] @ before - moments.reached[:, None] @ after
         variable, sign = offset
-        self.variables[variable].assign_add((sign * shift.reshape(-1)).astype(np.float32))
+        of_channels = shift.reshape(moments.groups, -1, shift.shape[-1]).sum(1).reshape(-1)
+        self.variables[variable].assign_add((sign * of_channels).astype(np.float32))
 
     def round_alone(self, name: str) -> None:
         """Quantize a kernel whose outputs no inputs tell about."""
@@ -143,22 +144,23 @@ def _learned(
     steps, lowest, highest = (as_matrices(name, values, moments) for values in (step, *bounds))
     places = best_kernel(as_matrices(name, kernel, moments), moments) / steps
     levels = rounded(places, lowest[:, :1], highest[:, :1], moments.second)
-    return _as_kernel(name, levels * steps, kernel.shape).astype(np.float32)
+    return _as_kernel(name, levels * steps, kernel.shape, moments.groups).astype(np.float32)
 
 
 def as_matrices(name: str, kernel: NDArray[Any], moments: Moments) -> NDArray[Any]:
-    """Return a kernel as the matrices [G, K, C] that multiply inputs of these moments."""
-    groups, inputs = moments.exact.shape
+    """Return a kernel as the matrices [B, K, C] that multiply inputs of these moments."""
     if name.endswith("/depthwise_weights"):
-        return kernel.transpose(2, 0, 1, 3).reshape(groups, inputs, -1)
-    return kernel.reshape(inputs, groups, -1).transpose(1, 0, 2)
+        matrices = kernel.transpose(2, 0, 1, 3)
+    else:
+        matrices = kernel.reshape(-1, moments.groups, kernel.shape[-1] // moments.groups).swapaxes(0, 1)
+    return matrices.reshape(*moments.exact.shape, -1)
 
 
-def _as_kernel(name: str, matrices: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+def _as_kernel(name: str, matrices: NDArray[Any], shape: tuple[int, ...], groups: int) -> NDArray[Any]:
     if name.endswith("/depthwise_weights"):
         height, width, channels, multiplier = shape
         return matrices.reshape(channels, height, width, multiplier).transpose(1, 2, 0, 3)
-    return matrices.transpose(1, 0, 2).reshape(shape)
+    return matrices.reshape(groups, -1, shape[-1] // groups).swapaxes(0, 1).reshape(shape)
 
 
 def _offset_of(kernel: str, variables: Variables) -> tuple[str, int] | None:
