@@ -5,7 +5,7 @@ rule predict:
     """Run the artifact of `variant` of `model` for `runtime` over its test set."""
     input:
         artifact=STUDY.artifact,
-        test=STUDY.test_set,
+        test=STUDY.judged_set,
         subwords=STUDY.subwords,
         facts=STUDY.facts_of_own,
     output:
@@ -28,7 +28,7 @@ rule predict_shard:
     """Run the artifact of `variant` of `model` for `runtime` over the shard `scatteritem` of a large test set."""
     input:
         artifact=STUDY.artifact,
-        test=STUDY.test_set,
+        test=STUDY.judged_set,
         subwords=STUDY.subwords,
         facts=STUDY.facts_of_own,
     output:

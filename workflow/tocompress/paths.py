@@ -12,9 +12,19 @@ FIGURE_FORMATS = ("png", "pdf", "csv")
 
 @dataclass(frozen=True)
 class Paths:
-    """The patterns under `root`, the study's folder."""
+    """The patterns under `root`, the study's folder.
+
+    `trial` is the folder in it where the sessions and the predictions of a trial lie, and all that is made of them. A
+    study without trials has them in `root` itself.
+    """
 
     root: str
+    trial: str | None = None
+
+    @property
+    def compared(self) -> str:
+        """Return the folder of all that compares variants."""
+        return f"{self.root}/{self.trial}" if self.trial else self.root
 
     @property
     def images(self) -> str:
@@ -105,23 +115,23 @@ class Paths:
         return f"{self.root}/check/{{model}}.txt"
 
     def benchmark(self, table: str) -> str:
-        return f"{self.root}/benchmarks/{{device}}/{{model}}/{table}.parquet"
+        return f"{self.compared}/benchmarks/{{device}}/{{model}}/{table}.parquet"
 
     @property
     def predictions(self) -> str:
-        return f"{self.root}/predictions/{{runtime}}/{{model}}/{{variant}}.parquet"
+        return f"{self.compared}/predictions/{{runtime}}/{{model}}/{{variant}}.parquet"
 
     @property
     def shard(self) -> str:
-        return f"{self.root}/predictions/{{runtime}}/{{model}}/{{variant}}.{{scatteritem}}.parquet"
+        return f"{self.compared}/predictions/{{runtime}}/{{model}}/{{variant}}.{{scatteritem}}.parquet"
 
     @property
     def metrics(self) -> str:
-        return f"{self.root}/metrics/{{runtime}}/{{model}}/{{variant}}.parquet"
+        return f"{self.compared}/metrics/{{runtime}}/{{model}}/{{variant}}.parquet"
 
     @property
     def study(self) -> str:
-        return f"{self.root}/study.parquet"
+        return f"{self.compared}/study.parquet"
 
     @property
     def stated(self) -> str:
@@ -130,10 +140,10 @@ class Paths:
 
     @property
     def claims(self) -> str:
-        return f"{self.root}/claims.parquet"
+        return f"{self.compared}/claims.parquet"
 
     def figure(self, extension: str) -> str:
-        return f"{self.root}/figures/{{figure}}.{extension}"
+        return f"{self.compared}/figures/{{figure}}.{extension}"
 
     @property
     def sensitivity(self) -> str:
@@ -151,7 +161,7 @@ class Paths:
 
     @property
     def report(self) -> str:
-        return f"{self.root}/report.html"
+        return f"{self.compared}/report.html"
 
     @property
     def zoo(self) -> str:
@@ -166,4 +176,4 @@ class Paths:
         return f"{self.root}/history/{{model}}/{{variant}}.parquet"
 
     def log(self, rule: str, *wildcards: str) -> str:
-        return "/".join([self.root, "logs", rule, *(f"{{{name}}}" for name in wildcards)]) + ".log"
+        return "/".join([self.compared, "logs", rule, *(f"{{{name}}}" for name in wildcards)]) + ".log"

@@ -57,4 +57,4 @@ def plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Plan:
         check_files(study)
     except StudyError as error:
         stop(error)
-    return Plan(study, Paths(f"results/{study.study.name}"))
+    return Plan(study, Paths(f"results/{study.study.name}", study.study.trial))

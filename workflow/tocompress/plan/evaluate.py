@@ -23,6 +23,10 @@ class Evaluate(Stage):
         """Return a pattern of the models whose test set is one job a variant (`whole`), or is shared."""
         return any_of(self.study.study.models if whole == (self.shards == 1) else ())
 
+    def judged_set(self, wildcards: Wildcards) -> str:
+        """Return the file of the examples that accuracy is judged on."""
+        return self.dataset(wildcards.model, self.study.evaluation.prediction.split)
+
     @property
     def predict(self) -> Parameters:
         return self.parameters("predict.py", self._predict_job, lambda job: [module(job.runtime, "session")])
@@ -34,7 +38,7 @@ class Evaluate(Stage):
     def _predict_job(self, wildcards: Wildcards) -> str:
         model = self.run_model(wildcards)
         size = "batch_size" if model.task == "classification" else "sentences"
-        prediction = Prediction(**self.study.evaluation.prediction.model_dump(include={size}))
+        prediction = Prediction(**self.study.evaluation.prediction.model_dump(include={size, "examples"}))
         return PredictJob(
             runtime=wildcards.runtime, model=model, data=self.examples(wildcards), prediction=prediction
         ).canonical(exclude=SPLITS)
@@ -46,9 +50,9 @@ class Evaluate(Stage):
     # Rule score
 
     def classes(self, wildcards: Wildcards) -> list[str]:
-        """Return the table of the test set, where it names its classes."""
+        """Return the table of the judged examples, where it names its classes."""
         named = isinstance(self.study.data[self.model(wildcards).data], Folders)
-        return [self.test_set(wildcards)] if named else []
+        return [self.judged_set(wildcards)] if named else []
 
     @property
     def score(self) -> Parameters:

@@ -10,8 +10,10 @@ from tocompress.settings.base import ONCE, Count, Settings
 
 
 class Prediction(Settings):
-    """How an artifact runs over the test set."""
+    """How an artifact runs over the test set, or over other examples that judge it."""
 
+    split: Literal["test", "calibration"] = Field("test", description="split of the dataset that accuracy is judged on")
+    examples: Count | None = Field(None, description="number of its examples, drawn at random (null: all)")
     batch_size: Count = Field(100, description="images per batch")
     sentences: Count = Field(32, description="sentences per batch, in the order of the test set")
     shards: int = Field(1, ge=1, le=8, description="jobs that share a test set, each with whole batches")

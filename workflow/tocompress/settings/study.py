@@ -32,6 +32,11 @@ class Selection(Settings):
     """The definitions that this study runs."""
 
     name: Name = Field(description="results go to results/{name}/")
+    trial: Annotated[str, Field(pattern=r"^[a-z0-9_]+(/[a-z0-9_]+)*$")] | None = Field(
+        None,
+        description="folder in results/{name}/ for the sessions, the predictions and all that is made of them, so that"
+        " those of other variants or settings stay (null: results/{name}/ itself)",
+    )
     models: Annotated[tuple[Name, ...], ONCE] = Field(min_length=1, description="models to compress and to judge")
     variants: dict[str, tuple[str, ...]] = Field(
         description="variants of each model (`default` is for every model that is not named)"
@@ -91,6 +96,10 @@ class Study(Settings):
                 raise ValueError(f"study.variants: names no variants for '{name}' and no 'default'")
             for variant in self.variants(name):
                 self._check_variant(name, variant)
+            if self.evaluation.prediction.split == "calibration" and self.models[name].trained:
+                self._check_training_set(
+                    "evaluation.prediction.split: 'calibration'", name, "take the split 'test'"
+                )
         return self
 
     @staticmethod

@@ -1,8 +1,20 @@
-"""Divide a test set into batches, and the batches into shards."""
+"""Choose examples of a test set, and divide them into batches, and the batches into shards."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+_SEED = 1  # of the examples that are drawn
+
+
+def judged(available: int, wanted: int | None) -> NDArray[np.int64]:
+    """Return the places of `wanted` of the available examples, drawn at random, in their order. None stands for all."""
+    if wanted is None or wanted >= available:
+        return np.arange(available)
+    return np.sort(np.random.default_rng(_SEED).choice(available, wanted, replace=False))
 
 
 def batches_of(examples: int, size: int) -> list[slice]:
