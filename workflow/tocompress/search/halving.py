@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 import numpy as np
@@ -32,8 +33,10 @@ JUDGING, SCREENING = 8, 4
 _DRAWS = 64
 #: The judging observes at least so many times as many examples as screening.
 _MORE = 2.0
-#: A candidate that passes the judging with this probability needs no others behind it.
-_SURE = 0.98
+#: The best of many are less good than they look, so no chance counts as higher.
+_SURE = 0.95
+#: A search without a result is as bad as this logarithm of costs.
+_FAILURE = 1.0
 #: Below this probability, a configuration is left out where there are others.
 _UNLIKELY = 0.1
 #: An error of nothing, as of a size, for a division.
@@ -229,9 +232,9 @@ def _candidates(problem: Problem, history: Sequence[Observed]) -> tuple[Configur
     chances = _chances(problem, history)
     others = _tried(history)[1:]
     if overall(_verdicts(problem, history, UNCOMPRESSED)) is Verdict.MISSED:
-        return _in_order(problem, history, chances, others, JUDGED) or (UNCOMPRESSED,)
+        return _in_order(problem, history, chances, others, JUDGED, _FAILURE) or (UNCOMPRESSED,)
     better = _surely_better(problem, history, others)
-    return (*_in_order(problem, history, chances, better, JUDGED - 1), UNCOMPRESSED)
+    return (*_in_order(problem, history, chances, better, JUDGED - 1, 0.0), UNCOMPRESSED)
 
 
 def _surely_better(
@@ -253,23 +256,42 @@ def _in_order(
     chances: Mapping[Configuration, float],
     configurations: Sequence[Configuration],
     places: int,
+    otherwise: float,
 ) -> tuple[Configuration, ...]:
-    """Return the cheapest that may pass the judging, then safer ones, as many as there are places.
+    """Return the candidates, from the cheapest to the safest, whose judging ends at the least expected cost.
 
-    Places that are left go to the safest of the rest, unless one is sure to pass.
+    `otherwise` is the cost where none passes. Places that are left go to the safest of the rest.
     """
+    costs = _changes(problem.search.minimize, history, UNCOMPRESSED, configurations, LEVEL)
+    front = _front(problem, history, chances, costs)
+    orders = [order for size in range(places + 1) for order in combinations(front, size)]
+    best = min(orders, key=lambda order: _expected([(costs[entry].value, chances[entry]) for entry in order], otherwise))
     safest = sorted(configurations, key=lambda entry: -chances[entry])
-    left = [entry for entry in safest if chances[entry] >= _UNLIKELY]
-    costs = _changes(problem.search.minimize, history, UNCOMPRESSED, left, LEVEL)
-    ordered: list[Configuration] = []
+    return (*best, *(entry for entry in safest if entry not in best))[:places]
+
+
+def _front(
+    problem: Problem,
+    history: Sequence[Observed],
+    chances: Mapping[Configuration, float],
+    costs: Mapping[Configuration, Interval],
+) -> list[Configuration]:
+    """Return the cheapest that may pass the judging, then the cheapest of the safer ones, and so on."""
+    left, front = [entry for entry in costs if chances[entry] >= _UNLIKELY], list[Configuration]()
     while left:
         cheapest = min(left, key=lambda entry: costs[entry].value)
-        ordered.append(max(_as_good(problem, history, cheapest, left), key=lambda entry: chances[entry]))
-        left = [entry for entry in left if chances[entry] > chances[ordered[-1]]]
-    ordered = [*ordered[: places - 1], *ordered[places - 1 :][-1:]]
-    sure = any(chances[entry] >= _SURE for entry in ordered)
-    behind = () if sure else (entry for entry in safest if entry not in ordered)
-    return (*ordered, *behind)[:places]
+        front.append(max(_as_good(problem, history, cheapest, left), key=lambda entry: chances[entry]))
+        left = [entry for entry in left if chances[entry] > chances[front[-1]]]
+    return front
+
+
+def _expected(candidates: Sequence[tuple[float, float]], otherwise: float) -> float:
+    """Return the expected cost of the first candidate that passes, from the cost and the chance of each."""
+    total, left = 0.0, 1.0
+    for cost, chance in candidates:
+        total += left * min(chance, _SURE) * cost
+        left *= 1 - min(chance, _SURE)
+    return total + left * otherwise
 
 
 def _as_good(

@@ -82,7 +82,10 @@ class Surrogate:
         weights = np.array(self.knowledge.weights, float)
         if metric in ACCURACY:
             harms = [(group, bits, self._harm(metric, group, bits) or 0.0) for group, bits in self._effects]
-            return np.sum([harm * (self._bits[:, group] == bits) for group, bits, harm in harms], axis=0)
+            expected = np.zeros(len(self.configurations))
+            for group, bits, harm in harms:
+                expected[self._bits[:, group] == bits] += harm
+            return expected
         kept = np.log1p([-entry.share for entry in self.configurations])
         if metric == "size":
             kept = kept + np.log(self._bits @ weights / (UNQUANTIZED * weights.sum()))
