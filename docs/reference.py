@@ -169,6 +169,7 @@ def _rows(schema: Schema, node: Schema, prefix: str = "") -> Iterator[tuple[str,
     for key, value in node["properties"].items():
         choices = [_resolved(schema, choice) for choice in value.get("anyOf") or value.get("oneOf", [value])]
         nested = [choice for choice in choices if "properties" in choice]
+        entries = [_resolved(schema, choice["additionalProperties"]) for choice in choices if _holds_keys(choice)]
         meaning = value.get("description") or (nested[0]["description"] if nested else "")
         default = "required"
         if key not in node.get("required", ()):
@@ -176,6 +177,13 @@ def _rows(schema: Schema, node: Schema, prefix: str = "") -> Iterator[tuple[str,
         yield _code(prefix + key), " or ".join(map(_takes, choices)), default, meaning
         for inner in nested:
             yield from _rows(schema, inner, f"{prefix}{key}.")
+        for entry in entries:
+            yield from _rows(schema, entry, f"{prefix}{key}.*.")
+
+
+def _holds_keys(node: Schema) -> bool:
+    """Return whether a node is a mapping whose entries are mappings with keys of their own."""
+    return "$ref" in (node.get("additionalProperties") or {})
 
 
 def _takes(node: Schema) -> str:
@@ -187,6 +195,8 @@ def _takes(node: Schema) -> str:
     if node["type"] == "array":
         items = _takes(node["items"])
         return f"list of {_PLURALS.get(items, items)}" + (", at least one" if node.get("minItems") else "")
+    if _holds_keys(node):
+        return f"mapping of {', '.join(map(_code, node['propertyNames']['enum']))} to a mapping each"
     if node["type"] == "object":
         values = node.get("additionalProperties")
         return f"mapping of names to a {_takes(values)} each" if values else "mapping"

@@ -101,6 +101,9 @@ OTHERS: dict[str, Any] = {
     "data.newstest.languages": ["en", "fr"],
     "data.newstest.md5": {},
     "data.newstest.training": ["other/train.en", "other/train.de"],
+    "search.zoo_network.device": "board",
+    "search.zoo_network.requirements.top1.at_least": {"at_least": 50},
+    "search.zoo_network.space.bits": [4],
 }  # fmt: skip
 
 #: Keys that have one valid value, and why. Here and below names are patterns.
@@ -110,6 +113,8 @@ FIXED = {
     "models.own_network.data": "only folders say how pictures become the input of a model of one's own",
     "data.pictures.kind": "likewise",
     "techniques.*.method": "a technique is named after what it does",
+    "search.*.requirements.top1.at_most": "no accuracy is too high",
+    "search.*.space.arithmetic": "only LiteRT computes in integers",
 }
 _BY_DIGEST = "a file is the one with the digest, wherever it is from"
 #: Keys whose change makes nothing due but what shows the config, and why.
@@ -121,6 +126,15 @@ UNUSED = {
     "data.newstest.archive.mirrors": _BY_DIGEST,
     "data.newstest.archive.sha256": f"{_BY_DIGEST}; where that is another, the run ends",
     "report.title": "it stands in the report alone",
+    **dict.fromkeys(
+        (
+            *(f"search.*.{key}" for key in ("device", "runtime", "minimize", "budget")),
+            "search.*.requirements.top1.*least",
+            "search.*.requirements.top1.lose_at_most",
+            "search.*.space.[bsg]*",
+        ),
+        "no rule searches yet",
+    ),
 }
 _ON_REQUEST = "made whenever it is asked for"
 _DOWNLOADS = "whatever fetched it, a file is the one with the digest"
@@ -141,6 +155,8 @@ UNREAD = {
     "tocompress/provenance/*.py": "no result depends on it",
     "tocompress/settings/study.py": _DAG,
     "tocompress/settings/takes.py": _DAG,
+    "tocompress/settings/search.py": _DAG,
+    "tocompress/search/*.py": "no rule searches yet",
     "tocompress/errors.py": "no result depends on it",
     "tocompress/running.py": "no result depends on it",
     "tocompress/surroundings.py": "they are the same for every job",

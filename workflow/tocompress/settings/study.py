@@ -18,13 +18,15 @@ from tocompress.settings.device import Device, Runtime
 from tocompress.settings.evaluation import Evaluation, QuantizationSensitivity, Sensitivity
 from tocompress.settings.model import ImageModel, KerasModel, ModelSettings, TranslationModel
 from tocompress.settings.reporting import Plot, Report
+from tocompress.settings.search import JUDGED, UNQUANTIZED, Search
 from tocompress.settings.takes import refusal
 from tocompress.settings.technique import Budget, Prune, Quantize, Technique
 from tocompress.settings.training import Retraining, Training
 from tocompress.vocabulary.arithmetic import FLOAT, INTEGER
 from tocompress.vocabulary.arithmetic import ONCE as DEQUANTIZED_ONCE
 from tocompress.vocabulary.figures import FIGURES
-from tocompress.vocabulary.runtimes import LITERT, SUFFIXES, TENSORFLOW
+from tocompress.vocabulary.metrics import METRICS
+from tocompress.vocabulary.runtimes import LITERT, LITERT_BITS, SUFFIXES, TENSORFLOW
 from tocompress.vocabulary.variants import BASELINE, PRUNE, Variant
 
 
@@ -67,6 +69,7 @@ class Study(Settings):
     sensitivity: Sensitivity = Sensitivity()
     quantization_sensitivity: QuantizationSensitivity = QuantizationSensitivity()
     retraining: dict[Name, Retraining] = Field({}, description="how each model is retrained after pruning")
+    search: dict[Name, Search] = Field({}, description="searches for the configuration of a model, by model")
     zoo: dict[Name, Training] = Field({}, description="models that `snakemake zoo` trains")
 
     @model_validator(mode="after")
@@ -97,9 +100,9 @@ class Study(Settings):
             for variant in self.variants(name):
                 self._check_variant(name, variant)
             if self.evaluation.prediction.split == "calibration" and self.models[name].trained:
-                self._check_training_set(
-                    "evaluation.prediction.split: 'calibration'", name, "take the split 'test'"
-                )
+                self._check_training_set("evaluation.prediction.split: 'calibration'", name, "take the split 'test'")
+        for name, search in self.search.items():
+            self._check_search(name, search)
         return self
 
     @staticmethod
@@ -226,6 +229,39 @@ class Study(Settings):
             key = "train" if isinstance(data, Folders) else "training"
             raise ValueError(f"{what}, but 'data.{name}.{key}' names no training set; name it, or {instead}")
 
+    def _check_search(self, model: str, search: Search) -> None:
+        where = f"search.{model}"
+        _known("search", [model], self.models)
+        _known(f"{where}.device", [search.device], self.devices)
+        for key, name, section in ((where, model, "models"), (f"{where}.device", search.device, "devices")):
+            if name not in getattr(self.study, section):
+                raise ValueError(f"{key}: '{name}' is not in `study.{section}`; name it there")
+        if not self.models[model].trained:
+            raise ValueError(f"{where}: initial weights have no accuracy to judge; name a trained model")
+        if search.runtime not in self.runtimes_on(search.device):
+            there = ", ".join(self.runtimes_on(search.device))
+            raise ValueError(f"{where}.runtime: '{search.device}' measures {there} in this study; name one of them")
+        task = self.models[model].task
+        for metric in search.requirements:
+            if metric in JUDGED and METRICS[metric].task != task:
+                fitting = ", ".join(name for name in JUDGED if METRICS[name].task == task)
+                raise ValueError(f"{where}.requirements.{metric}: does not judge the task {task}; take {fitting}")
+        self._check_space(where, model, search)
+        self._check_training_set(f"{where} judges on a calibration set", model, "leave out the search")
+
+    def _check_space(self, where: str, model: str, search: Search) -> None:
+        space = search.space
+        if INTEGER in space.arithmetic and search.runtime != LITERT:
+            raise ValueError(f"{where}.space.arithmetic: only {LITERT} computes in integers; take [{FLOAT}]")
+        odd = [bits for bits in space.bits if LITERT_BITS < bits < UNQUANTIZED]
+        if odd and search.runtime == LITERT:
+            raise ValueError(
+                f"{where}.space.bits: {odd[0]}, but {LITERT} holds integer weights of at most {LITERT_BITS} bits;"
+                f" take {UNQUANTIZED} for floats"
+            )
+        if any(space.share):
+            self._check_retraining(f"{where}.space.share", model)
+
     def variants(self, model: str) -> tuple[str, ...]:
         """Return the variants of `model` in this study, with the uncompressed baseline first."""
         chosen = self.study.variants.get(model, self.study.variants.get("default", ()))
@@ -346,7 +382,8 @@ def _in_the_file(location: tuple[int | str, ...]) -> tuple[list[str], list[str]]
         path.append(step)
         keys = [*node.get("properties", {})]
         patterns = node.get("patternProperties", {})
-        node = node.get("properties", {}).get(step) or next(iter(patterns.values()), node.get("items", {}))
+        entry = next(iter(patterns.values()), node.get("additionalProperties") or node.get("items", {}))
+        node = node.get("properties", {}).get(step) or entry
     return path, keys
 
 
