@@ -159,6 +159,10 @@ class Paths:
     def sensitivity_figure(self, extension: str) -> str:
         return f"{self.root}/figures/sensitivity_{{model}}.{extension}"
 
+    def search(self, file: str) -> str:
+        """Return the path of a result of the search of a model."""
+        return f"{self.root}/search/{{model}}/{file}"
+
     @property
     def report(self) -> str:
         return f"{self.compared}/report.html"

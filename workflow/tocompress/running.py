@@ -21,6 +21,8 @@ _PATIENCE_S = 0.5  # another command may be looking at the lock
 #: The environment variable of a job that holds the process of its Snakemake.
 _RUN = "TOCOMPRESS_RUN"
 _GRACE_S = 1  # for a job to end in good order
+#: The environment variable of a run within a job of another run, which holds the process of the job.
+WITHIN = "TOCOMPRESS_WITHIN"
 
 
 def announce() -> None:
@@ -52,8 +54,12 @@ def clear() -> None:
 def begin() -> None:
     """Take the folder for this run, as long as its process lives.
 
-    Exit with one line where another run is at work, or where results cannot be written.
+    A run within a job of another run ends with this job. Exit with one line where another run is at work, or where
+    results cannot be written.
     """
+    if job := os.environ.pop(WITHIN, None):
+        threading.Thread(target=_outlive_not, args=[int(job)], daemon=True).start()
+        return
     with suppress(OSError):  # without locks, Snakemake's own must do
         lock = os.open(_LOCK, os.O_RDWR | os.O_CREAT, 0o666)
         deadline = time.monotonic() + _PATIENCE_S

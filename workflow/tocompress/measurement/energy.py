@@ -124,15 +124,10 @@ def power_rows(
     block is left, the values are unavailable.
     """
     chosen = power[power["rail"].isin(rails)]
-    traces = _traces(chosen)
-    found = blocks(windows)
+    traces, found = _traces(chosen), blocks(windows)
     refusals = {key: _refusal(traces, key, rails, block) for key, block in found.items()}
     accepted = {key: block for key, block in found.items() if refusals[key] is None}
-    figures = pd.DataFrame(
-        [block_figures([traces[key, rail] for rail in rails], block) for key, block in accepted.items()],
-        index=pd.MultiIndex.from_tuples(list(accepted), names=["variant", "arithmetic", "process"]),
-        columns=Figures._fields,
-    ).sort_index()
+    figures = _figures(traces, accepted, rails)
     noise = _quantization(chosen)
     return frame(
         row
@@ -147,6 +142,23 @@ def power_rows(
             target,
         )
     )
+
+
+def figures_of_processes(power: pd.DataFrame, windows: pd.DataFrame, rails: Sequence[str]) -> pd.DataFrame:
+    """Return the `Figures` of each variant, arithmetic and process whose block is good."""
+    traces = _traces(power[power["rail"].isin(rails)])
+    found = blocks(windows).items()
+    return _figures(traces, {key: block for key, block in found if not _refusal(traces, key, rails, block)}, rails)
+
+
+def _figures(
+    traces: Mapping[tuple[Key, str], Trace], accepted: Mapping[Key, Block], rails: Sequence[str]
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        [block_figures([traces[key, rail] for rail in rails], block) for key, block in accepted.items()],
+        index=pd.MultiIndex.from_tuples(list(accepted), names=["variant", "arithmetic", "process"]),
+        columns=Figures._fields,
+    ).sort_index()
 
 
 def _rows(

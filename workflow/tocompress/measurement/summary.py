@@ -109,9 +109,7 @@ def memory_rows(
     the runtime optimizes the graph and holds several copies of its constants. On a `gpu` the graphics memory, which
     only grows, is part of it.
     """
-    peak_bytes = memory["vm_hwm"] + memory["nvmap"] if processor == "gpu" else memory["vm_hwm"]
-    keys = ["variant", "arithmetic", "generation", "phase"]  # fp32 has two processes in a generation
-    peaks = memory.assign(peak=peak_bytes).groupby(keys, dropna=False, sort=False)["peak"].mean().unstack("phase")
+    peaks = _peaks(memory, processor)
     if peaks.isna().to_numpy().any():
         reason = _why_no_peaks(memory)
         return frame(unavailable(condition, "memory", reason) for condition in conditions(peaks["last"]))
@@ -134,6 +132,18 @@ def memory_rows(
             for condition in conditions(over_control)
         ]
     return frame(rows)
+
+
+def peaks_over_control(memory: pd.DataFrame, processor: str = "cpu") -> pd.Series[float]:
+    """Return the peak of each variant, arithmetic and generation while inferring, above the control process's."""
+    return _over_control(_peaks(memory, processor)["last"])
+
+
+def _peaks(memory: pd.DataFrame, processor: str) -> pd.DataFrame:
+    """Return the peak of each variant, arithmetic and generation, a column a phase."""
+    peak_bytes = memory["vm_hwm"] + memory["nvmap"] if processor == "gpu" else memory["vm_hwm"]
+    keys = ["variant", "arithmetic", "generation", "phase"]  # fp32 has two processes in a generation
+    return memory.assign(peak=peak_bytes).groupby(keys, dropna=False, sort=False)["peak"].mean().unstack("phase")
 
 
 def _why_no_peaks(memory: pd.DataFrame) -> str:

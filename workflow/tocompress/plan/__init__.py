@@ -18,6 +18,7 @@ from tocompress.plan.devices import Devices
 from tocompress.plan.evaluate import Evaluate
 from tocompress.plan.export import Export
 from tocompress.plan.plot import Plot
+from tocompress.plan.search import Search
 from tocompress.plan.sensitivity import Sensitivity
 from tocompress.plan.zoo import Zoo
 from tocompress.settings.base import check_keys
@@ -26,7 +27,9 @@ from tocompress.vocabulary.figures import FIGURES
 from tocompress.vocabulary.variants import BASELINE
 
 
-class Plan(Acquire, Compress, Export, Benchmark, Evaluate, Aggregate, Plot, Sensitivity, Zoo, Devices, CheckModel):
+class Plan(
+    Acquire, Compress, Export, Benchmark, Evaluate, Aggregate, Plot, Sensitivity, Search, Zoo, Devices, CheckModel
+):
     """All stages of a study."""
 
     @property

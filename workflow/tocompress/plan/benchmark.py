@@ -7,7 +7,8 @@ from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards
 from tocompress.runtimes import module
 from tocompress.settings.jobs import BenchmarkJob, Condition, InputsJob
 
-_ALL_CORES = 10_000
+#: More than any machine has.
+ALL_CORES = 10_000
 
 
 class Benchmark(Stage):
@@ -47,7 +48,7 @@ class Benchmark(Stage):
 
     def benchmark_threads(self, wildcards: Wildcards) -> int:
         """Return all cores for a local device, so that the job runs alone. Snakemake cuts the number to its own."""
-        return _ALL_CORES if self.study.devices[wildcards.device].transport == "local" else 1
+        return ALL_CORES if self.study.devices[wildcards.device].transport == "local" else 1
 
     @property
     def benchmark(self) -> Parameters:

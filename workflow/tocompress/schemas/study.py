@@ -92,6 +92,30 @@ QUANTIZATION_SENSITIVITY = schema(
 )
 
 
+#: Each metric of each configuration in each trial of a search.
+CANDIDATES = schema(
+    "candidates",
+    model=(TEXT, ""),
+    trial=(COUNT, "number of the round"),
+    judging=(FLAG, "the round judged the last candidates, on examples and in a session that chose nothing"),
+    variant=(TEXT, ""),
+    share=(FLOAT, "fraction of the filters that is removed"),
+    arithmetic=(TEXT, "how quantized operations compute"),
+    bits=(TEXT, "bits of each group of kernels (empty: floats)"),
+    metric=(TEXT, ""),
+    unit=(TEXT, ""),
+    value=(FLOAT, ""),
+    low=(FLOAT, ""),
+    high=(FLOAT, ""),
+    change=(FLOAT, "to fp32: a ratio of costs and sizes, a difference of accuracies"),
+    change_low=(FLOAT, "to fp32, paired"),
+    change_high=(FLOAT, "to fp32, paired"),
+    level=(FLOAT, "fraction, of each interval"),
+    n=(COUNT, "examples, generations of processes, or resamples"),
+    chosen=(FLAG, ""),
+)
+
+
 #: How much each channel matters to the loss: the share of all channels that are removed before it.
 IMPORTANCE = schema(
     "importance",

@@ -233,14 +233,10 @@ class Study(Settings):
         where = f"search.{model}"
         _known("search", [model], self.models)
         _known(f"{where}.device", [search.device], self.devices)
-        for key, name, section in ((where, model, "models"), (f"{where}.device", search.device, "devices")):
-            if name not in getattr(self.study, section):
-                raise ValueError(f"{key}: '{name}' is not in `study.{section}`; name it there")
         if not self.models[model].trained:
             raise ValueError(f"{where}: initial weights have no accuracy to judge; name a trained model")
-        if search.runtime not in self.runtimes_on(search.device):
-            there = ", ".join(self.runtimes_on(search.device))
-            raise ValueError(f"{where}.runtime: '{search.device}' measures {there} in this study; name one of them")
+        if search.runtime not in (there := self.devices[search.device].runtimes):
+            raise ValueError(f"{where}.runtime: '{search.device}' has {', '.join(there)}; name one of them")
         task = self.models[model].task
         for metric in search.requirements:
             if metric in JUDGED and METRICS[metric].task != task:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -66,6 +67,7 @@ def _only_spaces_between(sentences: Sequence[str]) -> list[str]:
 PLAIN = Bleu(tokenize="13a", smooth_method="exp")
 #: The same as scripts/bleu.py of tensorflow/nmt, except for empty translations, which the script counts as a word.
 TOKENIZED = Bleu(tokenize="none", smooth_method="none")
+_WAYS = {"bleu": PLAIN, "bleu_tokenized": TOKENIZED}
 
 
 def scores(
@@ -78,28 +80,28 @@ def scores(
     different sentences.
     """
     check_same_examples(predictions, baseline, "reference")
-    ways = {"bleu": PLAIN, "bleu_tokenized": TOKENIZED}
-
-    def judged(table: pd.DataFrame) -> np.ndarray:
-        """Return each BLEU of the whole, then of each resample, float64 [1 + resamples, 2]."""
-        table = table.sort_values("example", kind="stable")
-        texts = {"bleu": as_written(table, language), "bleu_tokenized": table}
-        matches = {name: way.sentence_matches(*_columns(texts[name])) for name, way in ways.items()}
-
-        def statistic(times: np.ndarray) -> np.ndarray:
-            return np.array([way.of(times @ matches[name]) for name, way in ways.items()])
-
-        whole = statistic(np.ones(len(table), np.int64))
-        return np.vstack([whole, resample(statistic, len(table), resamples=resamples, seed=seed)])
-
+    judged = partial(resampled, language=language, resamples=resamples, seed=seed)
     rows = []
     for (name, way), (value, *drawn), (other, *other_drawn) in zip(
-        ways.items(), judged(predictions).T, judged(baseline).T, strict=True
+        _WAYS.items(), judged(predictions).T, judged(baseline).T, strict=True
     ):
         low, high = interval(np.array(drawn), level)
         ratio = paired_ratio(value, other, np.array(drawn), np.array(other_drawn), level)
         rows.append(Score(METRICS[name], value, low, high, level, len(predictions), *ratio, label=way.signature))
     return measured(rows)
+
+
+def resampled(predictions: pd.DataFrame, *, language: str | None, resamples: int, seed: int) -> np.ndarray:
+    """Return both BLEUs of all sentences, then of each resample of them, float64 [1 + resamples, 2]."""
+    table = predictions.sort_values("example", kind="stable")
+    texts = {"bleu": as_written(table, language), "bleu_tokenized": table}
+    matches = {name: way.sentence_matches(*_columns(texts[name])) for name, way in _WAYS.items()}
+
+    def statistic(times: np.ndarray) -> np.ndarray:
+        return np.array([way.of(times @ matches[name]) for name, way in _WAYS.items()])
+
+    whole = statistic(np.ones(len(table), np.int64))
+    return np.vstack([whole, resample(statistic, len(table), resamples=resamples, seed=seed)])
 
 
 def as_written(predictions: pd.DataFrame, language: str | None) -> pd.DataFrame:

@@ -1,0 +1,50 @@
+"""Search: on request, find the configuration of a model that meets requirements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tocompress.errors import StudyError
+from tocompress.plan.base import Parameters, Stage, Wildcards, stop
+from tocompress.plan.benchmark import ALL_CORES
+from tocompress.vocabulary.variants import BASELINE
+
+#: The sections of the config that no round of a search reads.
+_UNREAD = {"zoo", "sensitivity", "quantization_sensitivity", "plot", "report"}
+
+
+class Search(Stage):
+    """The rule of rules/search.smk."""
+
+    def searched(self, wildcards: Wildcards) -> str:
+        """Return the uncompressed weights of a model. End the program where the config asks for no search of it."""
+        if wildcards.model not in self.study.search:
+            asked = ", ".join(self.study.search) or "none"
+            stop(StudyError(f"search: no requirements of '{wildcards.model}'; `search` of the config has {asked}"))
+        return self.paths.weights.format(model=wildcards.model, variant=BASELINE)
+
+    def search_threads(self, _: Wildcards) -> int:
+        """Return all cores, so that the search runs alone. Snakemake cuts the number to its own."""
+        return ALL_CORES
+
+    @property
+    def search(self) -> Parameters:
+        return self.parameters("search.py", self._search_job)
+
+    def _search_job(self, wildcards: Wildcards) -> str:
+        """Return the study of the model and the device of a search alone."""
+        model = wildcards.model
+        search, data = self.study.search[model], self.study.models[model].data
+        config: dict[str, Any] = self.study.model_dump(mode="json", by_alias=True, exclude=_UNREAD)
+        only = {"models": model, "devices": search.device, "data": data, "retraining": model, "search": model}
+        for section, name in only.items():
+            config[section] = {name: config[section][name]} if name in config[section] else {}
+        config["study"] |= {
+            "models": [model],
+            "variants": {"default": []},
+            "runtimes": [search.runtime],
+            "devices": [search.device],
+            "benchmarked": None,
+            "figures": [],
+        }
+        return type(self.study).model_validate(config | {"techniques": {}}).canonical(by_alias=True)

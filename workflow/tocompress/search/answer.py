@@ -1,0 +1,168 @@
+"""Tell the outcome of a search: one sentence, the tables behind it, and the chosen artifact in a folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tocompress.files import replace_folder_on_success
+from tocompress.measurement.statistics import Interval, exponential
+from tocompress.schemas.study import CANDIDATES
+from tocompress.search import evidence
+from tocompress.search.find import Found
+from tocompress.search.halving import Finding, Observed
+from tocompress.search.trials import Trial, run
+from tocompress.settings.search import Limit
+from tocompress.vocabulary.levels import LEVEL
+from tocompress.vocabulary.metrics import ACCURACY, METRICS
+
+#: Unit of a metric -> factor and unit in a sentence.
+_IN_WORDS = {"fraction": (100, "%"), "byte": (1e-6, " MB"), "ms": (1, " ms"), "J": (1e3, " mJ"), "W": (1, " W")}
+
+
+def candidates(found: Found) -> pd.DataFrame:
+    """Return the table `candidates`: each metric of each configuration in each round, with its interval."""
+    rows = [
+        row
+        for number, (observed, trial) in enumerate(zip(found.history, found.trials, strict=True), 1)
+        for row in _rows(found, number, observed, trial)
+    ]
+    return pd.DataFrame(rows, columns=CANDIDATES.names)
+
+
+def _rows(found: Found, number: int, observed: Observed, trial: Trial) -> Iterator[dict[str, Any]]:
+    judging = observed.round.kind == "judge"
+    level = found.outcome.level if judging else LEVEL
+    for metric, values in observed.evidence.values.items():
+        changes = evidence.changes(metric, [values[0]] * len(values), list(values), level)
+        for configuration, own, change in zip(observed.evidence.configurations, values, changes, strict=True):
+            value, to_fp32 = evidence.value(metric, own, level), change if metric in ACCURACY else exponential(change)
+            yield {
+                "model": trial.model,
+                "trial": number,
+                "judging": judging,
+                "variant": trial.variants[configuration],
+                "share": configuration.share,
+                "arithmetic": configuration.arithmetic,
+                "bits": " ".join(map(str, configuration.bits)),
+                "metric": metric,
+                "unit": METRICS[metric].unit,
+                **_bounds(value),
+                **_bounds(to_fp32, "change", "change_low", "change_high"),
+                "level": level,
+                "n": int(np.isfinite(own).sum()),
+                "chosen": configuration == found.outcome.chosen,
+            }
+
+
+def _bounds(interval: Interval, *names: str) -> dict[str, float | None]:
+    """Return a value and its bounds, which are null where too little was observed."""
+    known = [bound if bound is None or np.isfinite(bound) else None for bound in interval]
+    return dict(zip(names or ("value", "low", "high"), known, strict=True))
+
+
+def answer(found: Found) -> dict[str, Any]:
+    """Return the outcome: the sentence, the chosen variant, and how far each last candidate meets the requirements."""
+    outcome, judging = found.outcome, found.trials[-1]
+    return {
+        "model": judging.model,
+        "answer": sentence(found),
+        "met": outcome.met,
+        "chosen": None if outcome.chosen is None else judging.variants[outcome.chosen],
+        "device": judging.device,
+        "runtime": judging.runtime,
+        "minimized": found.problem.search.minimize,
+        "level": outcome.level,
+        "tried": outcome.tried,
+        "rounds": len(found.history),
+        "seconds": sum(observed.seconds for observed in found.history),
+        "judged": [_judged(found, finding) for finding in outcome.judged],
+    }
+
+
+def _judged(found: Found, finding: Finding) -> dict[str, Any]:
+    requirements = [
+        {
+            "metric": limit.metric,
+            "requirement": limit.kind,
+            "bound": limit.bound,
+            "unit": METRICS[limit.metric].unit,
+            **_bounds(finding.intervals[limit.metric]),
+            "missing": finding.missing[limit.metric],
+        }
+        for limit in found.problem.limits
+    ]
+    variant = found.trials[-1].variants[finding.configuration]
+    return {"variant": variant, "verdict": finding.verdict.value, "requirements": requirements}
+
+
+def sentence(found: Found) -> str:
+    """Return the answer in one sentence, with the interval of each requirement."""
+    outcome, judging = found.outcome, found.trials[-1]
+    if outcome.chosen is None:
+        nearest = min(outcome.judged, key=lambda finding: sum(gap > 0 for gap in finding.missing.values()))
+        gaps = [
+            _gap(limit, finding_gap)
+            for limit in found.problem.limits
+            if (finding_gap := nearest.missing[limit.metric]) > 0
+        ]
+        return (
+            f"No configuration of {judging.model} surely meets the requirements: {outcome.tried} were tried, and the"
+            f" nearest, {judging.variants[nearest.configuration]}, lacks {' and '.join(gaps)}."
+        )
+    chosen = next(finding for finding in outcome.judged if finding.configuration == outcome.chosen)
+    told = [_told(limit, chosen.intervals[limit.metric]) for limit in found.problem.limits]
+    return (
+        f"Take {judging.variants[outcome.chosen]} of {judging.model}: {', '.join(told)}"
+        f" ({outcome.tried} configurations were tried)."
+    )
+
+
+def _told(limit: Limit, interval: Interval) -> str:
+    """Return the interval of a requirement in words."""
+    factor, unit = _IN_WORDS.get(METRICS[limit.metric].unit, (1, ""))
+    title = METRICS[limit.metric].title
+    low, high = (f"{factor * float(bound or 0):.3g}" for bound in interval[1:])
+    if limit.kind == "lose at most":
+        unit = " points"
+        title = f"change of {title}"
+    return f"{title} {low}{unit}" if low == high else f"{title} {low} to {high}{unit}"
+
+
+def _gap(limit: Limit, missing: float) -> str:
+    factor, unit = _IN_WORDS.get(METRICS[limit.metric].unit, (1, ""))
+    unit = " points" if limit.metric in ACCURACY else unit
+    return f"{factor * missing:.3g}{unit} of {METRICS[limit.metric].title}"
+
+
+def write_chosen(folder: str | Path, found: Found, cores: int, snakefile: Path) -> None:
+    """Write the folder of the chosen artifact: its bundle and the answer. Without one, it holds the answer alone."""
+    judging, chosen = found.trials[-1], found.outcome.chosen
+    bundle = None
+    if chosen is not None:
+        bundle = judging.of_variant(judging.paths.bundle, judging.variants[chosen])
+        run(judging, [bundle], cores, snakefile)
+    with replace_folder_on_success(folder) as temporary:
+        if bundle is not None:
+            shutil.copytree(bundle, temporary, dirs_exist_ok=True)
+        (temporary / "answer.md").write_text(_page(found), encoding="utf-8")
+
+
+def _page(found: Found) -> str:
+    """Return the answer as Markdown."""
+    lines = [f"# {found.trials[-1].model}", "", sentence(found), ""]
+    lines += ["| candidate | verdict | requirement | lowest | highest | missing |", "|---|---|---|---|---|---|"]
+    for finding in found.outcome.judged:
+        judged = _judged(found, finding)
+        lines += [
+            f"| {judged['variant']} | {judged['verdict']} | {row['metric']} {row['requirement']} {row['bound']:g}"
+            f" {row['unit']} | {row['low']:g} | {row['high']:g} | {row['missing']:g} |"
+            for row in judged["requirements"]
+        ]
+    lines += ["", f"Each interval holds at {found.outcome.level:.4g}, so that all of them hold at {LEVEL:g} together."]
+    return "\n".join(lines) + "\n"

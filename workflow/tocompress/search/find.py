@@ -1,0 +1,61 @@
+"""Search a model's configurations, round by round, for the one that meets the requirements at the least cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from tocompress.search.evidence import corrected
+from tocompress.search.halving import Observed, Outcome, Problem, Round, next_round, problem
+from tocompress.search.observations import observe
+from tocompress.search.space import enumerated
+from tocompress.search.trials import Trial, run, trial_of
+from tocompress.search.variants import groups_of, knowledge_of
+from tocompress.settings.study import Study
+from tocompress.vocabulary.levels import LEVEL
+from tocompress.vocabulary.metrics import ACCURACY, COUNTED
+
+
+@dataclass(frozen=True)
+class Found:
+    """The outcome of a search, with all rounds and the trial of each."""
+
+    problem: Problem
+    outcome: Outcome
+    history: tuple[Observed, ...]
+    trials: tuple[Trial, ...]
+
+
+def find(
+    study: Study, model: str, scan: pd.DataFrame, cores: int, snakefile: Path, report: Callable[[str], None] = print
+) -> Found:
+    """Return the outcome of the search of a model. `scan` is its table `quantization_sensitivity`.
+
+    Each round is a run of the study's own rules. So a stopped search goes on with the results that it has. Raise
+    StudyError where a job fails.
+    """
+    search = study.search[model]
+    groups = groups_of(scan, search.space.groups)
+    accuracy = next((limit.metric for limit in search.limits if limit.metric in ACCURACY), None)
+    asked = problem(search, enumerated(search.space), knowledge_of(scan, groups, accuracy))
+    history: list[Observed] = []
+    trials: list[Trial] = []
+    while isinstance(step := next_round(asked, history), Round):
+        names = f"{len(step.configurations)} configurations" if step.kind == "screen" else "the last candidates"
+        report(f"round {len(history) + 1}: {names}")
+        trial = trial_of(study, model, step, len(history) + 1, groups, _level(asked, step))
+        targets = [trial.paths.study] if step.kind == "judge" else trial.files(asked.metrics)
+        seconds = run(trial, targets, cores, snakefile)
+        history.append(Observed(step, observe(trial, asked.metrics), seconds))
+        trials.append(trial)
+    report(step.why)
+    return Found(asked, step, tuple(history), tuple(trials))
+
+
+def _level(asked: Problem, judging: Round) -> float:
+    """Return the level of each interval of a judging, so that all of them hold together."""
+    by_chance = [limit for limit in asked.limits if limit.metric not in COUNTED]
+    return corrected(LEVEL, len(judging.configurations) * len(by_chance))

@@ -1,0 +1,127 @@
+"""Run the study's own rules on the configurations of a round, as a study whose results lie in a folder of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tocompress.errors import StudyError
+from tocompress.files import replace_on_success
+from tocompress.measurement.estimate import Condition
+from tocompress.paths import Paths
+from tocompress.running import WITHIN
+from tocompress.search.halving import JUDGING, Round
+from tocompress.search.space import Configuration
+from tocompress.search.variants import Groups, of_all
+from tocompress.settings.study import Study, load
+from tocompress.vocabulary.arithmetic import ONCE
+from tocompress.vocabulary.metrics import ACCURACY, COSTS
+
+#: The examples of the calibration set, and the generations of a session, of a round of the least effort.
+_EXAMPLES, _GENERATIONS = 250, 3
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A study of one model whose results lie in a folder of their own, and the variant of each configuration."""
+
+    study: Study
+    variants: Mapping[Configuration, str]
+
+    @property
+    def paths(self) -> Paths:
+        return Paths(f"results/{self.study.study.name}", self.study.study.trial)
+
+    @property
+    def model(self) -> str:
+        return self.study.study.models[0]
+
+    @property
+    def runtime(self) -> str:
+        return self.study.study.runtimes[0]
+
+    @property
+    def device(self) -> str:
+        return self.study.study.devices[0]
+
+    def condition(self, configuration: Configuration) -> Condition:
+        """Return the variant and the arithmetic by which a session names a configuration."""
+        variant = self.variants[configuration]
+        return variant, self.study.arithmetics(self.runtime, variant)[0]
+
+    def of_variant(self, pattern: str, variant: str) -> str:
+        """Return a file of a variant."""
+        return pattern.format(runtime=self.runtime, model=self.model, variant=variant)
+
+    def session(self, table: str) -> str:
+        """Return a table of the session."""
+        return self.paths.benchmark(table).format(device=self.device, model=self.model)
+
+    def files(self, metrics: Sequence[str]) -> list[str]:
+        """Return the files that hold the observations of some metrics."""
+        patterns = [self.paths.artifact_facts(self.runtime)]
+        patterns += [self.paths.predictions] if ACCURACY & {*metrics} else []
+        files = [self.of_variant(pattern, variant) for pattern in patterns for variant in self.variants.values()]
+        return files + ([self.session("latency")] if COSTS & {*metrics} else [])
+
+
+def trial_of(study: Study, model: str, round_: Round, number: int, groups: Groups, level: float) -> Trial:
+    """Return the trial of a round. A judging has the study's own effort and test set, and intervals of `level`."""
+    search, judges = study.search[model], round_.effort == JUDGING
+    variants, techniques = of_all(round_.observed, groups)
+    config = study.model_dump(mode="json", by_alias=True)
+    config["study"] |= {
+        "trial": f"search/{model}/{'judging' if judges else number}",
+        "models": [model],
+        "variants": {model: list(variants.values())},
+        "runtimes": [search.runtime],
+        "devices": [search.device],
+        "benchmarked": None,
+        "figures": [],
+    }
+    config["techniques"] = techniques
+    config["benchmark"]["arithmetic"] = [ONCE]
+    if judges:
+        config["benchmark"]["level"] = config["evaluation"]["scores"]["level"] = level
+    else:
+        generations = _GENERATIONS * round_.effort
+        config["benchmark"] |= {"generations": generations, "maximum_generations": generations}
+        config["evaluation"]["prediction"] |= {"split": "calibration", "examples": _EXAMPLES * round_.effort}
+    return Trial(load(config), variants)
+
+
+def run(trial: Trial, targets: Sequence[str], cores: int, snakefile: Path) -> float:
+    """Make the targets of a trial, and return the seconds that it took when they were made first.
+
+    Raise StudyError where a job fails.
+    """
+    folder = Path(trial.paths.compared)
+    config = json.dumps(trial.study.model_dump(mode="json", by_alias=True), indent=1)
+    overlay, record = folder / "config.json", folder / "seconds.json"
+    same = overlay.is_file() and overlay.read_text(encoding="utf-8") == config
+    with replace_on_success(overlay) as temporary:
+        temporary.write_text(config, encoding="utf-8")
+    began = time.monotonic()
+    _snakemake(overlay, targets, cores, snakefile)
+    if same and record.is_file():
+        seconds: float = json.loads(record.read_text(encoding="utf-8"))
+        return seconds
+    seconds = time.monotonic() - began
+    with replace_on_success(record) as temporary:
+        temporary.write_text(json.dumps(seconds), encoding="utf-8")
+    return seconds
+
+
+def _snakemake(overlay: Path, targets: Sequence[str], cores: int, snakefile: Path) -> None:
+    command: list[Any] = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--cores", cores]
+    command += ["--configfile", overlay, "--nolock", "--", *targets]
+    environment: Mapping[str, str] = os.environ | {WITHIN: str(os.getpid())}
+    if subprocess.run([*map(str, command)], env=environment, check=False).returncode:
+        raise StudyError(f"search: a job of {overlay.parent} failed; its message is in the log above")
