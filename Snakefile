@@ -21,7 +21,7 @@ configfile: "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
-STUDY = plan(config, workflow.configfiles)
+STUDY = plan(config, workflow.configfiles, workflow.config_settings)
 PATHS = STUDY.paths
 
 running.announce()
@@ -47,6 +47,7 @@ include: "rules/sensitivity.smk"
 include: "rules/zoo.smk"
 include: "rules/devices.smk"
 include: "rules/check_model.smk"
+include: "rules/bundle.smk"
 include: "rules/verify.smk"
 
 
