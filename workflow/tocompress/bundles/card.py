@@ -9,6 +9,7 @@ import pandas as pd
 from tocompress.bundles.inputs import Facts, interface
 from tocompress.bundles.words import in_words
 from tocompress.models.registry import find
+from tocompress.reporting.study import typed
 from tocompress.reporting.style import quantity
 from tocompress.settings.jobs import BundleJob
 from tocompress.vocabulary.metrics import METRICS
@@ -53,7 +54,7 @@ def _metrics(job: BundleJob, study: pd.DataFrame) -> list[Facts]:
     """Return the table's rows of the variant in the runtime, or in none, each without the cells that are null."""
     own = study["model"].eq(job.name) & study["variant"].eq(job.variant)
     here = study["runtime"].eq(job.runtime) | study["runtime"].isna()
-    rows = study.loc[own & here, [*_OF_A_VALUE]].astype(object)
+    rows = typed(study[own & here])[[*_OF_A_VALUE]].astype(object)
     return [_plain(row) for row in rows.to_dict("records")]
 
 

@@ -169,8 +169,10 @@ def _sentence_in_words(data: DataSettings) -> str:
         text = "plain words between spaces"
     elif isinstance(data, Wmt) and data.codes is not None:
         text = f"tokens of Moses' tokenizer for '{data.languages[0]}', between spaces"
-    split = "byte pair encoding of codes.bpe splits them" if getattr(data, "codes", None) else "they stay as they are"
+    split = (
+        "The byte pair encoding of codes.bpe splits them." if getattr(data, "codes", None) else "They stay as they are."
+    )
     return (
-        f"A sentence is {text}; {split}. An id is a subword's line in vocabulary.source.txt, from 0."
+        f"A sentence is {text}. {split} An id is a subword's line in vocabulary.source.txt, from 0."
         f" `maximum_length` is {LONGEST_TRANSLATION} T."
     )
