@@ -6,6 +6,7 @@ import io
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,9 +17,11 @@ from tocompress.bundles.programs import classification, translation
 from tocompress.data.photographs import PictureFiles, decoded
 from tocompress.data.preprocessing import preprocess
 from tocompress.data.subwords import Segmentation, Vocabulary, decode, words
+from tocompress.schemas.study import PICTURES
 from tocompress.settings.data import DataSettings, Folders, Glyphs, ImageNet, Preprocessing
 from tocompress.settings.jobs import BundleJob
 from tocompress.settings.model import ImageModel
+from tocompress.tables import write_table
 
 SUBWORDS = Path(__file__).parents[2] / "zoo/number_phrases"
 PREPROCESSING = {
@@ -86,16 +89,20 @@ def test_pictures_of_any_kind_are_read_alike(mode: str, channels: int, tmp_path:
     np.testing.assert_array_equal(np.asarray(found), np.asarray(decoded(content.getvalue(), channels)))
 
 
-def test_classes_have_names_where_the_data_name_all_of_them() -> None:
-    def names(data: DataSettings, classes: int) -> list[str]:
+def test_classes_have_names_where_the_data_name_all_of_them(tmp_path: Path) -> None:
+    def names(data: DataSettings, classes: int, pictures: Path | None = None) -> list[str]:
         asked = job("vgg_16", data, classes)
-        return class_names(asked.model, asked.data, None)
+        return class_names(asked.model, asked.data, pictures)
 
     glyphs, imagenet = Glyphs(kind="glyphs"), ImageNet(kind="imagenet", images="")
     assert names(glyphs, 100)[:3] == ["A", "B", "C"]
     assert names(glyphs, 1001) == []
     assert names(imagenet, 1000)[0] == "n01440764"
     assert names(imagenet, 1001)[:2] == ["background", "n01440764"]
+    rows = {"example": [0, 1], "file": ["a", "b"], "size": 1, "digest": "", "label": [1, 0], "classes": 2}
+    table = pd.DataFrame(rows | {"class_name": ["tulip\nred", "rose"]})
+    write_table(tmp_path / "test.parquet", PICTURES, table)
+    assert names(Folders(kind="folders", test="test"), 2, tmp_path / "test.parquet") == ["rose", "tulip red"]
 
 
 @pytest.fixture(scope="module")

@@ -40,6 +40,8 @@ def write_bundle(
     `study` is the study's table. `pictures` is the table of the test set, where it names the classes. Raise StudyError
     where there is no program for the runtime.
     """
+    if job.runtime not in _PACKAGES:
+        raise StudyError(f"bundle: no program runs {job.runtime}; write bundles/programs/{job.runtime}.py for it")
     file = f"model.{SUFFIXES[job.runtime]}"
     with replace_folder_on_success(folder) as temporary:
         shutil.copyfile(artifact, temporary / file)
@@ -57,11 +59,8 @@ def write_bundle(
 
 
 def _write_program(folder: Path, job: BundleJob) -> None:
-    for name, source in {"run.py": job.model.task, "runtime.py": job.runtime}.items():
-        program = _PROGRAMS / f"{source}.py"
-        if not program.is_file():
-            raise StudyError(f"bundle: there is no program for {source}; write {program.name} in bundles/programs")
-        shutil.copyfile(program, folder / name)
+    shutil.copyfile(_PROGRAMS / f"{job.model.task}.py", folder / "run.py")
+    shutil.copyfile(_PROGRAMS / f"{job.runtime}.py", folder / "runtime.py")
 
 
 def _copy_subwords(folder: Path, data: NumberPhrases | Wmt) -> None:
