@@ -21,7 +21,7 @@ configfile: "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
-STUDY = plan(config, workflow.configfiles)
+STUDY = plan(config, workflow.configfiles, workflow.config_settings)
 PATHS = STUDY.paths
 
 running.announce()
@@ -48,6 +48,7 @@ include: "rules/search.smk"
 include: "rules/zoo.smk"
 include: "rules/devices.smk"
 include: "rules/check_model.smk"
+include: "rules/bundle.smk"
 include: "rules/verify.smk"
 
 

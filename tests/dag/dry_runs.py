@@ -104,6 +104,9 @@ class Workflow:
         for record in self.due(*overlays, targets=targets).records:
             for output in record.output:
                 path = self.folder / output.removesuffix(" (update)")
+                if record.rule_name == "bundle":  # a folder
+                    path.mkdir(parents=True, exist_ok=True)
+                    continue
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(os.urandom(3_000_000) if large else b"")
         with mock.patch("time.sleep"):  # a tenth of a second a job, for file systems that tell times no finer

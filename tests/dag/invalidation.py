@@ -34,6 +34,8 @@ STUDY = Path(__file__).with_name("study.yaml")
 #: Rules that the study has no job of. `predict` is `predict_shard` where a test set is one job.
 ON_REQUEST = {"check_device", "check_model", "clean_devices", "verify"}
 WITHOUT_JOB = {*ON_REQUEST, "predict"}
+#: One of each program.
+BUNDLES = (("litert", "zoo_network", "i8"), ("litert", "own_network", "p50"), ("tensorflow", "zoo_translator", "q8"))
 #: What says how a study was configured, and targets.
 SHOWN = {"report", "all"}
 
@@ -196,7 +198,7 @@ ENTRIES = """
 
 Named after where their weights are from: the zoo, a download, a user, or nowhere. `own_network` is a file of
 Keras with pictures in folders. `zoo_network` is also scanned for its sensitivities, and `published_translator` is not
-benchmarked."""
+benchmarked. Of `zoo_network`, `own_network` and `zoo_translator`, a variant has a bundle."""
 
 
 def names() -> list[str]:
@@ -289,7 +291,13 @@ class Everything:
         config = json.loads((self.workflow.folder / "config.yaml").read_text())
         figures = f"results/{config['study']['name']}/figures"
         scans = (f"{figures}/{scan}_zoo_network.png" for scan in ("sensitivity", "quantization_sensitivity"))
-        return "all", "zoo", *scans
+        selected = config["study"]["variants"]
+        bundles = (
+            f"results/{config['study']['name']}/bundles/{runtime}/{model}/{variant}"
+            for runtime, model, variant in BUNDLES
+            if model in config["study"]["models"] and variant in selected.get(model, selected["default"])
+        )
+        return "all", "zoo", *scans, *bundles
 
     def due(self) -> Due:
         return frozenset(self.workflow.due(targets=self._targets).rules)

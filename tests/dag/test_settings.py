@@ -12,9 +12,11 @@ from pydantic import TypeAdapter
 from snakemake.utils import update_config
 
 from tocompress.plan import Plan, plan
+from tocompress.plan.bundle import options
 from tocompress.settings.data import DataSettings
 from tocompress.settings.jobs import (
     BenchmarkJob,
+    BundleJob,
     CalibrationJob,
     CheckModelJob,
     Condition,
@@ -32,6 +34,7 @@ from tocompress.settings.jobs import (
 from tocompress.settings.model import KerasModel, ModelSettings
 from tocompress.vocabulary.arithmetic import FLOAT
 from tocompress.vocabulary.runtimes import SUFFIXES
+from tocompress.vocabulary.variants import Variant
 
 
 @pytest.fixture(params=["everything", "default", "paper", "fullsize"])
@@ -103,6 +106,21 @@ def test_an_artifact_of_litert_is_given_how_it_computes(study: Plan) -> None:
         if job.activations == 8:
             assert [job.range_quantile] == [technique.range_quantile for technique in chosen]
             assert CalibrationJob.model_validate_json(study.calibrate["settings"](wildcards)).calibration.examples
+
+
+def test_a_bundle_is_given_its_model_its_techniques_and_its_command(study: Plan) -> None:
+    for runtime in study.study.study.runtimes:
+        for model, variant in study.executed(runtime):
+            wildcards = SimpleNamespace(model=model, variant=variant, runtime=runtime)
+            job = BundleJob.model_validate_json(study.bundle["settings"](wildcards))
+            assert set(job.techniques) == set(Variant.parse(variant).techniques)
+            assert job.command == f"snakemake --cores all {study.paths.root}/bundles/{runtime}/{model}/{variant}"
+
+
+def test_the_command_of_a_bundle_names_the_files_and_values_that_the_config_came_from() -> None:
+    given = SimpleNamespace(configfiles=[Path("config/smoke.yaml").absolute()], config={"study": {"models": ["gnmt"]}})
+    assert options(given) == """ --configfile config/smoke.yaml --config 'study={"models": ["gnmt"]}'"""
+    assert options(SimpleNamespace(configfiles=[], config={})) == ""
 
 
 def test_pruning_takes_the_uncompressed_model_and_the_calibration_set_only_where_it_needs_them(

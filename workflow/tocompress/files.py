@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,22 @@ def replace_on_success(path: str | Path) -> Iterator[Path]:
         if error.errno is None or error.filename not in (None, str(temporary), str(path.parent)):
             raise
         raise StudyError(f"{path}: cannot be written: {unmet(error)}") from error
+
+
+@contextmanager
+def replace_folder_on_success(path: str | Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that replaces it only when the block ends well: whole or not at all."""
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.partial")
+    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        if path.is_dir():
+            shutil.rmtree(path)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def unmet(error: OSError) -> str:

@@ -106,6 +106,11 @@ class Paths:
         return f"{self.root}/benchmarks/inputs/{{model}}.npz"
 
     @property
+    def bundle(self) -> str:
+        """Return the path of the folder of an artifact that people can take away."""
+        return f"{self.compared}/bundles/{{runtime}}/{{model}}/{{variant}}"
+
+    @property
     def check(self) -> str:
         """Return the path of the check of a device, which all studies share."""
         return "results/devices/{device}/check.txt"

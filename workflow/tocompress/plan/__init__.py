@@ -12,6 +12,7 @@ from tocompress.plan.acquire import Acquire, check_files
 from tocompress.plan.aggregate import Aggregate
 from tocompress.plan.base import stop
 from tocompress.plan.benchmark import Benchmark
+from tocompress.plan.bundle import Bundle, options
 from tocompress.plan.check_model import CheckModel
 from tocompress.plan.compress import Compress
 from tocompress.plan.devices import Devices
@@ -28,7 +29,19 @@ from tocompress.vocabulary.variants import BASELINE
 
 
 class Plan(
-    Acquire, Compress, Export, Benchmark, Evaluate, Aggregate, Plot, Sensitivity, Search, Zoo, Devices, CheckModel
+    Acquire,
+    Compress,
+    Export,
+    Benchmark,
+    Evaluate,
+    Aggregate,
+    Plot,
+    Sensitivity,
+    Search,
+    Zoo,
+    Devices,
+    CheckModel,
+    Bundle,
 ):
     """All stages of a study."""
 
@@ -50,8 +63,11 @@ class Plan(
         }
 
 
-def plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Plan:
-    """Return the plan of a config that was read from `files`. A wrong config ends the program with one line."""
+def plan(config: Mapping[str, Any], files: Iterable[str | Path] = (), given: Any = None) -> Plan:
+    """Return the plan of a config that was read from `files`. A wrong config ends the program with one line.
+
+    `given` holds Snakemake's settings of the config, from its command line.
+    """
     try:
         for file in files:
             if Path(file).is_file():
@@ -60,4 +76,5 @@ def plan(config: Mapping[str, Any], files: Iterable[str | Path] = ()) -> Plan:
         check_files(study)
     except StudyError as error:
         stop(error)
-    return Plan(study, Paths(f"results/{study.study.name}", study.study.trial))
+    paths = Paths(f"results/{study.study.name}", study.study.trial)
+    return Plan(study, paths, options(given) if given else "")

@@ -38,6 +38,7 @@ class Stage:
 
     study: Study
     paths: Paths
+    options: str = ""  # of the command line, by which the config was given
 
     def parameters(self, script: str, settings: Parameter | None = None, modules: Modules = ()) -> Parameters:
         """Return all that a job of a script depends on besides its files.

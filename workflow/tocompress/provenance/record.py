@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -72,10 +73,19 @@ def write_record(snakemake: Any, started: datetime) -> None:
         started=started,
         ended=datetime.now(UTC),
         inputs={path: look(path) for path in map(str, snakemake.input)},
-        outputs={path: look(path) for path in map(str, snakemake.output)},
+        outputs={path: look(path) for path in _files(map(str, snakemake.output))},
     )
     with replace_on_success(place(snakemake.log[0])) as temporary:
         temporary.write_text(json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True) + "\n")
+
+
+def _files(outputs: Iterable[str]) -> Iterator[str]:
+    """Yield outputs, and the files of an output that is a folder instead of it."""
+    for output in outputs:
+        if Path(output).is_dir():
+            yield from sorted(str(file) for file in Path(output).rglob("*") if file.is_file())
+        else:
+            yield output
 
 
 def look(path: str | Path) -> File:

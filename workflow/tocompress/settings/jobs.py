@@ -192,6 +192,17 @@ class AggregateJob(Settings):
     target: float
 
 
+class BundleJob(_OnDataset):
+    """A variant of a model to take away, and the command that makes its bundle."""
+
+    name: str = Field(description="the model's")
+    runtime: str
+    variant: str
+    techniques: Mapping[str, Technique] = Field(description="techniques of the variant, by name")
+    arithmetic: tuple[str, ...]
+    command: str
+
+
 class ClaimsJob(Settings):
     """The part of a study's config that its claims depend on."""
 
