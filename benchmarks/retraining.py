@@ -33,7 +33,7 @@ from tocompress.checkpoints.acquire import acquire
 from tocompress.compression.pruning.ranking import channels_of, scores_on_data
 from tocompress.compression.pruning.selection import select
 from tocompress.compression.pruning.surgery import cut
-from tocompress.compression.statistics import recalibrated
+from tocompress.compression.statistics import recalibrated, spreads
 from tocompress.data.make import write_split
 from tocompress.settings.study import Study, load
 from tocompress.settings.training import Retraining
@@ -97,8 +97,12 @@ class Cut:
         file, channels = FOLDER / f"{self.name}-importance.npy", channels_of(self.model, self.whole)
         if not file.exists():
             np.save(file, scores_on_data(self.model, self.whole, channels, self.examples("calibration")))
-        keep = select(np.load(file), channels, self.share, "global", 2, 1)
-        return {name: np.asarray(array) for name, array in cut(dict(self.whole), channels, keep).items()}
+        return self._smaller(self.whole)
+
+    def _smaller(self, arrays: Arrays) -> Arrays:
+        channels = channels_of(self.model, self.whole)
+        keep = select(np.load(FOLDER / f"{self.name}-importance.npy"), channels, self.share, "global", 2, 1)
+        return {name: np.asarray(array) for name, array in cut(dict(arrays), channels, keep).items()}
 
     def examples(self, split: Any) -> Examples:
         file = FOLDER / f"{self.model.data}-{split}.npz"
@@ -110,7 +114,8 @@ class Cut:
         """The weights with batch norm's statistics on the calibration set, as the rule `prune` makes them."""
         count, seed = self.study.calibration.learning, self.study.calibration.seed
         chosen = drawn(self.examples("calibration"), self.model, count, seed, section="", split="")
-        return recalibrated(self.weights, self.model, chosen, seed)
+        exact = self._smaller(spreads(self.whole, self.model, chosen, seed))
+        return recalibrated(self.weights, self.model, chosen, seed, exact)
 
     @cached_property
     def _judge(self) -> tuple[keras.Model, dict[str, keras.Variable]]:
