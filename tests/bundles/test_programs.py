@@ -28,6 +28,7 @@ PREPROCESSING = {
     "cut": {"scale": (-1, 1)},
     "cut, of other colours": {"scale": (0, 255), "mean": (103.9, 116.8, 123.7), "order": "bgr"},
     "stretched": {"resize": "stretch", "scale": (0, 1), "mean": (0.5, 0.4, 0.3), "deviation": (0.2, 0.3, 0.4)},
+    "left as they are": {"scale": (0, 255)},
     "padded": {"resize": "pad", "scale": (-1, 1), "deviation": (2, 2, 2)},
 }
 

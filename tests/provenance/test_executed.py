@@ -6,7 +6,7 @@ import ast
 import json
 import shutil
 from functools import cache
-from itertools import permutations
+from itertools import permutations, product
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ TARGETS = (
     "results/executed/data/texts/test.parquet",
     "results/devices/host/check.txt",
     "results/executed/check/own.txt",
+    "results/executed/bundles/litert/own/i8",
+    "results/executed/bundles/litert/gnmt/q8",
+    "results/executed/bundles/tensorflow/mobilenet_v1/p50",
 )
 #: Fetches files from elsewhere, and has no digest.
 NOT_RUN = {"download.py"}
@@ -120,7 +123,12 @@ def reached(script: str, code: str | None) -> frozenset[digests.Place]:
         for count in range(1, 1 + len(SUFFIXES))
         for runtimes in permutations(SUFFIXES, count)
     ]
-    for modules in [(), *((name,) for name in alone + figures), tuple(figures), tuple(MODULES), *on_device]:
+    programs = [
+        (f"tocompress.bundles.programs.{task}", f"tocompress.bundles.programs.{runtime}")
+        for task, runtime in product(("classification", "translation"), SUFFIXES)
+    ]
+    one = [(name,) for name in alone + figures]
+    for modules in [(), *one, tuple(figures), tuple(MODULES), *on_device, *programs]:
         if code in (None, digests.code_digest(script, *modules)):
             return digests.reached(script, *modules)
     raise AssertionError(f"{script}: was given a digest of other code")

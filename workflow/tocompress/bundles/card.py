@@ -30,7 +30,7 @@ def card(job: BundleJob, study: pd.DataFrame, artifact: Facts, weights: Facts) -
         "model": job.name,
         "network": model.network,
         "build": model.build,
-        "width": getattr(model, "width", 1.0),
+        "width": getattr(model, "width", None),
         "task": model.task,
         "dataset": model.data,
         "variant": job.variant,
@@ -84,7 +84,7 @@ def _facts(card: Facts) -> str:
     chain = [f"`{technique['name']}`: {technique['in_words']}" for technique in card["techniques"]]
     rows = {
         "network": find(card["network"]).title,
-        "build": f"{card['build']}, width {card['width']:g}",
+        "build": card["build"] + ("" if card["width"] is None else f", width {card['width']:g}"),
         "task": card["task"],
         "dataset": card["dataset"],
         "variant": "<br>".join(chain) or "the uncompressed model",

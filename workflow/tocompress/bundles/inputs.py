@@ -42,6 +42,7 @@ _IN_WORDS = {
     "central": f"is cut to the middle {CENTRAL_SHARE:.1%} of its height and width, and resized",
     "shorter side": f"is resized to a shorter side of {SHORTER_SIDE} pixels, and cut in its middle",
 }
+_DECODED = " The study decodes a JPEG by TensorFlow, whose pixels differ by a few levels from Pillow's."
 _OPERATIONS = {
     "multiply": "multiplied by {}",
     "add": "increased by {}",
@@ -84,7 +85,7 @@ def _of_pictures(job: BundleJob) -> Facts:
     how = _preprocessing(model, data)
     return {
         "inputs": [{"name": "input", "dtype": "float32", "shape": [1, height, width, channels], "holds": "a picture"}],
-        "preprocessing": how | {"in_words": _in_words(how, model)},
+        "preprocessing": how | {"in_words": _in_words(how, model) + (_DECODED if isinstance(data, ImageNet) else "")},
         "output": {
             "dtype": "float32",
             "shape": [1, model.classes],
@@ -114,11 +115,12 @@ def _preprocessing(model: ImageModel, data: Pictures) -> Facts:
 
 
 def _pixels(how: Preprocessing) -> list[list[Any]]:
-    """Return the operations of the config's `preprocessing`, in their order."""
+    """Return the operations of the config's `preprocessing` in their order, without those that change nothing."""
     low, high = how.scale
     steps: list[list[Any]] = [["multiply", (high - low) / 255], ["add", low]]
     steps += [["subtract", list(how.mean)]] if how.mean is not None else []
-    return steps + ([["divide", list(how.deviation)]] if how.deviation is not None else [])
+    steps += [["divide", list(how.deviation)]] if how.deviation is not None else []
+    return [step for step in steps if step not in (["multiply", 1], ["add", 0])]
 
 
 def _in_words(how: Facts, model: ImageModel) -> str:
@@ -126,9 +128,10 @@ def _in_words(how: Facts, model: ImageModel) -> str:
     colours = "grey" if channels == 1 else f"in {how['order'].upper()}"
     smooth = "without antialiasing" if how["fit"] in ("central", "shorter side") else "with antialiasing"
     steps = [_OPERATIONS[operation].format(_numbers(number)) for operation, number in how["pixels"]]
+    changed = "are " + ", then ".join(steps) if steps else "stay as they are"
     return (
         f"The picture is turned upright, {colours}. It {_IN_WORDS[how['fit']]} to {height} x {width} pixels,"
-        f" bilinear and {smooth}. Its pixels, 0 to 255, are {', then '.join(steps)}."
+        f" bilinear and {smooth}. Its pixels, 0 to 255, {changed}."
     )
 
 
