@@ -6,12 +6,16 @@ Each property is shown by 100 searches of a simulated study whose true values ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
-from simulated_search import Truth, searched
+from simulated_search import Oracle, Truth, searched
 
-from tocompress.search.halving import JUDGED, JUDGING, Observed, Outcome, Round, next_round, problem
+from tocompress.search.halving import JUDGING, next_round
+from tocompress.search.judging import Outcome
+from tocompress.search.progress import JUDGED, Observed, Round, problem
 from tocompress.search.space import UNCOMPRESSED, Configuration, enumerated
 from tocompress.search.surrogate import Knowledge
 from tocompress.settings.search import Search
@@ -95,10 +99,6 @@ def test_requirements_that_nothing_meets_are_not_met(requirements: Mapping[str, 
 
 def rounds_of(search: Search, seconds: float) -> tuple[list[Round], Outcome]:
     """The rounds of a search whose configurations take so many seconds each at the least effort, and its outcome."""
-    from simulated_search import Oracle
-
-    import numpy as np
-
     oracle, history = Oracle(planted, np.random.default_rng(1)), list[Observed]()
     of = problem(search, enumerated(search.space), Knowledge((1.0,)))
     while isinstance(step := next_round(of, history), Round):
@@ -125,7 +125,7 @@ def test_without_time_there_is_one_round_of_screening_and_the_judging() -> None:
 def test_screening_keeps_the_better_half_and_looks_closer() -> None:
     rounds, _ = rounds_of(search_for(REQUIREMENTS[0], budget=400), 1.0)
     screens = [step for step in rounds if step.kind == "screen"]
-    for before, after in zip(screens, screens[1:], strict=False):
+    for before, after in pairwise(screens):
         assert 2 * len({*before.configurations} & {*after.configurations}) <= len(before.configurations) + 1
         assert after.effort >= before.effort
 

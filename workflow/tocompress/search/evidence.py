@@ -47,13 +47,11 @@ class Evidence:
         return observed
 
 
-def changes(
-    metric: str, before: Sequence[np.ndarray], after: Sequence[np.ndarray], level: float
-) -> list[Interval]:
+def changes(metric: str, before: Sequence[np.ndarray], after: Sequence[np.ndarray], level: float) -> list[Interval]:
     """Return the change of each pair of observations, float [n] each.
 
-    A cost or a size changes by the logarithm of a ratio, and an accuracy by a difference. The pairs of a cost share
-    what they tell of its spread.
+    A cost or a size changes by the logarithm of a ratio, and an accuracy by a difference. The spread of a cost
+    is learned from all pairs together.
     """
     pairs = list(zip(before, after, strict=True))
     if metric in ACCURACY:
