@@ -18,7 +18,8 @@ import numpy as np
 from simulated_search import JUDGED, Truth, knowledge, searched, world
 
 from tocompress.search import surrogate
-from tocompress.search.halving import Outcome, problem
+from tocompress.search.judging import Outcome
+from tocompress.search.progress import problem
 from tocompress.search.space import UNCOMPRESSED, Configuration, enumerated
 from tocompress.settings.search import Search
 

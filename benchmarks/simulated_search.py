@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tocompress.search.evidence import Evidence
-from tocompress.search.halving import Observed, Outcome, Problem, Round, next_round
+from tocompress.search.halving import next_round
+from tocompress.search.judging import Outcome
+from tocompress.search.progress import Observed, Problem, Round
 from tocompress.search.space import UNCOMPRESSED, Configuration
 from tocompress.search.surrogate import Knowledge
 from tocompress.settings.search import Space

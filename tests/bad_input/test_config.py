@@ -29,6 +29,13 @@ HOST = "devices.tx2.host: an alias of ~/.ssh/config, or user@address, is needed"
 PATH = "a path from the home folder or from / is needed, without '..'"
 FOLDERS = {"kind": "folders", "train": "a", "test": "b"}
 OWN = {"network": "keras", "file": "model.keras", "data": "glyphs"}
+SEARCH = {
+    "device": "host",
+    "runtime": "litert",
+    "requirements": {"size": {"at most": "4 MB"}},
+    "space": {"bits": [8]},
+    "budget": 60,
+}
 PATTERN = "String should match pattern '^[a-z][a-z0-9_]*$'"
 
 CASES: list[tuple[str, Any, str]] = [
@@ -152,6 +159,20 @@ CASES: list[tuple[str, Any, str]] = [
         "data.mine",
         FOLDERS | {"preprocessing": {"scale": [0, 1], "resize": "fit"}},
         "data.mine.preprocessing.resize: Input should be 'crop', 'stretch' or 'pad' (it is 'fit')",
+    ),
+    # Searches
+    ("search", {"vgg_61": SEARCH}, "search: 'vgg_61' is not defined; did you mean"),
+    ("search", {"vgg_16": None}, f"search.vgg_16: {MAPPING} (it is None)"),
+    ("search", {"vgg_16": SEARCH | {"budget": "soon"}}, "search.vgg_16.budget: a time such as '20 minutes', '90 s' or"),
+    (
+        "search",
+        {"vgg_16": SEARCH | {"requirements": {"latency": {"at most": "4 MB"}}}},
+        "search.vgg_16.requirements: latency.at most: '4 MB' is no such quantity; a number with one of the units ms, s",
+    ),
+    (
+        "search",
+        {"vgg_16": SEARCH | {"requirements": {"latency": {"at msot": 4}}}},
+        "search.vgg_16.requirements.latency.at msot: unknown key; did you mean 'at most'?",
     ),
     # Files from elsewhere
     ("models.vgg_16.checkpoint", "", "models.vgg_16.checkpoint: is empty; name a file"),

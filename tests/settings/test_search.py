@@ -81,7 +81,7 @@ REQUIRED = "resnet_v1_50.requirements"
         (
             "resnet_v1_50_full",
             {},
-            "search.resnet_v1_50_full: initial weights have no accuracy to judge; name a trained",
+            "search.resnet_v1_50_full: initial weights have no accuracy to judge; name a",
         ),
         ("resnet_v1_50", {"device": "hots"}, "search.resnet_v1_50.device: 'hots' is not defined; did you mean 'host'?"),
         ("resnet_v1_50", {"device": "tx2"}, "search.resnet_v1_50.device: 'tx2' is not in `study.devices`; name it th"),
@@ -152,7 +152,7 @@ REQUIRED = "resnet_v1_50.requirements"
         (
             "resnet_v1_50",
             {"space": {"bits": [3, 4, 5, 6, 7, 8], "groups": 7}},
-            "search.resnet_v1_50.space: groups: 279,936 configurations, but at most 100,000 can be searched; take fewer",
+            "search.resnet_v1_50.space: groups: 279,936 configurations, but at most 100,000 can be searched; take",
         ),
         (
             "vgg_19",

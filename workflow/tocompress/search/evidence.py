@@ -22,8 +22,9 @@ from tocompress.tasks.paired import paired_change
 from tocompress.tasks.wilson import wilson
 from tocompress.vocabulary.metrics import ACCURACY, COSTS, COUNTED, METRICS
 
-#: Rounds of a session that follow one another see the same state of the machine. Their means over long batches do not.
-_BATCHES = 8
+#: Rounds of a session that follow one another see a machine in nearly the same state. Means of a few long batches are
+#: nearly independent. A drift that is slower than the session shows in none of them.
+_BATCHES = 5
 
 
 class Verdict(Enum):
@@ -50,8 +51,8 @@ class Evidence:
 def changes(metric: str, before: Sequence[np.ndarray], after: Sequence[np.ndarray], level: float) -> list[Interval]:
     """Return the change of each pair of observations, float [n] each.
 
-    A cost or a size changes by the logarithm of a ratio, and an accuracy by a difference. The pairs of a cost share
-    what they tell of its spread.
+    A cost or a size changes by the logarithm of a ratio, and an accuracy by a difference. The spread of a cost
+    is learned from all pairs together.
     """
     pairs = list(zip(before, after, strict=True))
     if metric in ACCURACY:

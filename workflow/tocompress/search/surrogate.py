@@ -121,7 +121,7 @@ class Surrogate:
             part = apart / (apart + noise)
             left = (target + expected[places] - drawn[:, places]) * part
             drawn[:, places] += left + random.normal(size=left.shape) * np.sqrt(apart * (1 - part))
-        return drawn
+        return np.asarray(drawn)
 
     @cached_property
     def _places(self) -> dict[Configuration, int]:
@@ -179,7 +179,7 @@ def gaps(limits: Sequence[Limit], drawn: Mapping[str, np.ndarray], reference: Ma
 
 
 def excess(limits: Sequence[Limit], beyond: np.ndarray) -> np.ndarray:
-    """Return the sum of gaps beyond limits, float [draws, configurations]. Ten points weigh as much as e times a cost."""
+    """Return the sum of gaps beyond limits, float [draws, configurations]. Ten points count as a logarithm of 1."""
     scales = [1.0 if limit.kind == "at most" else 10 * _point(limit.metric) for limit in limits]
     return np.asarray((np.maximum(beyond, 0) / np.reshape(scales, (-1, 1, 1))).sum(axis=0))
 

@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from tocompress.settings.base import ONCE, Count, Name, Settings
+from tocompress.settings.base import ONCE, Name, Settings
 from tocompress.settings.device import Runtime
 from tocompress.vocabulary.arithmetic import FLOAT, INTEGER
 from tocompress.vocabulary.metrics import METRICS
@@ -32,7 +32,9 @@ JUDGED = ("top1", "top5", "bleu")
 MINIMIZED = ("latency", "memory", "energy", "power_mean", "size")
 
 if TYPE_CHECKING:
-    Required = Minimized = Arithmetic = str
+    Required = str
+    Minimized = str
+    Arithmetic = str
 else:
     Required = Literal[JUDGED + MINIMIZED]
     Minimized = Literal[MINIMIZED]
