@@ -15,8 +15,9 @@ from tocompress.measurement.statistics import Interval, exponential
 from tocompress.schemas.study import CANDIDATES
 from tocompress.search import evidence
 from tocompress.search.find import Found
-from tocompress.search.halving import Finding, Observed
-from tocompress.search.trials import Trial, run
+from tocompress.search.judging import Finding
+from tocompress.search.progress import Observed
+from tocompress.search.trials import Trial, make
 from tocompress.settings.search import Limit
 from tocompress.vocabulary.levels import LEVEL
 from tocompress.vocabulary.metrics import ACCURACY, METRICS
@@ -146,7 +147,7 @@ def write_chosen(folder: str | Path, found: Found, cores: int, snakefile: Path) 
     bundle = None
     if chosen is not None:
         bundle = judging.of_variant(judging.paths.bundle, judging.variants[chosen])
-        run(judging, [bundle], cores, snakefile)
+        make(judging, [bundle], cores, snakefile)
     with replace_folder_on_success(folder) as temporary:
         if bundle is not None:
             shutil.copytree(bundle, temporary, dirs_exist_ok=True)

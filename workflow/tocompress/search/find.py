@@ -9,14 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from tocompress.search.evidence import corrected
-from tocompress.search.halving import Observed, Outcome, Problem, Round, next_round, problem
+from tocompress.search.halving import next_round
+from tocompress.search.judging import Outcome
 from tocompress.search.observations import observe
+from tocompress.search.progress import Observed, Problem, Round, problem
 from tocompress.search.space import enumerated
 from tocompress.search.trials import Trial, run, trial_of
 from tocompress.search.variants import groups_of, knowledge_of
 from tocompress.settings.study import Study
 from tocompress.vocabulary.levels import LEVEL
-from tocompress.vocabulary.metrics import ACCURACY, COUNTED
+from tocompress.vocabulary.metrics import ACCURACY
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,8 @@ def find(
         names = f"{len(step.configurations)} configurations" if step.kind == "screen" else "the last candidates"
         report(f"round {len(history) + 1}: {names}")
         trial = trial_of(study, model, step, len(history) + 1, groups, _level(asked, step))
-        targets = [trial.paths.study] if step.kind == "judge" else trial.files(asked.metrics)
-        seconds = run(trial, targets, cores, snakefile)
-        history.append(Observed(step, observe(trial, asked.metrics), seconds))
+        seconds = run(trial, asked.metrics, cores, snakefile)
+        history.append(Observed(step, observe(trial, asked.metrics), seconds.whole, seconds.building))
         trials.append(trial)
     report(step.why)
     return Found(asked, step, tuple(history), tuple(trials))
@@ -57,5 +58,4 @@ def find(
 
 def _level(asked: Problem, judging: Round) -> float:
     """Return the level of each interval of a judging, so that all of them hold together."""
-    by_chance = [limit for limit in asked.limits if limit.metric not in COUNTED]
-    return corrected(LEVEL, len(judging.configurations) * len(by_chance))
+    return corrected(LEVEL, len(judging.configurations) * len(asked.by_chance))

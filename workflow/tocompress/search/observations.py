@@ -58,7 +58,7 @@ def _predictions(trial: Trial, schema: Any) -> list[pd.DataFrame]:
 
 def _latencies(trial: Trial) -> np.ndarray:
     samples = of_one_input(read_table(trial.session("latency"), LATENCY))
-    return _MS * np.exp(_of_conditions(trial, levels(samples, trial.study.benchmark.quantile)))
+    return np.asarray(_MS * np.exp(_of_conditions(trial, levels(samples, trial.study.benchmark.quantile))))
 
 
 def _peaks(trial: Trial) -> np.ndarray:
@@ -76,7 +76,8 @@ def _figures(trial: Trial, metric: str) -> np.ndarray:
 
 def _of_conditions(trial: Trial, table: pd.DataFrame) -> np.ndarray:
     """Return a row of each configuration from a table with a column of each condition."""
-    return table[[trial.condition(configuration) for configuration in trial.variants]].to_numpy(float).T
+    columns = [trial.condition(configuration) for configuration in trial.variants]
+    return np.asarray(table[columns].to_numpy(float).T)
 
 
 _OF_METRIC: dict[str, Callable[[Trial], np.ndarray]] = {

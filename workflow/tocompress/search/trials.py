@@ -10,14 +10,14 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 from tocompress.measurement.estimate import Condition
 from tocompress.paths import Paths
 from tocompress.running import WITHIN
-from tocompress.search.halving import JUDGING, Round
+from tocompress.search.progress import Round
 from tocompress.search.space import Configuration
 from tocompress.search.variants import Groups, of_all
 from tocompress.settings.study import Study, load
@@ -34,6 +34,7 @@ class Trial:
 
     study: Study
     variants: Mapping[Configuration, str]
+    judges: bool = False
 
     @property
     def paths(self) -> Paths:
@@ -64,17 +65,23 @@ class Trial:
         """Return a table of the session."""
         return self.paths.benchmark(table).format(device=self.device, model=self.model)
 
-    def files(self, metrics: Sequence[str]) -> list[str]:
-        """Return the files that hold the observations of some metrics."""
-        patterns = [self.paths.artifact_facts(self.runtime)]
-        patterns += [self.paths.predictions] if ACCURACY & {*metrics} else []
-        files = [self.of_variant(pattern, variant) for pattern in patterns for variant in self.variants.values()]
-        return files + ([self.session("latency")] if COSTS & {*metrics} else [])
+    @property
+    def artifacts(self) -> list[str]:
+        """Return the files that tell of the artifacts, which are made beside them."""
+        return [self.of_variant(self.paths.artifact_facts(self.runtime), variant) for variant in self.variants.values()]
+
+    def observations(self, metrics: Sequence[str]) -> list[str]:
+        """Return the files that hold the observations of some metrics. A judging has all that a study tells."""
+        if self.judges:
+            return [self.paths.study]
+        predictions = [self.of_variant(self.paths.predictions, variant) for variant in self.variants.values()]
+        session = [self.session("latency")]
+        return (predictions if ACCURACY & {*metrics} else []) + (session if COSTS & {*metrics} else [])
 
 
 def trial_of(study: Study, model: str, round_: Round, number: int, groups: Groups, level: float) -> Trial:
     """Return the trial of a round. A judging has the study's own effort and test set, and intervals of `level`."""
-    search, judges = study.search[model], round_.effort == JUDGING
+    search, judges = study.search[model], round_.kind == "judge"
     variants, techniques = of_all(round_.observed, groups)
     config = study.model_dump(mode="json", by_alias=True)
     config["study"] |= {
@@ -94,34 +101,43 @@ def trial_of(study: Study, model: str, round_: Round, number: int, groups: Group
         generations = _GENERATIONS * round_.effort
         config["benchmark"] |= {"generations": generations, "maximum_generations": generations}
         config["evaluation"]["prediction"] |= {"split": "calibration", "examples": _EXAMPLES * round_.effort}
-    return Trial(load(config), variants)
+    return Trial(load(config), variants, judges)
 
 
-def run(trial: Trial, targets: Sequence[str], cores: int, snakefile: Path) -> float:
-    """Make the targets of a trial, and return the seconds that it took when they were made first.
+class Seconds(NamedTuple):
+    """The time of a trial, and the part of it that made the artifacts."""
+
+    whole: float
+    building: float
+
+
+def run(trial: Trial, metrics: Sequence[str], cores: int, snakefile: Path) -> Seconds:
+    """Make the artifacts and then the observations of a trial. Return the seconds that they took when they were new.
 
     Raise StudyError where a job fails.
     """
-    folder = Path(trial.paths.compared)
     config = json.dumps(trial.study.model_dump(mode="json", by_alias=True), indent=1)
-    overlay, record = folder / "config.json", folder / "seconds.json"
+    overlay, record = (Path(trial.paths.compared, name) for name in ("config.json", "seconds.json"))
     same = overlay.is_file() and overlay.read_text(encoding="utf-8") == config
     with replace_on_success(overlay) as temporary:
         temporary.write_text(config, encoding="utf-8")
     began = time.monotonic()
-    _snakemake(overlay, targets, cores, snakefile)
+    make(trial, trial.artifacts, cores, snakefile)
+    built = time.monotonic()
+    if observations := trial.observations(metrics):
+        make(trial, observations, cores, snakefile)
     if same and record.is_file():
-        seconds: float = json.loads(record.read_text(encoding="utf-8"))
-        return seconds
-    seconds = time.monotonic() - began
+        return Seconds(*json.loads(record.read_text(encoding="utf-8")))
+    seconds = Seconds(time.monotonic() - began, built - began)
     with replace_on_success(record) as temporary:
         temporary.write_text(json.dumps(seconds), encoding="utf-8")
     return seconds
 
 
-def _snakemake(overlay: Path, targets: Sequence[str], cores: int, snakefile: Path) -> None:
+def make(trial: Trial, targets: Sequence[str], cores: int, snakefile: Path) -> None:
+    """Make files of a trial by the rules of the study. Raise StudyError where a job fails."""
     command: list[Any] = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--cores", cores]
-    command += ["--configfile", overlay, "--nolock", "--", *targets]
+    command += ["--configfile", Path(trial.paths.compared, "config.json"), "--nolock", "--", *targets]
     environment: Mapping[str, str] = os.environ | {WITHIN: str(os.getpid())}
     if subprocess.run([*map(str, command)], env=environment, check=False).returncode:
-        raise StudyError(f"search: a job of {overlay.parent} failed; its message is in the log above")
+        raise StudyError(f"search: a job of {trial.paths.compared} failed; its message stands above")
