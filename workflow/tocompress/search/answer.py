@@ -17,6 +17,7 @@ from tocompress.search import evidence
 from tocompress.search.find import Found
 from tocompress.search.judging import Finding
 from tocompress.search.progress import Observed
+from tocompress.search.space import UNCOMPRESSED, Configuration
 from tocompress.search.trials import Trial, make
 from tocompress.settings.search import Limit
 from tocompress.vocabulary.levels import LEVEL
@@ -117,22 +118,35 @@ def sentence(found: Found) -> str:
             f" nearest, {judging.variants[nearest.configuration]}, lacks {' and '.join(gaps)}."
         )
     chosen = next(finding for finding in outcome.judged if finding.configuration == outcome.chosen)
-    told = [_told(limit, chosen.intervals[limit.metric]) for limit in found.problem.limits]
+    told = [_minimized(found, outcome.chosen)]
+    told += [_told(limit, chosen.intervals[limit.metric]) for limit in found.problem.limits]
     return (
         f"Take {judging.variants[outcome.chosen]} of {judging.model}: {', '.join(told)}"
         f" ({outcome.tried} configurations were tried)."
     )
 
 
+def _minimized(found: Found, chosen: Configuration) -> str:
+    """Return the cost of the chosen configuration in words, as a share of the uncompressed network's."""
+    metric, judged = found.problem.search.minimize, found.history[-1].evidence
+    pair = [judged.of(metric, configuration) for configuration in (UNCOMPRESSED, chosen)]
+    (change,) = evidence.changes(metric, pair[:1], pair[1:], found.outcome.level)
+    return f"{_between(exponential(change))} of the {METRICS[metric].title} of fp32"
+
+
 def _told(limit: Limit, interval: Interval) -> str:
     """Return the interval of a requirement in words."""
     factor, unit = _IN_WORDS.get(METRICS[limit.metric].unit, (1, ""))
     title = METRICS[limit.metric].title
-    low, high = (f"{factor * float(bound or 0):.3g}" for bound in interval[1:])
     if limit.kind == "lose at most":
-        unit = " points"
-        title = f"change of {title}"
-    return f"{title} {low}{unit}" if low == high else f"{title} {low} to {high}{unit}"
+        title, unit = f"change of {title}", " points"
+    return f"{title} {_between(interval, factor)}{unit}"
+
+
+def _between(interval: Interval, factor: float = 1) -> str:
+    """Return the bounds of an interval in words, or the one number that they are."""
+    low, high = (f"{factor * float(bound or 0):.3g}" for bound in interval[1:])
+    return low if low == high else f"{low} to {high}"
 
 
 def _gap(limit: Limit, missing: float) -> str:
