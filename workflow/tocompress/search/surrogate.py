@@ -117,11 +117,11 @@ class Surrogate:
         target = np.array([interval.value for interval in observed.values()]) - expected[places]
         effects = _posterior(features[places], target, noise + apart, self._spreads(metric), number, random)
         drawn = effects @ features.T + expected
-        if places:
-            part = apart / (apart + noise)
-            left = (target + expected[places] - drawn[:, places]) * part
-            drawn[:, places] += left + random.normal(size=left.shape) * np.sqrt(apart * (1 - part))
-        return np.asarray(drawn)
+        part, own = np.zeros(len(self.configurations)), np.zeros_like(drawn)
+        part[places] = apart / (apart + noise)
+        own[:, places] = (target + expected[places] - drawn[:, places]) * part[places]
+        own[:, 1:] += random.normal(size=own[:, 1:].shape) * np.sqrt(apart * (1 - part[1:]))
+        return np.asarray(drawn + own)
 
     @cached_property
     def _places(self) -> dict[Configuration, int]:
