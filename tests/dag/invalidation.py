@@ -45,6 +45,7 @@ Due = frozenset[str]
 _OWN = {"build": "own", "classes": 1000, "data": "glyphs", "checkpoint": {"url": "zoo/vgg_19.tar.gz"}}
 #: Another value of a key, or another entry with it, where none can be guessed.
 OTHERS: dict[str, Any] = {
+    "study.trial": "another",
     "study.variants": {"default": ["q8"], "initial_network": ["p50_l1"]},
     "study.runtimes": ["litert", "tensorflow"],
     "study.benchmarked": ["zoo_network"],
@@ -128,15 +129,6 @@ UNUSED = {
     "data.newstest.archive.mirrors": _BY_DIGEST,
     "data.newstest.archive.sha256": f"{_BY_DIGEST}; where that is another, the run ends",
     "report.title": "it stands in the report alone",
-    **dict.fromkeys(
-        (
-            *(f"search.*.{key}" for key in ("device", "runtime", "minimize", "budget")),
-            "search.*.requirements.top1.*least",
-            "search.*.requirements.top1.lose_at_most",
-            "search.*.space.[bsg]*",
-        ),
-        "no rule searches yet",
-    ),
 }
 _ON_REQUEST = "made whenever it is asked for"
 _DOWNLOADS = "whatever fetched it, a file is the one with the digest"
@@ -157,8 +149,6 @@ UNREAD = {
     "tocompress/provenance/*.py": "no result depends on it",
     "tocompress/settings/study.py": _DAG,
     "tocompress/settings/takes.py": _DAG,
-    "tocompress/settings/search.py": _DAG,
-    "tocompress/search/*.py": "no rule searches yet",
     "tocompress/errors.py": "no result depends on it",
     "tocompress/running.py": "no result depends on it",
     "tocompress/surroundings.py": "they are the same for every job",
@@ -198,7 +188,8 @@ ENTRIES = """
 
 Named after where their weights are from: the zoo, a download, a user, or nowhere. `own_network` is a file of
 Keras with pictures in folders. `zoo_network` is also scanned for its sensitivities, and `published_translator` is not
-benchmarked. Of `zoo_network`, `own_network` and `zoo_translator`, a variant has a bundle."""
+benchmarked. Of `zoo_network`, `own_network` and `zoo_translator`, a variant has a bundle. A configuration of
+`zoo_network` is searched."""
 
 
 def names() -> list[str]:
@@ -297,7 +288,8 @@ class Everything:
             for runtime, model, variant in BUNDLES
             if model in config["study"]["models"] and variant in selected.get(model, selected["default"])
         )
-        return "all", "zoo", *scans, *bundles
+        searches = (f"results/{config['study']['name']}/search/{model}/chosen" for model in config.get("search", {}))
+        return "all", "zoo", *scans, *bundles, *searches
 
     def due(self) -> Due:
         return frozenset(self.workflow.due(targets=self._targets).rules)

@@ -23,6 +23,7 @@ from tocompress.vocabulary.arithmetic import ONCE
 from tocompress.vocabulary.processors import integer_products
 from tocompress.vocabulary.runtimes import LITERT, SUFFIXES, TENSORFLOW
 
+NO_SENSORS = "none: power and energy will be unavailable"
 _LEAST_DISK = 2_000_000_000  # bytes: the artifacts of a large network
 _LEAST_MEMORY = 1_000_000_000  # bytes: TensorFlow and a large network
 
@@ -89,6 +90,14 @@ def check(name: str, device: LocalDevice | SshDevice) -> list[Finding]:
     if not of_machine and len({finding.problem or finding.found for finding in of_runtimes}) == 1:
         return [Finding("connection", way, of_runtimes[0].problem)]
     return [*of_machine, *of_runtimes]
+
+
+def check_power(name: str, device: LocalDevice | SshDevice) -> None:
+    """Raise StudyError where a session on the device would find no power. A device out of reach raises it too."""
+    with _reached(name, device, device.runtimes[0]) as reached:
+        found = _sensors(reached.agent.hello, device)
+    if problem := found.problem or (found.found if found.found == NO_SENSORS else None):
+        raise StudyError(f"{name}: {problem}; require no energy or power, or name a meter in `devices.{name}.meter`")
 
 
 @contextmanager
@@ -172,7 +181,7 @@ def _sensors(hello: Record, device: LocalDevice | SshDevice) -> Finding:
 
     rails = [*hello["rails"], *([power.METER] if device.meter else [])]
     if not rails and device.rails is None:
-        return Finding("sensors", "none: power and energy will be unavailable")
+        return Finding("sensors", NO_SENSORS)
     found = ", ".join(rails) or "none"
     try:
         if device.meter:

@@ -12,8 +12,9 @@ from pydantic import ValidationError
 from tocompress.errors import StudyError
 from tocompress.provenance.record import File, Record, look
 
-#: Folders of a study that hold no results.
-_NO_RESULTS = ("logs", "provenance")
+_RECORDS = "provenance"
+#: Folders of a study, and of a trial in it, that hold no results.
+_NO_RESULTS = {"logs", _RECORDS}
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def verify(study: str, downloads: str, targets: Collection[str] = ()) -> Finding
 
 
 def _places(folder: str) -> list[Path]:
-    return sorted(Path(folder, "provenance").rglob("*.json"))
+    return sorted(place for records in Path(folder).rglob(_RECORDS) for place in records.rglob("*.json"))
 
 
 def _records(places: Iterable[Path]) -> tuple[list[Record], list[Problem]]:
@@ -103,9 +104,10 @@ def _unrecorded(study: str, made: Mapping[str, File]) -> Iterator[str]:
     """Yield the files of the study that no record names, without copies of a board's sessions and unfinished files."""
     for file in sorted(Path(study).rglob("*")):
         inside = file.relative_to(study).parts
-        kept = inside[0] == "benchmarks" and len(inside) > len(("benchmarks", "device", "model", "table"))
+        _, session, table = "/".join(inside).rpartition("benchmarks/")
+        kept = bool(session) and table.count("/") > len(("device", "model"))
         unfinished = any(part.startswith(".") or part.endswith((".resume", ".part")) for part in inside)
-        if file.is_file() and inside[0] not in _NO_RESULTS and not kept and not unfinished and str(file) not in made:
+        if file.is_file() and not _NO_RESULTS & {*inside} and not kept and not unfinished and str(file) not in made:
             yield str(file)
 
 

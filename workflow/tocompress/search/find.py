@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tocompress.measurement.check import check_power
 from tocompress.search.evidence import corrected
 from tocompress.search.halving import next_round
 from tocompress.search.judging import Outcome
@@ -19,6 +20,9 @@ from tocompress.search.variants import groups_of, knowledge_of
 from tocompress.settings.study import Study
 from tocompress.vocabulary.levels import LEVEL
 from tocompress.vocabulary.metrics import ACCURACY
+
+#: Metrics that need a sensor.
+_POWERED = {"energy", "power_mean", "power_peak"}
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,11 @@ def find(
     """Return the outcome of the search of a model. `scan` is its table `quantization_sensitivity`.
 
     Each round is a run of the study's own rules. So a stopped search goes on with the results that it has. Raise
-    StudyError where a job fails.
+    StudyError where a job fails, and before the first round where a requirement needs a sensor that the device lacks.
     """
     search = study.search[model]
+    if _POWERED & {search.minimize, *search.requirements}:
+        check_power(search.device, study.devices[search.device])
     groups = groups_of(scan, search.space.groups)
     accuracy = next((limit.metric for limit in search.limits if limit.metric in ACCURACY), None)
     asked = problem(search, enumerated(search.space), knowledge_of(scan, groups, accuracy))

@@ -66,6 +66,11 @@ class Trial:
         return self.paths.benchmark(table).format(device=self.device, model=self.model)
 
     @property
+    def config(self) -> Path:
+        """Return the file of the study, with which Snakemake makes the trial again."""
+        return Path(self.paths.compared, "logs", "config.json")
+
+    @property
     def artifacts(self) -> list[str]:
         """Return the files that tell of the artifacts, which are made beside them."""
         return [self.of_variant(self.paths.artifact_facts(self.runtime), variant) for variant in self.variants.values()]
@@ -82,7 +87,7 @@ class Trial:
 def trial_of(study: Study, model: str, round_: Round, number: int, groups: Groups, level: float) -> Trial:
     """Return the trial of a round. A judging has the study's own effort and test set, and intervals of `level`."""
     search, judges = study.search[model], round_.kind == "judge"
-    variants, techniques = of_all(round_.observed, groups)
+    variants, techniques = of_all(round_.observed, groups, study.models[model].task)
     config = study.model_dump(mode="json", by_alias=True)
     config["study"] |= {
         "trial": f"search/{model}/{'judging' if judges else number}",
@@ -117,9 +122,9 @@ def run(trial: Trial, metrics: Sequence[str], cores: int, snakefile: Path) -> Se
     Raise StudyError where a job fails.
     """
     config = json.dumps(trial.study.model_dump(mode="json", by_alias=True), indent=1)
-    overlay, record = (Path(trial.paths.compared, name) for name in ("config.json", "seconds.json"))
-    same = overlay.is_file() and overlay.read_text(encoding="utf-8") == config
-    with replace_on_success(overlay) as temporary:
+    record = trial.config.with_name("seconds.json")
+    same = trial.config.is_file() and trial.config.read_text(encoding="utf-8") == config
+    with replace_on_success(trial.config) as temporary:
         temporary.write_text(config, encoding="utf-8")
     began = time.monotonic()
     make(trial, trial.artifacts, cores, snakefile)
@@ -137,7 +142,7 @@ def run(trial: Trial, metrics: Sequence[str], cores: int, snakefile: Path) -> Se
 def make(trial: Trial, targets: Sequence[str], cores: int, snakefile: Path) -> None:
     """Make files of a trial by the rules of the study. Raise StudyError where a job fails."""
     command: list[Any] = [sys.executable, "-m", "snakemake", "--snakefile", snakefile, "--cores", cores]
-    command += ["--configfile", Path(trial.paths.compared, "config.json"), "--nolock", "--", *targets]
+    command += ["--configfile", trial.config, "--nolock", "--", *targets]
     environment: Mapping[str, str] = os.environ | {WITHIN: str(os.getpid())}
     if subprocess.run([*map(str, command)], env=environment, check=False).returncode:
         raise StudyError(f"search: a job of {trial.paths.compared} failed; its message stands above")

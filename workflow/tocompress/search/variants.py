@@ -62,8 +62,11 @@ def knowledge_of(scan: pd.DataFrame, groups: Groups, metric: str | None) -> Know
     return Knowledge(weights, {metric: harms})
 
 
-def named(configuration: Configuration, groups: Groups) -> tuple[str, Techniques]:
-    """Return the variant of a configuration, and the techniques that make it."""
+def named(configuration: Configuration, groups: Groups, task: str) -> tuple[str, Techniques]:
+    """Return the variant of a configuration, and the techniques that make it.
+
+    Integers have ranges of the calibration set, where LiteRT can take such ranges: in networks of images.
+    """
     techniques: Techniques = {}
     if configuration.share:
         share = f"{configuration.share:g}".partition(".")[2]
@@ -71,7 +74,8 @@ def named(configuration: Configuration, groups: Groups) -> tuple[str, Techniques
     if configuration.bits:
         integer = configuration.arithmetic == INTEGER
         name = "_".join([f"search_{'i' if integer else 'q'}{configuration.bits[0]}", *map(str, configuration.bits[1:])])
-        techniques[name] = _quantization(configuration.bits, groups) | ({"activations": 8} if integer else {})
+        activations = {"activations": 8 if task == "classification" else "dynamic"} if integer else {}
+        techniques[name] = _quantization(configuration.bits, groups) | activations
     return Variant(tuple(techniques)).name or BASELINE, techniques
 
 
@@ -85,10 +89,12 @@ def _quantization(bits: Sequence[int], groups: Groups) -> dict[str, Any]:
     return technique | {"bits": of_kernels, "minimum_values": 1}
 
 
-def of_all(configurations: Sequence[Configuration], groups: Groups) -> tuple[Mapping[Configuration, str], Techniques]:
+def of_all(
+    configurations: Sequence[Configuration], groups: Groups, task: str
+) -> tuple[Mapping[Configuration, str], Techniques]:
     """Return the variant of each configuration, and the techniques of all."""
     variants, techniques = {}, Techniques()
     for configuration in configurations:
-        variants[configuration], own = named(configuration, groups)
+        variants[configuration], own = named(configuration, groups, task)
         techniques |= own
     return variants, techniques
