@@ -24,7 +24,7 @@ _UNLIKELY = 0.1
 
 
 def next_round(problem: Problem, history: Sequence[Observed]) -> Round | Outcome:
-    """Return the round to observe after those of `history`, or the outcome of the search after the judging.
+    """Return the round to observe after `history`, or the outcome of the search after the judging.
 
     There is always one round of screening. Another follows where the time suffices for it and for the judging.
     """

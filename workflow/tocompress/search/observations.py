@@ -1,4 +1,4 @@
-"""Read what a trial measured, as observations that were made together."""
+"""Read the measurements of a trial, as observations that were made together."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Observed:
-    """A round, its evidence on `round.observed`, and its seconds. `building` are those of making new configurations."""
+    """A round, its evidence on `round.observed`, and its seconds. Some of them, `building`, made new configurations."""
 
     round: Round
     evidence: Evidence

@@ -37,7 +37,7 @@ class Selection(Settings):
     trial: Annotated[str, Field(pattern=r"^[a-z0-9_]+(/[a-z0-9_]+)*$")] | None = Field(
         None,
         description="folder in results/{name}/ for the sessions, the predictions and all that is made of them, so that"
-        " those of other variants or settings stay (null: results/{name}/ itself)",
+        " results of other variants or settings stay (null: results/{name}/ itself)",
     )
     models: Annotated[tuple[Name, ...], ONCE] = Field(min_length=1, description="models to compress and to judge")
     variants: dict[str, tuple[str, ...]] = Field(

@@ -57,7 +57,7 @@ class Channels:
     def counted_axes(self, name: str) -> tuple[int, ...]:
         """Return the axes along which weight x gradient tells the worth of the channels, for `taylor`.
 
-        A filter with ReLU scales what is read as much as what is made, so the readers tell all. The gates of a unit
+        A filter with ReLU passes a scale on to its readers, so the readers tell all. The gates of a unit
         saturate, so the readers and the makers tell different things, and both count.
         """
         if not self.gated:
