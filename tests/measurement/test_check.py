@@ -262,3 +262,21 @@ def test_the_table_marks_what_is_wrong() -> None:
         "! disk free    0.1 GB",
         "               PROBLEM: a benchmark needs 2 GB",
     ]
+
+
+@pytest.mark.parametrize(
+    ("rails", "message"),
+    [
+        ([], "tx2: none: power and energy will be unavailable; require no energy or power, or name a meter in `dev"),
+        (["0-0040/A"], "tx2: no known total among the power rails 0-0040/A"),
+    ],
+)
+def test_power_that_a_search_needs_and_the_board_lacks_is_refused(
+    monkeypatch: pytest.MonkeyPatch, rails: list[str], message: str
+) -> None:
+    monkeypatch.setattr(check, "reach", reaching({"tensorflow": StandIn({"rails": rails}, {})}))
+    with pytest.raises(StudyError) as refused:
+        check.check_power("tx2", DEVICE)
+    assert str(refused.value).startswith(message)
+    monkeypatch.setattr(check, "reach", reaching({"tensorflow": StandIn({}, {})}))
+    check.check_power("tx2", DEVICE)
