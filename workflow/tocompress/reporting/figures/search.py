@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 
 from tocompress.reporting import search, style
@@ -219,6 +220,8 @@ def _draw(rows: pd.DataFrame, shown: tuple[_Shown, _Shown], settings: SearchFigu
     _draw_front(panel, rows)
     _draw_marks(panel, rows)
     place(panel, _labels(rows))
+    for name in panel.texts:  # which may cross a light bar
+        name.set_path_effects([withStroke(linewidth=2.0, foreground="white")])
     scans.write_lines(figure, below, lines)
     return figure
 
@@ -235,7 +238,10 @@ def _set_axis(panel: Axes, name: str, shown: _Shown) -> None:
     own.set_major_formatter(FixedFormatter([f"{tick:g}" if scale == "log" else panels.percent(tick) for tick in ticks]))
     own.set_minor_locator(NullLocator())
     if axis.metric:
-        (panel.axvline if name == "x" else panel.axhline)(axis.origin, color=style.FAINT, linewidth=0.7, zorder=0)
+        lines, transform = (
+            (panel.vlines, panel.get_xaxis_transform()) if name == "x" else (panel.hlines, panel.get_yaxis_transform())
+        )
+        lines(axis.origin, 0, 1, transform=transform, color=style.FAINT, linewidth=0.7, zorder=0)
 
 
 def _ratios(low: float, high: float) -> list[float]:
@@ -297,9 +303,14 @@ def _draw_marks(panel: Axes, rows: pd.DataFrame) -> None:
     for row in rows.sort_values("stage", ascending=False).itertuples():
         light = row.stage == _SCREENED
         colour = _colour(row)
-        bar: dict[str, Any] = {"color": _lighter(colour) if light else colour, "linewidth": 0.5 if light else 1.0}
-        panel.plot([row.ratio_low, row.ratio_high], [row.change, row.change], zorder=2.5, **bar)
-        panel.plot([row.ratio, row.ratio], [row.change_low, row.change_high], zorder=2.5, **bar)
+        across, along = (row.ratio_low, row.ratio_high), (row.change_low, row.change_high)
+        if light:  # as collections, which names may cross
+            look: dict[str, Any] = {"color": _lighter(colour), "linewidth": 0.5, "zorder": 1.5}
+            panel.hlines(row.change, *across, **look)
+            panel.vlines(row.ratio, *along, **look)
+        else:
+            panel.plot(across, [row.change] * 2, color=colour, linewidth=1.0)
+            panel.plot([row.ratio] * 2, along, color=colour, linewidth=1.0)
         mark = panels.dot(_marker(row), colour, hollow=light and row.variant != BASELINE)
         panel.plot(row.ratio, row.change, **mark | {"markersize": 4.0 if light else 5.0})
         if row.chosen:
@@ -370,7 +381,7 @@ def caption(candidates: pd.DataFrame, answer: Mapping[str, Any], settings: Searc
         if rows["on_front"].sum() > 1
         else "",
         "Dashed: a requirement." if any(axis.bound for axis in shown) else "",
-        f"Changes beyond {_LINEAR:g} points are logarithmic." if shown[1].scale == "symlog" else "",
+        f"The axis of changes is logarithmic beyond {_LINEAR:g} points." if shown[1].scale == "symlog" else "",
     )
 
 
