@@ -39,6 +39,9 @@ rule report:
         figures=STUDY.figures("png"),
         tables=STUDY.figures("csv"),
         sessions=STUDY.benchmarks("session"),
+        # As they are: a report makes no search due, which runs on request alone.
+        answers=before_update(STUDY.found("answer.json")),
+        candidates=before_update(STUDY.found("candidates.parquet")),
     output:
         report(PATHS.report, caption="../workflow/report/summary.rst", category="Summary", labels={"page": "the study"}),
     log:

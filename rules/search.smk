@@ -1,4 +1,5 @@
-# Search: on request, `snakemake --cores all results/default/search/vgg_16/chosen`.
+# Search: on request, `snakemake --cores all results/default/search/vgg_16/chosen`. Its figure:
+# `snakemake --cores all results/default/figures/search_vgg_16.png`.
 
 
 rule search:
@@ -24,3 +25,22 @@ rule search:
         "Searching a configuration of {wildcards.model}: {log} tells of each round"
     script:
         "../workflow/scripts/search.py"
+
+
+rule search_figure:
+    """Draw the candidates of the search of `model`, and write the table behind it."""
+    input:
+        answer=PATHS.search("answer.json"),
+        candidates=PATHS.search("candidates.parquet"),
+    output:
+        **{kind: PATHS.search_figure(kind) for kind in paths.FIGURE_FORMATS},
+    log:
+        PATHS.log("search_figure", "model"),
+    conda:
+        "../envs/environment.yaml"
+    params:
+        **STUDY.search_figure,
+    message:
+        "Drawing the search of {wildcards.model}"
+    script:
+        "../workflow/scripts/plot_search.py"

@@ -288,7 +288,11 @@ class Everything:
             for runtime, model, variant in BUNDLES
             if model in config["study"]["models"] and variant in selected.get(model, selected["default"])
         )
-        searches = (f"results/{config['study']['name']}/search/{model}/chosen" for model in config.get("search", {}))
+        searches = (
+            f"results/{config['study']['name']}/{result}"
+            for model in config.get("search", {})
+            for result in (f"search/{model}/chosen", f"figures/search_{model}.png")
+        )
         return "all", "zoo", *scans, *bundles, *searches
 
     def due(self) -> Due:

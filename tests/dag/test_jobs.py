@@ -13,6 +13,10 @@ from snakemake.exceptions import MissingRuleException, WorkflowError
 
 #: A study of everything that ends in a report.
 REPORTED = {"aggregate": 1, "claims": 1, "figure": 13, "report": 1, "all": 1}
+SEARCH = {
+    **{"device": "host", "runtime": "litert", "requirements": {"top1": {"lose at most": 2}}},
+    **{"space": {"bits": [8]}, "budget": "20 minutes"},
+}
 _PUBLISHED_VARIANTS = 8 * 4 + 2 * 11 + 9
 #: Of the zoo: all but q16, and no i8 of gnmt.
 _IN_LITERT = 10 * 7 + 6 + 3 + 2 * 4 + 20
@@ -238,6 +242,12 @@ def test_a_scan_of_kernels_is_drawn_with_the_bits_that_a_budget_gives(workflow: 
     due = workflow.due(config=config, targets=(target,))
     assert due.rules == scanned | {"quantize": 1}
     assert due.of("quantize") == {"vgg_16/mixed"}
+
+
+def test_a_search_is_drawn_on_request(workflow: Workflow) -> None:
+    due = workflow.due(config={"search": {"vgg_16": SEARCH}}, targets=("results/default/figures/search_vgg_16.png",))
+    assert due.rules["search_figure"] == due.rules["search"] == due.rules["quantization_sensitivity"] == 1
+    assert due.of("search_figure") == {"vgg_16"}
 
 
 def test_a_check_of_a_device_is_made_whenever_it_is_asked_for_and_by_nothing_else(workflow: Workflow) -> None:

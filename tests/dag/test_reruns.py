@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from dry_runs import REPOSITORY, Workflow, edit, with_imagenet
 from snakemake.exceptions import WorkflowError
 
@@ -31,6 +32,25 @@ def test_large_files_of_a_finished_model_may_be_deleted(workflow: Workflow) -> N
         if file.suffix in (".pb", ".safetensors"):
             file.unlink()
     assert not workflow.due("fullsize.yaml").rules
+
+
+def test_a_report_shows_a_finished_search_as_it_is_and_makes_none_due(workflow: Workflow) -> None:
+    search = {"requirements": {"size": {"at most": "1 MB"}}, "space": {"bits": [8]}, "budget": 60}
+    of_model = {"vgg_16": {"device": "host", "runtime": "litert", **search}}
+    config = workflow.folder / "config.yaml"
+    config.write_text(config.read_text() + yaml.safe_dump({"search": of_model}))
+    workflow.finish("smoke.yaml")
+    assert not workflow.due("smoke.yaml").rules
+    folder = workflow.folder / "results/smoke/search/vgg_16"
+    folder.mkdir(parents=True)
+    for name in ("answer.json", "candidates.parquet"):
+        (folder / name).write_text("found")
+    assert set(workflow.due("smoke.yaml").rules) == SHOWN
+    workflow.finish("smoke.yaml")
+    config.write_text(config.read_text().replace("1 MB", "2 MB"))  # the search would be due, were it asked for
+    assert not workflow.due("smoke.yaml").rules
+    (folder / "answer.json").write_text("found again")
+    assert set(workflow.due("smoke.yaml").rules) == SHOWN
 
 
 def test_another_mirror_fetches_nothing_again(finished_paper: Workflow) -> None:

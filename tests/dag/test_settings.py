@@ -28,6 +28,7 @@ from tocompress.settings.jobs import (
     QuantizationSensitivityJob,
     RankJob,
     ScoreJob,
+    SearchFigureJob,
     SensitivityJob,
     TrainJob,
 )
@@ -70,6 +71,7 @@ def test_models_are_given_what_they_are_made_and_used_with(study: Plan) -> None:
             SensitivityJob: study.sensitivity,
             QuantizationSensitivityJob: study.quantization_sensitivity,
             QuantizationSensitivityFigureJob: study.quantization_sensitivity_figure,
+            SearchFigureJob: study.search_figure,
         }
         for job, given in jobs.items():
             job.model_validate_json(given["settings"](wildcards))

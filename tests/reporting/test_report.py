@@ -12,13 +12,15 @@ from itertools import pairwise
 import pandas as pd
 import pytest
 from made_up import make_unavailable
+from made_up_search import SEARCHES
+from made_up_search import SETTINGS as SEARCH_SETTINGS
 from report_inputs import SETTINGS, draw_figures, make_claims
 
 from tocompress.reporting.claims import DEPENDS
 from tocompress.reporting.claims import VERDICTS as KNOWN_VERDICTS
-from tocompress.reporting.report import VERDICTS, report, write_report
+from tocompress.reporting.report import VERDICTS, Search, report, write_report
 from tocompress.schemas.benchmark import SESSION
-from tocompress.schemas.study import CLAIMS, STUDY
+from tocompress.schemas.study import CANDIDATES, CLAIMS, STUDY
 from tocompress.tables import write_table
 
 FACTS = {
@@ -175,21 +177,27 @@ def test_a_report_is_written_from_files(small_study, drawn, tmp_path):
     for number, device in enumerate(("host", "tx2", "host")):
         session = pd.DataFrame({"key": ["device/tensorflow", "load"], "value": ["2.21.0", str(number)]})
         write_table(tmp_path / f"session{number}.parquet", SESSION, session.assign(device=device, model="vgg_16"))
+    candidates, answer = SEARCHES["met"]
+    write_table(tmp_path / "candidates.parquet", CANDIDATES, candidates)
+    (tmp_path / "answer.json").write_text(json.dumps(answer))
     for figure in drawn:
         (tmp_path / f"{figure.name}.png").write_bytes(figure.png)
         figure.rows.to_csv(tmp_path / f"{figure.name}.csv", index=False)
     write_report(
         tmp_path / "report.html",
-        SETTINGS,
+        SETTINGS.model_copy(update={"searches": (SEARCH_SETTINGS,)}),
         study=tmp_path / "study.parquet",
         claims=tmp_path / "claims.parquet",
         figures=[tmp_path / f"{figure.name}.png" for figure in drawn],
         tables=[tmp_path / f"{figure.name}.csv" for figure in reversed(drawn)],
         sessions=[tmp_path / f"session{number}.parquet" for number in range(3)],
+        answers=[tmp_path / "answer.json"],
+        candidates=[tmp_path / "candidates.parquet"],
     )
     text = (tmp_path / "report.html").read_text()
     assert text.startswith("<!DOCTYPE html>")
     assert "0, 2" in text and drawn[1].caption in Elements(text).text
+    assert answer["answer"] in text
 
 
 def test_a_study_of_ones_own_model_names_its_worst_classes_and_judges_no_claim(small_study):
@@ -201,3 +209,24 @@ def test_a_study_of_ones_own_model_names_its_worst_classes_and_judges_no_claim(s
     section = html[html.index('id="classes"') :]
     assert section.index("tulip") < section.index("rose")
     assert "25 [40, 60] n = 30" in section
+
+
+def test_a_finished_search_has_a_section_that_leads_to_its_result(small_study):
+    found = [Search(SEARCH_SETTINGS, *reversed(SEARCHES[name])) for name in ("met", "not met")]
+    html = report(small_study, make_claims(), [], SETTINGS, SESSIONS, found)
+    elements = Elements(html[html.index('<h2 id="search">') : html.index('<h2 id="causes">')])
+    text = re.sub(r"\s+", " ", elements.text)
+    assert text.startswith(f"Search MobileNet {found[0].answer['answer']}")
+    assert (
+        "15 % cut, 8 bits, integerp15-i8−0.80 (−1.60 to 0.00) points" in text
+        and "met, chosen" in text
+        and "missed" in text
+    )
+    assert "5 configurations tried in 3 rounds and 4.0 minutes, on host in LiteRT." in text
+    pages = [attributes["href"] for tag, attributes in elements.tags if tag == "a"]
+    assert pages == ["search/mobilenet_v1/chosen/card.md", "search/mobilenet_v1/chosen/answer.md"]
+    assert 'href="#search"' in html
+
+
+def test_a_report_without_a_finished_search_has_no_such_section(html):
+    assert 'id="search"' not in html and 'href="#search"' not in html

@@ -13,4 +13,6 @@ with job(snakemake):
         figures=snakemake.input.figures,
         tables=snakemake.input.tables,
         sessions=snakemake.input.sessions,
+        answers=snakemake.input.answers,
+        candidates=snakemake.input.candidates,
     )

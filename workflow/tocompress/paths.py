@@ -168,6 +168,9 @@ class Paths:
         """Return the path of a result of the search of a model."""
         return f"{self.root}/search/{{model}}/{file}"
 
+    def search_figure(self, extension: str) -> str:
+        return f"{self.root}/figures/search_{{model}}.{extension}"
+
     @property
     def report(self) -> str:
         return f"{self.compared}/report.html"

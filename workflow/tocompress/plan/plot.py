@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tocompress.paths import FIGURE_FORMATS
 from tocompress.plan.base import Parameters, Stage
+from tocompress.plan.search import figure_job
 from tocompress.settings.jobs import ReportJob
 from tocompress.vocabulary.variants import Variant
 
@@ -29,6 +31,16 @@ class Plot(Stage):
 
     # Rule report
 
+    def found(self, file: str) -> list[str]:
+        """Return a file of each finished search. The report shows these as they are, and never searches by itself."""
+        return [self.paths.search(file).format(model=model) for model in self._finished]
+
+    @property
+    def _finished(self) -> list[str]:
+        """Return the models whose search is done."""
+        files = [self.paths.search(file) for file in ("answer.json", "candidates.parquet")]
+        return [model for model in self.study.search if all(Path(file.format(model=model)).is_file() for file in files)]
+
     @property
     def report(self) -> Parameters:
         modules = map(_module, self.study.study.figures)
@@ -39,6 +51,7 @@ class Plot(Stage):
             report=self.study.report,
             plot=self.study.plot,
             devices=self.study.study.devices,
+            searches=tuple(figure_job(self.study, model) for model in self._finished),
             config=self._selected(),
         ).canonical()
 

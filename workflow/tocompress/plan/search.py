@@ -7,6 +7,8 @@ from typing import Any
 from tocompress.errors import StudyError
 from tocompress.plan.base import Parameters, Stage, Wildcards, stop
 from tocompress.plan.benchmark import ALL_CORES
+from tocompress.settings.jobs import SearchFigureJob
+from tocompress.settings.study import Study
 from tocompress.vocabulary.variants import BASELINE
 
 #: The sections of the config that no round of a search reads.
@@ -14,7 +16,9 @@ _UNREAD = {"zoo", "sensitivity", "quantization_sensitivity", "plot", "report"}
 
 
 class Search(Stage):
-    """The rule of rules/search.smk."""
+    """The rules of rules/search.smk."""
+
+    # Rule search
 
     def searched(self, wildcards: Wildcards) -> str:
         """Return the uncompressed weights of a model. End the program where the config asks for no search of it."""
@@ -48,3 +52,15 @@ class Search(Stage):
             "figures": [],
         }
         return type(self.study).model_validate(config | {"techniques": {}}).canonical(by_alias=True)
+
+    # Rule search_figure
+
+    @property
+    def search_figure(self) -> Parameters:
+        return self.parameters("plot_search.py", lambda wildcards: figure_job(self.study, wildcards.model).canonical())
+
+
+def figure_job(study: Study, model: str) -> SearchFigureJob:
+    """Return the settings of the figure of the search of a model."""
+    searched = study.models[model]
+    return SearchFigureJob(model=model, network=searched.network, data=searched.data, plot=study.plot)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import struct
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ import pandas as pd
 import yaml
 
 from tocompress.files import replace_on_success
+from tocompress.reporting import search
 from tocompress.reporting.causes import causes
 from tocompress.reporting.claims import (
     AGREES,
@@ -32,7 +34,8 @@ from tocompress.reporting.classes import worst_classes
 from tocompress.reporting.costs import costs
 from tocompress.reporting.effects import counted
 from tocompress.reporting.embedding import embedded
-from tocompress.reporting.figures import caption
+from tocompress.reporting.figures import caption, png
+from tocompress.reporting.figures import search as search_figure
 from tocompress.reporting.figures.captions import options_of
 from tocompress.reporting.guidelines import GOALS, guidelines
 from tocompress.reporting.headline import has_networks_of_paper, headline, of_runtimes
@@ -41,8 +44,8 @@ from tocompress.reporting.methods import methods
 from tocompress.reporting.study import devices, models, runtimes, variants
 from tocompress.reporting.style import digits, model_name, quantity
 from tocompress.schemas.benchmark import SESSION
-from tocompress.schemas.study import CLAIMS, STUDY
-from tocompress.settings.jobs import ReportJob
+from tocompress.schemas.study import CANDIDATES, CLAIMS, STUDY
+from tocompress.settings.jobs import ReportJob, SearchFigureJob
 from tocompress.tables import read_table
 from tocompress.vocabulary.arithmetic import in_print
 from tocompress.vocabulary.runtimes import title
@@ -107,6 +110,15 @@ class Figure:
         return embedded(self.rows)
 
 
+@dataclass(frozen=True)
+class Search:
+    """A finished search: the settings of its figure, its answer, and its table of schema `candidates`."""
+
+    settings: SearchFigureJob
+    answer: Mapping[str, Any]
+    candidates: pd.DataFrame
+
+
 def write_report(
     path: str | Path,
     settings: ReportJob,
@@ -116,10 +128,13 @@ def write_report(
     figures: Sequence[str | Path],
     tables: Sequence[str | Path],
     sessions: Sequence[str | Path],
+    answers: Sequence[str | Path] = (),
+    candidates: Sequence[str | Path] = (),
 ) -> None:
     """Write the report of the tables in the files `study` and `claims`.
 
-    `figures` are PNG files, `tables` the CSV files behind them with the same names.
+    `figures` are PNG files, `tables` the CSV files behind them with the same names. `answers` and `candidates` are
+    files of the finished searches, in the order of the settings.
     """
     table = read_table(study, STUDY)
     behind = {Path(csv).stem: csv for csv in tables}
@@ -134,7 +149,11 @@ def write_report(
     ]
     told = [read_table(file, SESSION) for file in sessions]
     of_devices = {device: [table[table["device"] == device] for table in told] for device in settings.devices}
-    html = report(table, read_table(claims, CLAIMS), drawn, settings, of_devices)
+    searches = [
+        Search(own, json.loads(Path(answer).read_text(encoding="utf-8")), read_table(tried, CANDIDATES))
+        for own, answer, tried in zip(settings.searches, answers, candidates, strict=True)
+    ]
+    html = report(table, read_table(claims, CLAIMS), drawn, settings, of_devices, searches)
     with replace_on_success(path) as temporary:
         temporary.write_text(html, encoding="utf-8")
 
@@ -145,6 +164,7 @@ def report(
     figures: Sequence[Figure],
     settings: ReportJob,
     sessions: Mapping[str, Sequence[pd.DataFrame]],
+    searches: Sequence[Search] = (),
 ) -> str:
     """Return the HTML report of tables of the schemas `study`, `claims` and, of each device, `session`."""
     environment = jinja2.Environment(
@@ -171,6 +191,7 @@ def report(
         data=embedded(study[[*_FIRST, *(name for name in study.columns if name not in (*_FIRST, *_LEFT_OUT))]]),
         **_look(environment),
         **_figures(figures),
+        searches=[_search(found) for found in searches],
         **_claims(claims),
         classes=worst_classes(study),
         has_networks_of_paper=has_networks_of_paper(study),
@@ -208,6 +229,23 @@ def _figures(figures: Sequence[Figure]) -> dict[str, Any]:
         "table_1": table_1,
         "model_rows": _model_rows(table_1.rows) if table_1 else [],
         "figures": [figure for figure in figures if figure is not table_1],
+    }
+
+
+def _search(found: Search) -> dict[str, Any]:
+    """Return the answer of a search, its figure, its judged candidates, and the place of the chosen one."""
+    settings, answer, candidates = found.settings, found.answer, found.candidates
+    drawn = search_figure.without_caption(candidates, answer, settings)
+    text = search_figure.caption(candidates, answer, settings)
+    return {
+        "model": model_name(settings.model, settings.network),
+        "answer": answer["answer"],
+        "figure": Figure(f"search_{settings.model}", png(drawn, settings.plot), text, drawn.table),
+        "requirements": search.requirements(answer),
+        "judged": search.judged(answer, candidates),
+        "effort": search.effort(answer),
+        "page": f"search/{settings.model}/chosen/{'card' if answer['met'] else 'answer'}.md",
+        "met": answer["met"],
     }
 
 

@@ -229,10 +229,20 @@ class QuantizationSensitivityFigureJob(Settings):
     plot: Plot
 
 
+class SearchFigureJob(Settings):
+    """The model whose configurations were searched, its dataset, and how the figure is drawn."""
+
+    model: Name
+    network: str
+    data: Name
+    plot: Plot
+
+
 class ReportJob(Settings):
     """How the report looks, and the part of the config that it shows."""
 
     report: Report
     plot: Plot
     devices: tuple[str, ...]
+    searches: tuple[SearchFigureJob, ...] = Field((), description="the finished searches")
     config: dict[str, Any] = Field(description="the study's selection and its definitions, to be shown")

@@ -6,6 +6,7 @@ A module gets the rows of the study's first runtime. One that sets `EVERY_RUNTIM
 from __future__ import annotations
 
 import importlib
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,14 @@ def _module(name: str) -> Any:
     if name not in FIGURES:
         raise StudyError(f"unknown figure {name!r}: known are {', '.join(FIGURES)}")
     return importlib.import_module(f"{__name__}.{name}")
+
+
+def png(drawing: Drawing, plot: Plot) -> bytes:
+    """Return a figure as PNG."""
+    file = io.BytesIO()
+    with style.applied():
+        drawing.figure.savefig(file, format="png", dpi=plot.dpi, metadata=_METADATA["png"])
+    return file.getvalue()
 
 
 def save(drawing: Drawing, png: str | Path, pdf: str | Path, csv: str | Path, plot: Plot) -> None:
