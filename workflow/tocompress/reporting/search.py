@@ -9,44 +9,20 @@ import pandas as pd
 
 from tocompress.reporting.effects import counted
 from tocompress.reporting.style import quantity
-from tocompress.vocabulary.arithmetic import FLOAT
+from tocompress.search.space import in_words
 from tocompress.vocabulary.levels import LEVEL
 from tocompress.vocabulary.metrics import METRICS
 from tocompress.vocabulary.runtimes import title
-from tocompress.vocabulary.variants import BASELINE
 
 #: The kind of a requirement that bounds the change to fp32.
 LOSS = "lose at most"
 _POINTS = {"fraction": 100.0, "score": 1.0}
-_MOST = 4  # groups whose bits are named one by one
-
-
-def configuration(share: float, arithmetic: str, bits: str) -> str:
-    """Return a configuration in words, from its columns in the table `candidates`.
-
-    >>> configuration(0.15, "integer", "8"), configuration(0.0, "float", "8 4"), configuration(0.0, "float", "")
-    ('15 % cut, 8 bits, integer', '8 and 4 bits, float', 'fp32')
-    """
-    if not share and not bits:
-        return BASELINE
-    return ", ".join(filter(None, [f"{100 * share:g} % cut" if share else "", _bits(bits), arithmetic or FLOAT]))
-
-
-def _bits(bits: str) -> str:
-    """Return the bits of the groups of kernels: one number where all are equal."""
-    numbers = bits.split()
-    if len(set(numbers)) <= 1:
-        return f"{numbers[0]} bits" if numbers else ""
-    if len(numbers) <= _MOST:
-        return f"{', '.join(numbers[:-1])} and {numbers[-1]} bits"
-    ordered = sorted(map(int, numbers))
-    return f"{ordered[0]} to {ordered[-1]} bits ({sum(ordered) / len(ordered):.2g} on average)"
 
 
 def names(candidates: pd.DataFrame) -> dict[str, str]:
     """Return the configuration of each variant of a table `candidates` in words."""
     known = candidates.drop_duplicates("variant")
-    return {row.variant: configuration(row.share, row.arithmetic, row.bits) for row in known.itertuples()}
+    return {row.variant: in_words(row.share, row.arithmetic, row.bits) for row in known.itertuples()}
 
 
 def points(metric: str) -> float:

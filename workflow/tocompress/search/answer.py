@@ -17,7 +17,7 @@ from tocompress.search import evidence
 from tocompress.search.find import Found
 from tocompress.search.judging import Finding
 from tocompress.search.progress import Observed
-from tocompress.search.space import UNCOMPRESSED, Configuration
+from tocompress.search.space import UNCOMPRESSED, Configuration, in_words
 from tocompress.search.trials import Trial, make
 from tocompress.settings.search import Limit
 from tocompress.vocabulary.levels import LEVEL
@@ -51,7 +51,7 @@ def _rows(found: Found, number: int, observed: Observed, trial: Trial) -> Iterat
                 "variant": trial.variants[configuration],
                 "share": configuration.share,
                 "arithmetic": configuration.arithmetic,
-                "bits": " ".join(map(str, configuration.bits)),
+                "bits": bits_of(configuration),
                 "metric": metric,
                 "unit": METRICS[metric].unit,
                 **_bounds(value),
@@ -115,15 +115,26 @@ def sentence(found: Found) -> str:
         ]
         return (
             f"No configuration of {judging.model} surely meets the requirements: {outcome.tried} were tried, and the"
-            f" nearest, {judging.variants[nearest.configuration]}, lacks {' and '.join(gaps)}."
+            f" nearest, {_named(found, nearest.configuration)}, lacks {' and '.join(gaps)}."
         )
     chosen = next(finding for finding in outcome.judged if finding.configuration == outcome.chosen)
     told = [_minimized(found, outcome.chosen)]
     told += [_told(limit, chosen.intervals[limit.metric]) for limit in found.problem.limits]
     return (
-        f"Take {judging.variants[outcome.chosen]} of {judging.model}: {', '.join(told)}"
+        f"Take {_named(found, outcome.chosen)} of {judging.model}: {', '.join(told)}"
         f" ({outcome.tried} configurations were tried)."
     )
+
+
+def _named(found: Found, configuration: Configuration) -> str:
+    """Return a configuration in words, and the name of its variant."""
+    words = in_words(configuration.share, configuration.arithmetic, bits_of(configuration))
+    return f"{words} ({found.trials[-1].variants[configuration]})"
+
+
+def bits_of(configuration: Configuration) -> str:
+    """Return the bits of each group, as a text for tables."""
+    return " ".join(map(str, configuration.bits))
 
 
 def _minimized(found: Found, chosen: Configuration) -> str:
