@@ -13,6 +13,7 @@ from matplotlib.text import Text
 from tocompress.reporting import search, style
 from tocompress.reporting.figures import Drawing, save
 from tocompress.reporting.figures.search import caption, drawing, marks, without_caption
+from tocompress.search.space import in_words
 
 
 def texts(made: Drawing) -> list[Text]:
@@ -97,7 +98,7 @@ def test_the_caption_states_requirements_observations_and_levels() -> None:
     ],
 )
 def test_a_configuration_is_told_in_words(share: float, arithmetic: str, bits: str, words: str) -> None:
-    assert search.configuration(share, arithmetic, bits) == words
+    assert in_words(share, arithmetic, bits) == words
 
 
 def test_a_requirement_is_told_with_its_unit_and_what_was_observed() -> None:

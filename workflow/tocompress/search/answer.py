@@ -129,7 +129,8 @@ def sentence(found: Found) -> str:
 def _named(found: Found, configuration: Configuration) -> str:
     """Return a configuration in words, and the name of its variant."""
     words = in_words(configuration.share, configuration.arithmetic, bits_of(configuration))
-    return f"{words} ({found.trials[-1].variants[configuration]})"
+    variant = found.trials[-1].variants[configuration]
+    return words if words == variant else f"{words} ({variant})"
 
 
 def bits_of(configuration: Configuration) -> str:
