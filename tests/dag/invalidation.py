@@ -25,6 +25,7 @@ from dry_runs import REPOSITORY, Workflow, can_be_edited, edit, with_imagenet
 from pydantic import BaseModel
 
 from tocompress.errors import StudyError
+from tocompress.paths import Paths
 from tocompress.provenance import digests
 from tocompress.provenance.source import parse
 from tocompress.settings.study import Study, load
@@ -280,16 +281,17 @@ class Everything:
     @property
     def _targets(self) -> tuple[str, ...]:
         config = json.loads((self.workflow.folder / "config.yaml").read_text())
-        figures = f"results/{config['study']['name']}/figures"
+        paths = Paths(f"results/{config['study']['name']}", config["study"].get("trial"))
+        figures = f"{paths.root}/figures"
         scans = (f"{figures}/{scan}_zoo_network.png" for scan in ("sensitivity", "quantization_sensitivity"))
         selected = config["study"]["variants"]
         bundles = (
-            f"results/{config['study']['name']}/bundles/{runtime}/{model}/{variant}"
+            paths.bundle.format(runtime=runtime, model=model, variant=variant)
             for runtime, model, variant in BUNDLES
             if model in config["study"]["models"] and variant in selected.get(model, selected["default"])
         )
         searches = (
-            f"results/{config['study']['name']}/{result}"
+            f"{paths.root}/{result}"
             for model in config.get("search", {})
             for result in (f"search/{model}/chosen", f"figures/search_{model}.png")
         )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from tocompress.errors import StudyError
-from tocompress.plan.base import Parameters, Stage, Wildcards, stop
+from tocompress.plan.base import Parameters, Stage, Wildcards, changed, stop
 from tocompress.plan.benchmark import ALL_CORES
 from tocompress.settings.jobs import SearchFigureJob
+from tocompress.settings.model import ModelSettings
 from tocompress.settings.study import Study
 from tocompress.vocabulary.variants import BASELINE
 
@@ -43,6 +44,7 @@ class Search(Stage):
         only = {"models": model, "devices": search.device, "data": data, "retraining": model, "search": model}
         for section, name in only.items():
             config[section] = {name: config[section][name]} if name in config[section] else {}
+        config["models"][model] = _without_mirrors(self.study.models[model]).model_dump(mode="json")
         config["study"] |= {
             "models": [model],
             "variants": {"default": []},
@@ -64,3 +66,11 @@ def figure_job(study: Study, model: str) -> SearchFigureJob:
     """Return the settings of the figure of the search of a model."""
     searched = study.models[model]
     return SearchFigureJob(model=model, network=searched.network, data=searched.data, plot=study.plot)
+
+
+def _without_mirrors(model: ModelSettings) -> ModelSettings:
+    """Return a trained model without settings that its weights do not depend on."""
+    checkpoint = getattr(model, "checkpoint", None)
+    if checkpoint is not None:
+        model = changed(model, checkpoint=checkpoint.model_copy(update={"mirrors": ()}))
+    return changed(model, seed=1)
