@@ -54,6 +54,13 @@ def test_a_value_has_the_interval_of_its_kind() -> None:
     assert value("latency", np.array([20.0]), LEVEL) == (pytest.approx(20.0), 0.0, math.inf)
 
 
+def test_a_generation_that_left_a_variant_out_tells_nothing_of_its_time() -> None:
+    times = np.array([20.0, 21.0, 19.0])
+    assert value("latency", np.r_[math.nan, times, math.nan], LEVEL) == value("latency", times, LEVEL)
+    _, low, high = value("latency", np.array([math.nan]), LEVEL)
+    assert (low, high) == (0.0, math.inf)
+
+
 def test_a_drift_widens_the_interval_of_a_time_and_leaves_that_of_a_ratio() -> None:
     random = np.random.default_rng(1)
     drift = np.exp(np.repeat([0.05, -0.05, 0.02, 0.0, -0.02], 8))

@@ -77,7 +77,7 @@ def value(metric: str, observed: np.ndarray, level: float) -> Interval:
     if metric in COUNTED:
         return Interval(float(observed[0]), float(observed[0]), float(observed[0]))
     if metric in COSTS:
-        return exponential(_or_unbounded(_of_series(np.log(observed), level)))
+        return exponential(_or_unbounded(_of_series(np.log(observed[np.isfinite(observed)]), level)))
     if METRICS[metric].unit == "fraction":
         return Interval(float(observed.mean()), *wilson(observed > 0, level))
     return _of_resamples(observed, level)
@@ -85,6 +85,8 @@ def value(metric: str, observed: np.ndarray, level: float) -> Interval:
 
 def _of_series(series: np.ndarray, level: float) -> Interval:
     """Return the mean of values in the order of time. The machine drifts, so only means of batches are independent."""
+    if not len(series):
+        return Interval(math.nan, None, None)
     batches = np.array_split(series, min(_BATCHES, len(series)))
     return mean_interval(np.array([batch.mean() for batch in batches]), level)
 

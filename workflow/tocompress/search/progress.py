@@ -98,7 +98,8 @@ class Progress:
         for observed in self.history:
             for metric in self.problem.metrics:
                 values = observed.evidence.values.get(metric)
-                if values is None or not np.isfinite(values).all():
+                # Where memory does not hold all variants, a generation leaves some out.
+                if values is None or not np.isfinite(values).any(axis=1).all():
                     raise StudyError(
                         f"search: '{metric}' has no value of each configuration; name a device that measures it, or"
                         " leave it out"
