@@ -146,13 +146,14 @@ def _minimized(found: Found, chosen: Configuration) -> str:
     return f"{_between(exponential(change))} of the {METRICS[metric].title} of fp32"
 
 
-def _told(limit: Limit, interval: Interval) -> str:
+def _told(limit: Limit, interval: Interval, titled: bool = True) -> str:
     """Return the interval of a requirement in words."""
     factor, unit = _IN_WORDS.get(METRICS[limit.metric].unit, (1, ""))
     title = METRICS[limit.metric].title
     if limit.kind == "lose at most":
         title, unit = f"change of {title}", " points"
-    return f"{title} {_between(interval, factor)}{unit}"
+    told = f"{_between(interval, factor)}{unit}"
+    return f"{title} {told}" if titled else told
 
 
 def _between(interval: Interval, factor: float = 1) -> str:
@@ -181,15 +182,33 @@ def write_chosen(folder: str | Path, found: Found, cores: int, snakefile: Path) 
 
 
 def _page(found: Found) -> str:
-    """Return the answer as Markdown."""
-    lines = [f"# {found.trials[-1].model}", "", sentence(found), ""]
-    lines += ["| candidate | verdict | requirement | lowest | highest | missing |", "|---|---|---|---|---|---|"]
-    for finding in found.outcome.judged:
-        judged = _judged(found, finding)
-        lines += [
-            f"| {judged['variant']} | {judged['verdict']} | {row['metric']} {row['requirement']} {row['bound']:g}"
-            f" {row['unit']} | {row['low']:g} | {row['high']:g} | {row['missing']:g} |"
-            for row in judged["requirements"]
-        ]
-    lines += ["", f"Each interval holds at {found.outcome.level:.4g}, so that all of them hold at {LEVEL:g} together."]
+    """Return the answer as Markdown, with a row of each last candidate."""
+    limits, outcome = found.problem.limits, found.outcome
+    rows = [["candidate", "verdict", *map(_required, limits)], ["---"] * (2 + len(limits))]
+    rows += [
+        [_named(found, finding.configuration), finding.verdict.value, *(_cell(limit, finding) for limit in limits)]
+        for finding in outcome.judged
+    ]
+    table = [f"| {' | '.join(row)} |" for row in rows]
+    lines = [f"# {found.trials[-1].model}", "", sentence(found), "", *table, ""]
+    lines += [
+        "The candidates were judged in this order, and the first that meets all is taken. Each interval holds at"
+        f" {100 * outcome.level:.3g} %, so that all of them hold at {100 * LEVEL:g} % together."
+        " A change is to fp32, and a loss is negative."
+    ]
     return "\n".join(lines) + "\n"
+
+
+def _required(limit: Limit) -> str:
+    """Return a requirement in words."""
+    factor, unit = _IN_WORDS.get(METRICS[limit.metric].unit, (1, ""))
+    if limit.kind == "lose at most":
+        return f"change of {METRICS[limit.metric].title}, at least {-factor * limit.bound:g} points"
+    return f"{METRICS[limit.metric].title} {limit.kind} {factor * limit.bound:g}{unit}"
+
+
+def _cell(limit: Limit, finding: Finding) -> str:
+    """Return the interval of a requirement in words, and the part that is missing."""
+    told = _told(limit, finding.intervals[limit.metric], titled=False)
+    gap = finding.missing[limit.metric]
+    return f"{told} ({_gap(limit, gap)} missing)" if gap > 0 else told
