@@ -69,7 +69,7 @@ def figure_job(study: Study, model: str) -> SearchFigureJob:
 
 
 def _without_mirrors(model: ModelSettings) -> ModelSettings:
-    """Return a trained model without settings that its weights do not depend on."""
+    """Return a trained model without mirrors and seed, which its weights do not depend on."""
     checkpoint = getattr(model, "checkpoint", None)
     if checkpoint is not None:
         model = changed(model, checkpoint=checkpoint.model_copy(update={"mirrors": ()}))

@@ -9,16 +9,14 @@ from pathlib import Path
 import pandas as pd
 
 from tocompress.measurement.check import check_power
-from tocompress.search.evidence import corrected
 from tocompress.search.halving import next_round
-from tocompress.search.judging import Outcome
+from tocompress.search.judging import Outcome, level_of
 from tocompress.search.observations import observe
 from tocompress.search.progress import Observed, Problem, Round, problem
 from tocompress.search.space import enumerated
 from tocompress.search.trials import Trial, run, trial_of
 from tocompress.search.variants import groups_of, knowledge_of
 from tocompress.settings.study import Study
-from tocompress.vocabulary.levels import LEVEL
 from tocompress.vocabulary.metrics import ACCURACY
 
 #: Metrics that need a sensor.
@@ -54,14 +52,9 @@ def find(
     while isinstance(step := next_round(asked, history), Round):
         names = f"{len(step.configurations)} configurations" if step.kind == "screen" else "the last candidates"
         report(f"round {len(history) + 1}: {names}")
-        trial = trial_of(study, model, step, len(history) + 1, groups, _level(asked, step))
+        trial = trial_of(study, model, step, len(history) + 1, groups, level_of(asked, step.configurations))
         seconds = run(trial, asked.metrics, cores, snakefile)
         history.append(Observed(step, observe(trial, asked.metrics), seconds.whole, seconds.building))
         trials.append(trial)
     report(step.why)
     return Found(asked, step, tuple(history), tuple(trials))
-
-
-def _level(asked: Problem, judging: Round) -> float:
-    """Return the level of each interval of a judging, so that all of them hold together."""
-    return corrected(LEVEL, len(judging.configurations) * len(asked.by_chance))

@@ -61,13 +61,18 @@ class Outcome:
         return "every candidate surely misses a requirement"
 
 
+def level_of(problem: Problem, candidates: Sequence[Configuration]) -> float:
+    """Return the level of each interval of a judging, so that all of them hold together."""
+    return corrected(LEVEL, len(candidates) * len(problem.by_chance))
+
+
 def outcome(problem: Problem, screened: int, judging: Observed) -> Outcome:
     """Return the first candidate that surely meets all requirements in the judging, if there is one.
 
     The level counts every interval that may be wrong by chance: of each candidate and requirement.
     """
     candidates = judging.round.configurations
-    level = corrected(LEVEL, len(candidates) * len(problem.by_chance))
+    level = level_of(problem, candidates)
     findings = tuple(_finding(problem, judging, candidate, level) for candidate in candidates)
     chosen = next((finding.configuration for finding in findings if finding.verdict is Verdict.MET), None)
     return Outcome(chosen, level, findings, screened)

@@ -85,19 +85,15 @@ class Trial:
 
 
 def trial_of(study: Study, model: str, round_: Round, number: int, groups: Groups, level: float) -> Trial:
-    """Return the trial of a round. A judging has the study's own effort and test set, and intervals of `level`."""
-    search, judges = study.search[model], round_.kind == "judge"
+    """Return the trial of a round. `study` holds the model and the device of the search alone (`plan.search`).
+
+    A judging has the study's own effort and test set, and intervals of `level`.
+    """
+    judges = round_.kind == "judge"
     variants, techniques = of_all(round_.observed, groups, study.models[model].task)
     config = study.model_dump(mode="json", by_alias=True)
-    config["study"] |= {
-        "trial": f"search/{model}/{'judging' if judges else number}",
-        "models": [model],
-        "variants": {model: list(variants.values())},
-        "runtimes": [search.runtime],
-        "devices": [search.device],
-        "benchmarked": None,
-        "figures": [],
-    }
+    trial = f"search/{model}/{'judging' if judges else number}"
+    config["study"] |= {"trial": trial, "variants": {model: list(variants.values())}}
     config["techniques"] = techniques
     config["benchmark"]["arithmetic"] = [ONCE]
     if judges:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tocompress.errors import StudyError
 from tocompress.settings.data import DataSettings
 from tocompress.settings.model import ModelSettings
 from tocompress.settings.training import Optimization
 from tocompress.tasks.classification import batches as classification
+from tocompress.tasks.shards import drawn_places
 from tocompress.tasks.translation import batches as translation
 
 Examples = classification.Examples | translation.Pairs
@@ -40,9 +39,7 @@ def drawn(examples: Examples, model: ModelSettings, count: int, seed: int, *, se
 def drawn_at_most(examples: Examples, model: ModelSettings, count: int, seed: int) -> Examples:
     """Return `count` examples, drawn at random, in their order, or all where there are fewer."""
     task = _BATCHES[model.task]
-    available = task.count(examples)
-    rows = np.random.default_rng(seed).choice(available, min(count, available), replace=False)
-    chosen: Examples = task.choose(examples, np.sort(rows))
+    chosen: Examples = task.choose(examples, drawn_places(task.count(examples), count, seed))
     return chosen
 
 

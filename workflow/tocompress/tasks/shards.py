@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-_SEED = 1  # of the examples that are drawn
 
-
-def judged(available: int, wanted: int | None) -> NDArray[np.int64]:
+def drawn_places(available: int, wanted: int | None, seed: int = 1) -> NDArray[np.int64]:
     """Return the places of `wanted` of the available examples, drawn at random, in their order. None stands for all."""
     if wanted is None or wanted >= available:
         return np.arange(available)
-    return np.sort(np.random.default_rng(_SEED).choice(available, wanted, replace=False))
+    return np.sort(np.random.default_rng(seed).choice(available, wanted, replace=False))
 
 
 def batches_of(examples: int, size: int) -> list[slice]:

@@ -60,6 +60,7 @@ def prune(
     grids, arrays = _grids_of(weights), float_weights(weights)
     whole = channels = _prunable(model, arrays, report)
     exact = _spreads(job, arrays, calibration)
+    taught_by = None if teacher is None else float_weights(teacher)
     histories = []
     for turn in range(1, technique.rounds + 1):
         share = _share_to_cut(technique, turn, whole, channels)
@@ -77,7 +78,6 @@ def prune(
             arrays |= _statistics(job, deployed, calibration, exact)
         if job.retraining:
             sets = _retraining_sets(model, examples, calibration)
-            taught_by = None if teacher is None else float_weights(teacher)
             course: Any = {"resume_folder": resume_folder / str(turn), "teacher": taught_by, "report": report}
             arrays, history = retrain(arrays, model, job.retraining, *sets, grids, **course)
             histories.append(history.assign(round=turn))

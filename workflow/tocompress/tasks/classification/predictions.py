@@ -18,7 +18,7 @@ from tocompress.settings.jobs import PredictJob
 from tocompress.settings.model import ImageModel
 from tocompress.tasks.classification.inputs import image_feeds
 from tocompress.tasks.prefetch import ahead
-from tocompress.tasks.shards import batches_of, judged, shard_of
+from tocompress.tasks.shards import batches_of, drawn_places, shard_of
 
 TOP = 5
 
@@ -36,7 +36,7 @@ def predict(
     """
     model = cast(ImageModel, job.model)
     images, labels = read_pictures(test, model, cast(Pictures, job.data))
-    chosen = judged(len(images), job.prediction.examples)
+    chosen = drawn_places(len(images), job.prediction.examples)
     images, labels = images[chosen], labels[chosen]
     if labels.size and labels.max() >= model.classes:
         raise StudyError(f"{artifact}: the test set has label {labels.max()}, the model {model.classes} classes")

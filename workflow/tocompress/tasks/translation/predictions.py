@@ -15,7 +15,7 @@ from tocompress.schemas.study import SENTENCE_PREDICTIONS
 from tocompress.settings.data import Sentences
 from tocompress.settings.jobs import PredictJob
 from tocompress.settings.model import TranslationModel
-from tocompress.tasks.shards import batches_of, judged, shard_of
+from tocompress.tasks.shards import batches_of, drawn_places, shard_of
 from tocompress.tasks.translation.inputs import read_subwords, sentence_feeds
 
 #: The table of predictions.
@@ -31,7 +31,7 @@ def predict(
     tokens, as translations are. Raise StudyError for logits that are not finite, and for ids of no target subword.
     """
     sentences = read_sentences(test)
-    sentences = sentences.iloc[judged(len(sentences), job.prediction.examples)]
+    sentences = sentences.iloc[drawn_places(len(sentences), job.prediction.examples)]
     subwords = read_subwords(cast(TranslationModel, job.model), cast(Sentences, job.data))
     tables = []
     for batch in shard_of(batches_of(len(sentences), job.prediction.sentences), shard):
