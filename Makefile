@@ -23,23 +23,31 @@ install = $(1)/bin/python -I envs/install.py $(2)
 digest = $(shell { pwd; cat $(1); } | cksum | cut -d ' ' -f 1)
 # Stamps are named after what they stand for, so a changed lock file or a moved clone means a new environment.
 environment := .venv/study-$(call digest,envs/requirements.txt)
+cluster_environment := .venv/slurm-$(call digest,envs/requirements.txt envs/requirements-slurm.txt)
 test_environment := .venv/test-$(call digest,envs/requirements.txt envs/requirements-test.txt)
 old_runtime := .tensorflow-1.15/$(call digest,envs/requirements-tensorflow-1.15.txt)
 
-.PHONY: study test test-all lint audit lock tensorflow-1.15
+.PHONY: study cluster test test-all coverage lint audit lock tensorflow-1.15
 
 study: $(environment)
 	@PYTHONPATH=workflow python -m snakemake --cores all $(if $(shell test -t 2 && echo terminal),--logger progress)
 	@echo "The report: results/default/report.html"
 
-pytest = pytest --numprocesses 2 --dist loadscope
+# What `snakemake --profile profiles/slurm` needs: docs/cluster.md.
+cluster: $(cluster_environment)
+
+pytest = pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 # All but the tests that are marked `long`.
 test: $(test_environment)
-	@$(pytest) --no-loadscope-reorder -m "not long"
+	@$(pytest) -m "not long"
 
-# All tests, and how much of what matters most they reach.
+# All tests.
 test-all: $(test_environment)
+	@$(pytest)
+
+# All tests, and how much of what matters most they reach. Counting takes half as long again.
+coverage: $(test_environment)
 	@$(pytest) --cov --cov-report term:skip-covered
 
 # Tests are collected twice: where two workers disagree on their names, none runs.
@@ -64,7 +72,7 @@ audit: $(test_environment)
 # What an older board runs; tests use it where TENSORFLOW_1_15=.tensorflow-1.15/bin/python is in the environment.
 tensorflow-1.15: $(old_runtime)
 
-.PHONY: docs schema invalidation
+.PHONY: docs schema invalidation appendix
 
 docs: $(test_environment)
 	@sphinx-build --quiet --fresh-env --fail-on-warning -c docs . docs/_build
@@ -78,15 +86,23 @@ schema: $(environment)
 invalidation: $(test_environment)
 	@PYTHONPATH=workflow:tests/dag python tests/dag/invalidation.py
 
+# docs/artifact-appendix.md: its numbers, counted from the sources.
+appendix: $(test_environment)
+	@PYTHONPATH=workflow:tests/dag python docs/appendix.py
+
 # Keeps every pin that still holds; delete envs/requirements*.txt first for the newest releases.
 lock: options = --quiet --generate-hashes --no-strip-extras --no-emit-index-url --custom-compile-command "make lock"
 lock: compile = $(UV) pip compile pyproject.toml $(options) --universal --python-version 3.11
+# Only what comes on top of the study's environment, which has all that these require.
+lock: compile_slurm = printf '%s\n' 'snakemake-executor-plugin-slurm==2.8.*' snakemake-executor-plugin-slurm-jobstep | \
+	$(UV) pip compile - $(options) --universal --python-version 3.11 --no-deps
 # TensorFlow 1.15 does not say so, but protobuf 4 refuses its messages.
 lock: compile_old_runtime = printf '%s\n' 'tensorflow==1.15.5' 'protobuf<4' | \
 	$(UV) pip compile - $(options) --python-version 3.7 --python-platform x86_64-manylinux2014
 lock:
 	@$(compile) --extra test --extra docs --output-file envs/requirements-test.txt
 	@$(compile) --constraint envs/requirements-test.txt --output-file envs/requirements.txt
+	@$(compile_slurm) --output-file envs/requirements-slurm.txt
 	@$(compile_old_runtime) --output-file envs/requirements-tensorflow-1.15.txt
 	@{ echo "# Made from requirements.txt by 'make lock'; for 'snakemake --sdm conda'."; \
 	   echo "channels: [conda-forge]"; \
@@ -111,6 +127,11 @@ $(environment):
 $(test_environment): $(environment)
 	@echo "Installing the test tools into .venv."
 	@$(call install,.venv,envs/requirements-test.txt)
+	@touch $@
+
+$(cluster_environment): $(environment)
+	@echo "Installing Snakemake's plugin for Slurm into .venv."
+	@$(call install,.venv,envs/requirements-slurm.txt)
 	@touch $@
 
 $(old_runtime):

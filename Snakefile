@@ -7,11 +7,12 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 # In a job of a cluster this names the submitter's process, but the job may outlive it.
 os.environ.pop("TOCOMPRESS_RUN", None)
 
-from tocompress import paths, running, surroundings
+from tocompress import head, paths, running, surroundings
 
 surroundings.settle()
 
 from tocompress.plan import plan
+from tocompress.provenance import record
 from tocompress.vocabulary.variants import BASELINE
 
 
@@ -21,18 +22,28 @@ configfile: "config.yaml"
 report: "workflow/report/workflow.rst"
 
 
-STUDY = plan(config, workflow.configfiles, workflow.config_settings)
+STUDY = plan(config, workflow.configfiles, lambda: workflow.non_local_exec)
 PATHS = STUDY.paths
 
 running.announce()
+record.announce(workflow)
+
+
+# Snakemake hands it to jobs on machines that are sent the sources without their history.
+envvars:
+    "TOCOMPRESS_COMMIT",
+
+
 # A job of a cluster reads this file again and must not clear.
-if workflow.is_main_process and not workflow.output_settings.dryrun:
-    running.clear()
+if workflow.remote_exec:
+    running.end_with_head()
+elif workflow.is_main_process and not workflow.output_settings.dryrun:
+    head.clear()
 
 
-# One job at a time measures. A profile's resources would be gone once the command line names any.
-if "board" not in workflow.global_resources:
-    workflow.register_resource("board", 1)
+# Each board measures one thing at a time. A profile's resources would be gone once the command line names any.
+for board in STUDY.boards.values():
+    workflow.register_resource(board, 1)
 
 
 include: "rules/common.smk"
@@ -49,12 +60,16 @@ include: "rules/zoo.smk"
 include: "rules/devices.smk"
 include: "rules/check_model.smk"
 include: "rules/bundle.smk"
+include: "rules/publish.smk"
+include: "rules/compare.smk"
 include: "rules/verify.smk"
 
 
 onstart:
     if workflow.is_main_process:
-        running.begin()
+        head.begin(elsewhere=workflow.non_local_exec)
+        if workflow.non_local_exec:
+            STUDY.check_cluster(workflow.dag.needrun_jobs())
 
 
 rule all:

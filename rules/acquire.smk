@@ -8,6 +8,7 @@ rule download:
     output:
         file=update(PATHS.download),
         digest=update(PATHS.download_digest),
+        record=update(PATHS.download_record),
     log:
         "results/downloads/logs/{address}.log",
     localrule: True
@@ -26,12 +27,15 @@ rule extract:
         digest=ancient(STUDY.archive_digest),
     output:
         PATHS.texts,
+        record=PATHS.record(PATHS.texts),
     log:
         PATHS.log("extract", "dataset", "member"),
     wildcard_constraints:
         dataset=STUDY.archived,
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("extract"),
     params:
         **STUDY.extract,
     message:
@@ -44,12 +48,15 @@ rule images:
     """Render the images of one `split` of `dataset`."""
     output:
         PATHS.images,
+        record=PATHS.record(PATHS.images),
     log:
         PATHS.log("images", "dataset", "split"),
     wildcard_constraints:
         dataset=STUDY.made("images"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("images"),
     params:
         **STUDY.split,
     message:
@@ -62,12 +69,15 @@ rule sentences:
     """Make the sentence pairs of one `split` of `dataset`."""
     output:
         PATHS.sentences,
+        record=PATHS.record(PATHS.sentences),
     log:
         PATHS.log("sentences", "dataset", "split"),
     wildcard_constraints:
         dataset=STUDY.made("sentences"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("sentences"),
     params:
         **STUDY.split,
     message:
@@ -83,12 +93,15 @@ rule photographs:
         labels=STUDY.label_files,
     output:
         PATHS.photographs,
+        record=PATHS.record(PATHS.photographs),
     log:
         PATHS.log("photographs", "dataset", "split"),
     wildcard_constraints:
         dataset=STUDY.datasets("imagenet"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("photographs"),
     params:
         **STUDY.photographs,
     message:
@@ -104,6 +117,7 @@ rule pictures:
         classes=STUDY.class_file,
     output:
         PATHS.photographs,
+        record=PATHS.record(PATHS.photographs),
     log:
         PATHS.log("pictures", "dataset", "split"),
     wildcard_constraints:
@@ -111,6 +125,8 @@ rule pictures:
     conda:
         "../envs/environment.yaml"
     threads: 4
+    resources:
+        **STUDY.resources("pictures"),
     params:
         **STUDY.pictures,
         files=STUDY.listing,
@@ -127,12 +143,15 @@ rule corpus:
         training=ancient(STUDY.training_texts),
     output:
         PATHS.sentences,
+        record=PATHS.record(PATHS.sentences),
     log:
         PATHS.log("corpus", "dataset", "split"),
     wildcard_constraints:
         dataset=STUDY.datasets("wmt"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("corpus"),
     params:
         **STUDY.corpus,
     message:
@@ -150,12 +169,15 @@ rule acquire:
         vocabularies=STUDY.vocabularies,
     output:
         PATHS.weights.replace("{variant}", BASELINE),
+        record=PATHS.record(PATHS.weights.replace("{variant}", BASELINE)),
     log:
         PATHS.log("acquire", "model"),
     wildcard_constraints:
         model=STUDY.networks,
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("acquire"),
     params:
         **STUDY.acquire,
     message:
@@ -172,12 +194,15 @@ rule import_model:
         ancient(STUDY.model_files),
     output:
         PATHS.weights.replace("{variant}", BASELINE),
+        record=PATHS.record(PATHS.weights.replace("{variant}", BASELINE)),
     log:
         PATHS.log("import_model", "model"),
     wildcard_constraints:
         model=STUDY.own,
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("import_model"),
     params:
         **STUDY.import_model,
         files=STUDY.model_listing,

@@ -13,10 +13,13 @@ rule aggregate:
         pruning=STUDY.pruning,
     output:
         PATHS.study,
+        record=PATHS.record(PATHS.study),
     log:
         PATHS.log("aggregate"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("aggregate"),
     params:
         **STUDY.aggregate,
     message:
@@ -32,10 +35,13 @@ rule claims:
         claims=PATHS.stated,
     output:
         PATHS.claims,
+        record=PATHS.record(PATHS.claims),
     log:
         PATHS.log("claims"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("claims"),
     params:
         **STUDY.claims,
     message:

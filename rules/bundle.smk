@@ -11,10 +11,13 @@ rule bundle:
         subwords=STUDY.subwords,
     output:
         directory(PATHS.bundle),
+        record=PATHS.record(PATHS.bundle),
     log:
         PATHS.log("bundle", "runtime", "model", "variant"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("bundle"),
     params:
         **STUDY.bundle,
     message:

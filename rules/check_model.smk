@@ -7,10 +7,13 @@ rule check_model:
         weights=PATHS.weights.replace("{variant}", BASELINE),
     output:
         PATHS.model_check,
+        record=PATHS.record(PATHS.model_check),
     log:
         PATHS.log("check_model", "model"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("check_model"),
     params:
         **STUDY.check_model,
     message:

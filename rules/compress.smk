@@ -8,12 +8,15 @@ rule compress:
     output:
         weights=PATHS.weights,
         compression=PATHS.compression,
+        record=PATHS.record(PATHS.weights),
     log:
         PATHS.log("compress", "model", "variant"),
     wildcard_constraints:
         variant=STUDY.from_weights,
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("compress"),
     params:
         **STUDY.compress,
     message:
@@ -32,12 +35,15 @@ rule quantize:
     output:
         weights=PATHS.weights,
         compression=PATHS.compression,
+        record=PATHS.record(PATHS.weights),
     log:
         PATHS.log("quantize", "model", "variant"),
     wildcard_constraints:
         variant=STUDY.quantized_on_data,
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("quantize", STUDY.learning),
     params:
         **STUDY.quantize,
     message:
@@ -54,10 +60,13 @@ rule rank:
         subwords=STUDY.subwords,
     output:
         PATHS.importance,
+        record=PATHS.record(PATHS.importance),
     log:
         PATHS.log("rank", "model", "variant"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("rank", STUDY.learning),
     params:
         **STUDY.rank,
     message:
@@ -79,12 +88,15 @@ rule prune:
         weights=PATHS.weights,
         removed=PATHS.compression,
         history=PATHS.retraining_history,
+        record=PATHS.record(PATHS.weights),
     log:
         PATHS.log("prune", "model", "variant"),
     wildcard_constraints:
         variant=STUDY.by_pruning,
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("prune", STUDY.retraining),
     params:
         **STUDY.prune,
     message:

@@ -6,12 +6,14 @@ rule check_device:
     """Check whether `device` is fit to be measured. Each request looks again."""
     output:
         PATHS.check,
+        record=PATHS.check.replace(".txt", ".json"),
     log:
         PATHS.check.replace(".txt", ".log"),
+    localrule: True
     conda:
         "../envs/environment.yaml"
     resources:
-        board=1,
+        **STUDY.board_of_device,
     params:
         **STUDY.check_device,
         asked=time.time(),
@@ -25,12 +27,13 @@ rule clean_devices:
     """Remove all files that were sent to the study's devices by ssh."""
     log:
         PATHS.log("clean_devices"),
+    localrule: True
     conda:
         "../envs/environment.yaml"
     resources:
-        board=1,
+        **STUDY.boards_of_study,
     params:
-        settings=STUDY.boards,
+        settings=STUDY.ssh_devices,
     message:
         "Cleaning the devices of this study"
     script:

@@ -10,12 +10,15 @@ rule predict:
         facts=STUDY.facts_of_own,
     output:
         PATHS.predictions,
+        record=PATHS.record(PATHS.predictions),
     log:
         PATHS.log("predict", "runtime", "model", "variant"),
     wildcard_constraints:
         model=STUDY.predicted(whole=True),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("predict", STUDY.judging),
     params:
         **STUDY.predict,
     message:
@@ -33,12 +36,15 @@ rule predict_shard:
         facts=STUDY.facts_of_own,
     output:
         PATHS.shard,
+        record=PATHS.record(PATHS.shard),
     log:
         PATHS.log("predict_shard", "runtime", "model", "variant", "scatteritem"),
     wildcard_constraints:
         model=STUDY.predicted(whole=False),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("predict_shard", STUDY.judging),
     params:
         **STUDY.predict,
     message:
@@ -53,12 +59,15 @@ rule gather:
         gather.shards(PATHS.shard, runtime="{runtime}", model="{model}", variant="{variant}"),
     output:
         PATHS.predictions,
+        record=PATHS.record(PATHS.predictions),
     log:
         PATHS.log("gather", "runtime", "model", "variant"),
     wildcard_constraints:
         model=STUDY.predicted(whole=False),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("gather"),
     params:
         **STUDY.gather,
     message:
@@ -75,10 +84,13 @@ rule score:
         classes=STUDY.classes,
     output:
         PATHS.metrics,
+        record=PATHS.record(PATHS.metrics),
     log:
         PATHS.log("score", "runtime", "model", "variant"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("score"),
     params:
         **STUDY.score,
     message:

@@ -8,10 +8,13 @@ rule trace:
     output:
         body=PATHS.body,
         structure=PATHS.structure,
+        record=PATHS.record(PATHS.body),
     log:
         PATHS.log("trace", "model", "structure"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("trace"),
     params:
         **STUDY.trace,
     message:
@@ -28,10 +31,13 @@ rule export:
     output:
         artifact=PATHS.artifact("tensorflow"),
         facts=PATHS.artifact_facts("tensorflow"),
+        record=PATHS.record(PATHS.artifact("tensorflow")),
     log:
         PATHS.log("export_tensorflow", "model", "variant"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("export"),
     params:
         **STUDY.export("tensorflow"),
     message:
@@ -48,10 +54,13 @@ rule trace_litert:
     output:
         body=PATHS.litert_body,
         places=PATHS.places,
+        record=PATHS.record(PATHS.litert_body),
     log:
         PATHS.log("trace_litert", "model", "structure"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("trace_litert"),
     params:
         **STUDY.trace_litert,
     message:
@@ -68,12 +77,15 @@ rule calibrate:
         calibration=STUDY.calibration_set,
     output:
         PATHS.extremes,
+        record=PATHS.record(PATHS.extremes),
     log:
         PATHS.log("calibrate", "model", "variant"),
     wildcard_constraints:
         variant=STUDY.in_integers,
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("calibrate", STUDY.learning),
     params:
         **STUDY.calibrate,
     message:
@@ -91,10 +103,13 @@ rule export_litert:
     output:
         artifact=PATHS.artifact("litert"),
         facts=PATHS.artifact_facts("litert"),
+        record=PATHS.record(PATHS.artifact("litert")),
     log:
         PATHS.log("export_litert", "model", "variant"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("export_litert"),
     params:
         **STUDY.export_litert,
     message:

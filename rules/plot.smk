@@ -13,16 +13,20 @@ rule figure:
             labels={"figure": "{figure}", "as": "picture"},
         ),
         pdf=PATHS.figure("pdf"),
+        svg=PATHS.figure("svg"),
         csv=report(
             PATHS.figure("csv"),
             caption="../workflow/report/table.rst",
             category="Figures",
             labels={"figure": "{figure}", "as": "table"},
         ),
+        record=PATHS.record(PATHS.figure("png")),
     log:
         PATHS.log("figure", "figure"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("figure"),
     params:
         **STUDY.figure,
     message:
@@ -36,18 +40,22 @@ rule report:
     input:
         study=PATHS.study,
         claims=PATHS.claims,
-        figures=STUDY.figures("png"),
+        figures=STUDY.figures("svg"),
         tables=STUDY.figures("csv"),
         sessions=STUDY.benchmarks("session"),
+        times=STUDY.benchmarks("latency"),
         # As they are: a report makes no search due, which runs on request alone.
         answers=before_update(STUDY.found("answer.json")),
         candidates=before_update(STUDY.found("candidates.parquet")),
     output:
         report(PATHS.report, caption="../workflow/report/summary.rst", category="Summary", labels={"page": "the study"}),
+        record=PATHS.record(PATHS.report),
     log:
         PATHS.log("report"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("report"),
     params:
         **STUDY.report,
     message:

@@ -11,6 +11,7 @@ rule search:
         chosen=directory(PATHS.search("chosen")),
         answer=PATHS.search("answer.json"),
         candidates=PATHS.search("candidates.parquet"),
+        record=PATHS.record(PATHS.search("chosen")),
     log:
         PATHS.log("search", "model"),
     localrule: True
@@ -18,7 +19,7 @@ rule search:
         "../envs/environment.yaml"
     threads: STUDY.search_threads
     resources:
-        board=1,
+        **STUDY.board_of_search,
     params:
         **STUDY.search,
     message:
@@ -34,10 +35,13 @@ rule search_figure:
         candidates=PATHS.search("candidates.parquet"),
     output:
         **{kind: PATHS.search_figure(kind) for kind in paths.FIGURE_FORMATS},
+        record=PATHS.record(PATHS.search_figure("png")),
     log:
         PATHS.log("search_figure", "model"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("search_figure"),
     params:
         **STUDY.search_figure,
     message:

@@ -9,10 +9,13 @@ rule sensitivity:
         subwords=STUDY.subwords,
     output:
         PATHS.sensitivity,
+        record=PATHS.record(PATHS.sensitivity),
     log:
         PATHS.log("sensitivity", "model"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("sensitivity", STUDY.scanning),
     params:
         **STUDY.sensitivity,
     message:
@@ -29,10 +32,13 @@ rule quantization_sensitivity:
         subwords=STUDY.subwords,
     output:
         PATHS.quantization_sensitivity,
+        record=PATHS.record(PATHS.quantization_sensitivity),
     log:
         PATHS.log("quantization_sensitivity", "model"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("quantization_sensitivity", STUDY.scanning),
     params:
         **STUDY.quantization_sensitivity,
     message:
@@ -47,10 +53,13 @@ rule sensitivity_figure:
         PATHS.sensitivity,
     output:
         **{kind: PATHS.sensitivity_figure(kind) for kind in paths.FIGURE_FORMATS},
+        record=PATHS.record(PATHS.sensitivity_figure("png")),
     log:
         PATHS.log("sensitivity_figure", "model"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("sensitivity_figure"),
     params:
         **STUDY.sensitivity_figure,
     message:
@@ -66,10 +75,13 @@ rule quantization_sensitivity_figure:
         budgeted=STUDY.budgeted,
     output:
         **{kind: PATHS.quantization_sensitivity_figure(kind) for kind in paths.FIGURE_FORMATS},
+        record=PATHS.record(PATHS.quantization_sensitivity_figure("png")),
     log:
         PATHS.log("quantization_sensitivity_figure", "model"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("quantization_sensitivity_figure"),
     params:
         **STUDY.quantization_sensitivity_figure,
     message:

@@ -10,10 +10,13 @@ rule train:
     output:
         checkpoint=PATHS.zoo,
         history=PATHS.history,
+        record=PATHS.record(PATHS.zoo),
     log:
         PATHS.log("train", "model"),
     conda:
         "../envs/environment.yaml"
+    resources:
+        **STUDY.resources("train", STUDY.training),
     params:
         **STUDY.train,
     message:

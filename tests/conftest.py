@@ -22,12 +22,19 @@ hypothesis.settings.register_profile("repeatable", derandomize=True)
 if not os.environ.get("FUZZ_SEED"):
     hypothesis.settings.load_profile("repeatable")
 
-#: What takes a minute or more: begun first, so that no worker is left alone with it at the end.
-LENGTHY = ("test_study.py", "test_killed.py", "test_invalidation.py")
+#: The files that take longest, the longest first. No worker is left alone with one of them at the end.
+LENGTHY = (
+    "test_executed.py",
+    "test_killed.py",
+    "test_slurm.py",
+    "test_invalidation.py",
+    "test_examples.py",
+    "test_study.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in LENGTHY)
+    items.sort(key=lambda item: LENGTHY.index(item.path.name) if item.path.name in LENGTHY else len(LENGTHY))
 
 
 @pytest.fixture(scope="session")

@@ -66,6 +66,16 @@ def test_a_lock_pins_what_its_releases_require(name: str) -> None:
                 assert fits and requirement.extras <= met.extras, f"{pin} requires {requirement}, but pinned is {met}"
 
 
+def test_the_plugin_for_slurm_comes_on_top_of_the_study() -> None:
+    plugin, study, test = (
+        pins((ENVS / name).read_text())
+        for name in ("requirements-slurm.txt", "requirements.txt", "requirements-test.txt")
+    )
+    # Snakemake imports every plugin at each start, so no other lock has it.
+    assert set(plugin) == {"snakemake-executor-plugin-slurm", "snakemake-executor-plugin-slurm-jobstep"}
+    assert not set(plugin) & {*study, *test}
+
+
 def test_the_conda_environment_pins_the_same() -> None:
     *_, last = yaml.safe_load((ENVS / "environment.yaml").read_text())["dependencies"]
     assert last["pip"] == entries((ENVS / "requirements.txt").read_text())
@@ -162,7 +172,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for name in ("envs/install.py", "workflow/tocompress/surroundings.py", "config.yaml"):
         (folder / name).write_text((REPOSITORY / name).read_text())
     (folder / "install.mk").write_text("include Makefile\ninstalled: $(test_environment)\n")
-    (folder / "envs/requirements-tensorflow-1.15.txt").touch()
+    for name in ("requirements-tensorflow-1.15.txt", "requirements-slurm.txt"):
+        (folder / "envs" / name).touch()
 
     setuptools = project.wheel("setuptools", "1", build_meta=BUILD)
     basis = project.wheel("basis", "1", "further; extra == 'more'")

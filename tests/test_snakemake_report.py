@@ -55,5 +55,5 @@ def test_figures_their_tables_and_the_summary_are_in_it(report: str) -> None:
     assert "fig13_quantization.png" in report
     assert "fig13_quantization.csv" in report
     assert "How the jobs follow" in report
-    assert "a mark is hollow where what it shows is not settled" in report
+    assert "A mark is filled where the interval excludes no change" in report
     assert "The study on one page" in report

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tocompress.paths import FIGURE_FORMATS
 from tocompress.schemas.study import STUDY
 
 REPOSITORY = Path(__file__).parents[1]
@@ -61,7 +62,7 @@ def test_every_figure_and_the_report_are_there(folder: Path) -> None:
     results = folder / "results/smoke"
     assert (results / "report.html").stat().st_size > 10_000
     for figure in yaml.safe_load((folder / "config.yaml").read_text())["study"]["figures"]:
-        for kind in ("png", "pdf", "csv"):
+        for kind in FIGURE_FORMATS:
             assert (results / "figures" / f"{figure}.{kind}").stat().st_size > 0
 
 

@@ -36,7 +36,7 @@ SEARCH = {
     "space": {"bits": [8]},
     "budget": 60,
 }
-PATTERN = "String should match pattern '^[a-z][a-z0-9_]*$'"
+PATTERN = "Input should be lower-case letters, digits and _, with a letter first"
 
 CASES: list[tuple[str, Any, str]] = [
     # Sections
@@ -55,7 +55,7 @@ CASES: list[tuple[str, Any, str]] = [
     ("study.name", "étude", f"study.name: {PATTERN} (it is 'étude')"),
     ("study.name", "a\n", f"study.name: {PATTERN} (it is 'a\\n')"),
     ("study.name", "a" * 300, "study.name: String should have at most 64 characters"),
-    ("study.name", 3, "study.name: Input should be a valid string (it is 3)"),
+    ("study.name", 3, "study.name: Input should be a text; quotes make one of a number (it is 3)"),
     ("study.models", [], "study.models: Input should have at least 1 entry"),
     ("study.models", "vgg_16", f"study.models: {LIST} (it is 'vgg_16')"),
     ("study.models", ["gnmt", "gnmt"], "study.models: 'gnmt' is given twice; name each once"),
@@ -181,7 +181,7 @@ CASES: list[tuple[str, Any, str]] = [
     ("models.vgg_16.checkpoint", "ftp://server/x", "models.vgg_16.checkpoint: 'ftp:' is no address that can be fetche"),
     ("models.vgg_16.checkpoint", "https://[server/x", "models.vgg_16.checkpoint: Invalid IPv6 URL"),
     ("models.vgg_16.checkpoint", "a\0b", "models.vgg_16.checkpoint: an address of printable characters is needed"),
-    ("models.vgg_16.checkpoint.sha256", "ab", "models.vgg_16.checkpoint.sha256: String should match pattern '^[0-9a-"),
+    ("models.vgg_16.checkpoint.sha256", "ab", "models.vgg_16.checkpoint.sha256: Input should be 64 hexadecimal digits"),
     # Devices
     ("devices.host.transport", "telnet", "devices.host.transport: Input should be one of 'local', 'ssh' (it is 'tel"),
     ("devices.host", {"threads": 2}, "devices.host.transport: Field required"),
@@ -196,12 +196,21 @@ CASES: list[tuple[str, Any, str]] = [
     ("devices.tx2.folder", "/", f"devices.tx2.folder: {PATH}"),
     ("devices.tx2.folder", "a\nb", f"devices.tx2.folder: {PATH} (it is 'a\\nb')"),
     ("devices.tx2.interpreter", "-c", f"devices.tx2.interpreter: {PATH}"),
+    ("devices.host.modes", ["15W", "15W"], "devices.host.modes: '15W' is given twice; name each once"),
+    ("devices.host.modes", ["../15W"], "devices.host.modes.0: Input should be letters, digits and the signs . _ -"),
+    (
+        "devices.host.modes",
+        [15],
+        "devices.host.modes.0: Input should be a text; quotes make one of a number (it is 15)",
+    ),
+    ("devices.host.partition", "", "devices.host.partition: Input should be letters, digits and the signs . _ -"),
+    ("devices.tx2.modes", ["15W"], "devices.tx2: clocks: 'locked', but a change of the power mode in `modes` unlocks"),
     ("devices.host.runtimes", [], "devices.host.runtimes: Input should have at least 1 entry"),
     ("devices.host.runtimes", "litert", f"devices.host.runtimes: {LIST} (it is 'litert')"),
     ("devices.host.runtimes", ["litert", "litert"], "devices.host.runtimes: 'litert' is given twice; name each once"),
     ("devices.host.interpreters", ["python"], f"devices.host.interpreters: {MAPPING}"),
     ("devices.tx2.interpreters", {"litert": "-c"}, f"devices.tx2.interpreters.litert: {PATH} (it is '-c')"),
-    ("devices.tx2.root", "board", "devices.tx2.root: String should match pattern '^/' (it is 'board')"),
+    ("devices.tx2.root", "board", "devices.tx2.root: Input should be a path that begins with / (it is 'board')"),
 ]
 
 

@@ -28,7 +28,7 @@ from tocompress.devices import Record, connection, reach
 from tocompress.devices.agent import server, worker
 from tocompress.devices.agent.host import RESIDENT, AgentError, Host, HostGone, Send
 from tocompress.devices.agent.sampler import Sampler
-from tocompress.devices.agent.sensors import find_rails
+from tocompress.devices.agent.sensors import find_sensors
 from tocompress.devices.local import LocalAgent
 from tocompress.devices.program import AGENT
 from tocompress.devices.ssh import SshAgent, _Shell
@@ -214,7 +214,7 @@ def test_cleaning_removes_links_and_not_what_they_lead_to(board: Path) -> None:
         (b'{"command": "quit\n', "malformed command: "),
         (
             line({"command": "exec"}),
-            "malformed command: 'command' is one of block, generation, has, put, state, clean, quit",
+            "malformed command: 'command' is one of block, generation, has, put, state, modes, mode, clean, quit",
         ),
         (line(PUT | {"bytes": 1e300}), "malformed command: 'bytes' cannot be 1e+300"),
         (line(BLOCK | {"threads": 10**30}), "malformed command: 'threads' cannot be 1000000000000000000000000000000"),
@@ -397,8 +397,8 @@ def test_a_sensor_tells_a_number_or_nothing(tmp_path: Path, content: bytes, watt
     chip.mkdir(parents=True)
     (chip / "rail_name_0").write_text("VDD_IN\n")
     (chip / "in_power0_input").write_bytes(content)
-    (rail,) = find_rails(str(tmp_path))
-    assert rail.watt() == watt
+    (sensor,) = find_sensors(str(tmp_path))
+    assert sensor.watts() == (None if watt is None else [watt])
 
 
 @pytest.mark.parametrize(
@@ -413,8 +413,8 @@ def test_a_chip_tells_what_its_registers_can_hold_or_nothing(
     values = {"name": "ina3221", "in1_label": "VDD_IN", "in1_input": millivolt, "curr1_input": milliampere}
     for name, value in values.items():
         (chip / name).write_text(f"{value}\n")
-    (rail,) = find_rails(str(tmp_path))
-    assert rail.watt() == (None if watt is None else pytest.approx(watt))
+    (sensor,) = find_sensors(str(tmp_path))
+    assert sensor.watts() == (None if watt is None else pytest.approx([watt]))
 
 
 @pytest.mark.parametrize(("wrap", "watts"), [("0", [None]), ("", []), ("many", []), ("1e6", [])])
@@ -425,7 +425,7 @@ def test_a_counter_that_does_not_say_where_it_wraps_tells_nothing(
     zone.mkdir(parents=True)
     for name, content in {"name": "package-0", "energy_uj": "5", "max_energy_range_uj": wrap}.items():
         (zone / name).write_text(content)
-    assert [rail.watt() for rail in find_rails(str(tmp_path))] == watts
+    assert [sensor.watts() for sensor in find_sensors(str(tmp_path))] == watts
 
 
 def test_a_sensor_whose_name_or_file_cannot_be_read_is_no_rail_or_has_a_name(tmp_path: Path) -> None:
@@ -436,7 +436,7 @@ def test_a_sensor_whose_name_or_file_cannot_be_read_is_no_rail_or_has_a_name(tmp
     (chip / "rail_name_1").write_text("VDD_GONE\n")
     (chip / "rail_name_2").write_text("VDD_FOLDER\n")
     (chip / "in_power2_input").mkdir()
-    assert [rail.name for rail in find_rails(str(tmp_path))] == ["0-0041/VDD\N{REPLACEMENT CHARACTER}"]
+    assert [sensor.names for sensor in find_sensors(str(tmp_path))] == [["0-0041/VDD\N{REPLACEMENT CHARACTER}"]]
 
 
 @pytest.mark.parametrize(
@@ -477,6 +477,7 @@ STATE: Record = {
     "celsius": {"GPU-therm": 41.5, "Tboard": None}, "load": 0.1, "memory_available": 5e9, "disk_free": 9e9,
     "unix_s": 1.0,
 }  # fmt: skip
+MODES: Record = {"record": "modes", "modes": ["15W", "MAXN"], "mode": "15W", "refusal": None}
 END: Record = {"record": "end", "load": 0.1}
 
 #: Says what it is told to, and ends with its host.
@@ -526,7 +527,7 @@ def commands(folder: Path) -> list[bytes]:
 
 
 def talk(folder: Path) -> list[bytes]:
-    return [b"".join(map(line, [HELLO, POWER, END, STATE, END, PRODUCT, END]))]
+    return [b"".join(map(line, [HELLO, POWER, END, STATE, END, MODES, END, PRODUCT, END]))]
 
 
 def meters(folder: Path) -> list[bytes]:

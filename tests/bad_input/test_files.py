@@ -123,7 +123,7 @@ CLAIMS = Step(
 PLOT = Step(
     "plot.py",
     {"study": "study.parquet"},
-    {"png": "f.png", "pdf": "f.pdf", "csv": "f.csv"},
+    {"png": "f.png", "pdf": "f.pdf", "svg": "f.svg", "csv": "f.csv"},
     "{}",
     {"figure": "fig05_motivation"},
 )

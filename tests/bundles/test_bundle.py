@@ -129,7 +129,7 @@ def test_a_card_holds_the_files_and_every_value_of_the_study(bundle: str, folder
         rows.loc[rows["value"].notna(), ["metric", "value"]].itertuples(index=False)
     )
     assert told["latency"]["reason"]
-    assert card["command"] == f"snakemake --cores all results/taken/bundles/{bundle} --configfile taken.yaml"
+    assert card["command"] == f"snakemake --cores all results/taken/bundles/{bundle}"
 
 
 @pytest.mark.long

@@ -19,7 +19,7 @@ import psutil
 from tocompress.schemas.study import VALUE
 
 REPOSITORY = Path(__file__).parents[2]
-_COPIED = ("Snakefile", "config.yaml", "config", "rules", "profiles", "envs", "workflow")
+_COPIED = ("CITATION.cff", "Snakefile", "config.yaml", "config", "rules", "profiles", "envs", "workflow")
 _ANNOUNCED = re.compile(r"^Job (\d+): (.+)$", re.MULTILINE)
 _FINISHED = re.compile(r"^Finished jobid: (\d+)", re.MULTILINE)
 
@@ -46,16 +46,16 @@ class Run:
         messages = dict(_ANNOUNCED.findall(self.text))
         return [messages[job] for job in _FINISHED.findall(self.text) if job in messages]
 
-    def until(self, condition: Callable[[], bool], seconds: float = 300) -> None:
+    def until(self, condition: Callable[[], bool], seconds: float = 900) -> None:
         """Wait for something to hold while the run is at work."""
         deadline = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None and time.monotonic() < deadline, self.text
             time.sleep(0.02)
 
-    def end(self) -> int:
-        """Wait for the exit code."""
-        return self.process.wait(600)
+    def end(self, seconds: float | None = None) -> int:
+        """Wait for the exit code: without a limit of its own, as long as the test may take."""
+        return self.process.wait(seconds)
 
     def descendants(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)

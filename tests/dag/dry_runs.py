@@ -104,7 +104,7 @@ class Workflow:
         for record in self.due(*overlays, targets=targets).records:
             for output in record.output:
                 path = self.folder / output.removesuffix(" (update)")
-                if record.rule_name == "bundle" or path.name == "chosen":  # a folder
+                if not path.suffix and record.rule_name in ("bundle", "search"):  # a folder
                     path.mkdir(parents=True, exist_ok=True)
                     continue
                 path.parent.mkdir(parents=True, exist_ok=True)

@@ -33,7 +33,7 @@ from tocompress.settings.study import Study, load
 PAGE = REPOSITORY / "docs/invalidation.md"
 STUDY = Path(__file__).with_name("study.yaml")
 #: Rules that the study has no job of. `predict` is `predict_shard` where a test set is one job.
-ON_REQUEST = {"check_device", "check_model", "clean_devices", "verify"}
+ON_REQUEST = {"check_device", "check_model", "clean_devices", "package", "verify"}
 WITHOUT_JOB = {*ON_REQUEST, "predict"}
 #: One of each program.
 BUNDLES = (("litert", "zoo_network", "i8"), ("litert", "own_network", "p50"), ("tensorflow", "zoo_translator", "q8"))
@@ -105,7 +105,7 @@ OTHERS: dict[str, Any] = {
     "data.newstest.languages": ["en", "fr"],
     "data.newstest.md5": {},
     "data.newstest.training": ["other/train.en", "other/train.de"],
-    "search.zoo_network.device": "board",
+    "search.zoo_network.device": "board@15W",
     "search.zoo_network.requirements.top1.at_least": {"at_least": 50},
     "search.zoo_network.space.bits": [4],
 }  # fmt: skip
@@ -116,10 +116,13 @@ FIXED = {
     "models.own_network.build": "a file of Keras is a model of one's own",
     "models.own_network.data": "only folders say how pictures become the input of a model of one's own",
     "data.pictures.kind": "likewise",
+    "devices.here.modes": "the search names the device without a mode",
+    "devices.board.clocks": "a change of the power mode unlocks them",
     "techniques.*.method": "a technique is named after what it does",
     "search.*.requirements.top1.at_most": "no accuracy is too high",
     "search.*.space.arithmetic": "only LiteRT computes in integers",
 }
+_PACKAGE = "of the package, which is made on request"
 _BY_DIGEST = "a file is the one with the digest, wherever it is from"
 #: Keys whose change makes nothing due but what shows the config, and why.
 UNUSED = {
@@ -130,6 +133,7 @@ UNUSED = {
     "data.newstest.archive.mirrors": _BY_DIGEST,
     "data.newstest.archive.sha256": f"{_BY_DIGEST}; where that is another, the run ends",
     "report.title": "it stands in the report alone",
+    "publish.artifacts": _PACKAGE,
 }
 _ON_REQUEST = "made whenever it is asked for"
 _DOWNLOADS = "whatever fetched it, a file is the one with the digest"
@@ -140,15 +144,20 @@ UNREAD = {
     "scripts/clean_devices.py": _ON_REQUEST,
     "scripts/check_model.py": _ON_REQUEST,
     "tocompress/compression/check.py": _ON_REQUEST,
+    "tocompress/measurement/sizes.py": _ON_REQUEST,
+    "scripts/package.py": _PACKAGE,
     "scripts/verify.py": _ON_REQUEST,
+    "tocompress/publishing/*.py": _PACKAGE,
     "scripts/download.py": _DOWNLOADS,
     "tocompress/download.py": _DOWNLOADS,
     "tocompress/plan/*.py": _DAG,
     "tocompress/provenance/digests.py": _DAG,
     "tocompress/provenance/*.py": "no result depends on it",
     "tocompress/errors.py": "no result depends on it",
+    "tocompress/head.py": "no result depends on it",
     "tocompress/running.py": "no result depends on it",
     "tocompress/surroundings.py": "they are the same for every job",
+    "tocompress/reporting/templates/vendor/*.LICENSE": "licences, which no page shows",
     "snakemake_logger_plugin_progress/__init__.py": "shows progress",
 }
 
@@ -175,7 +184,7 @@ A job is due again when its inputs, its settings, its code or the libraries it i
 What a table lists is due for the models, variants and devices that the change reaches, not for all: another `share` of
 `p50` prunes `p50` again and nothing else. `predict` stands for `predict_shard` as well. `download` is never due
 again: a file is the one with the digest. `check_device`, `clean_devices` and `verify` are run whenever they are asked
-for.
+for. `package` is made on request, and again after any change of the results or the config.
 
 To go on in another clone, copy `results/` and `.snakemake/metadata/`, in which Snakemake keeps what results were made
 with: nothing is made again, whatever the times of the files. Without the second, files are compared by their age alone.
@@ -186,14 +195,14 @@ ENTRIES = """
 Named after where their weights are from: the zoo, a download, a user, or nowhere. `own_network` is a file of
 Keras with pictures in folders. `zoo_network` is also scanned for its sensitivities, and `published_translator` is not
 benchmarked. Of `zoo_network`, `own_network` and `zoo_translator`, a variant has a bundle. A configuration of
-`zoo_network` is searched."""
+`zoo_network` is searched. The study is compared with another one."""
 
 
 def names() -> list[str]:
     """All rules, in the order in which they are defined."""
     included = re.findall(r'^include: "(.*)"', (REPOSITORY / "Snakefile").read_text(), re.MULTILINE)
     sources = "".join((REPOSITORY / file).read_text() for file in included)
-    return re.findall(r"^rule (\w+):", sources, re.MULTILINE)
+    return re.findall(r"^(?:rule|use rule \w+ as) (\w+)", sources, re.MULTILINE)
 
 
 def library() -> list[str]:
@@ -266,6 +275,8 @@ class Everything:
                 (folder / "pictures" / name / label / f"{name}.png").touch()
         for name in ("own.keras", "other.keras"):
             (folder / name).touch()
+        (folder / "results/another").mkdir(parents=True)
+        (folder / "results/another/study.parquet").touch()
         self.study = load(yaml.safe_load(STUDY.read_text()))
         self.config = self.study.model_dump(mode="json")
         self._configure(self.config)
@@ -291,7 +302,8 @@ class Everything:
             for model in config.get("search", {})
             for result in (f"search/{model}/chosen", f"figures/search_{model}.png")
         )
-        return "all", "zoo", *scans, *bundles, *searches
+        comparison = paths.comparison("html").format(other="another")
+        return "all", "zoo", *scans, *bundles, *searches, comparison
 
     def due(self) -> Due:
         return frozenset(self.workflow.due(targets=self._targets).rules)

@@ -43,7 +43,9 @@ _DEFAULT = REPORTED | {
 #: The jobs of every config that is shipped, in the order of the command line, and of which target.
 JOBS: dict[tuple[str, ...], dict[str, int]] = {
     ("config.yaml",): _DEFAULT,
-    ("config/devices/tx2.yaml",): _DEFAULT,
+    ("config/devices/tx2.yaml",): {
+        ("benchmark_board" if rule == "benchmark" else rule): n for rule, n in _DEFAULT.items()
+    },
     ("config/smoke.yaml",): REPORTED
     | {
         "acquire": 2,
@@ -114,7 +116,7 @@ JOBS: dict[tuple[str, ...], dict[str, int]] = {
         "trace": 11 + 19,
         "export": _PUBLISHED_VARIANTS,
         "inputs": 11,
-        "benchmark": 11,
+        "benchmark_board": 11,
         "predict_shard": 8 * _PUBLISHED_VARIANTS,
         "gather": _PUBLISHED_VARIANTS,
         "score": _PUBLISHED_VARIANTS,
@@ -137,7 +139,7 @@ def test_every_shipped_config_is_there() -> None:
 
 
 def test_overlays_add_up(workflow: Workflow) -> None:
-    assert workflow.due("smoke.yaml", "devices/tx2.yaml").of("benchmark") == {"tx2/gnmt", "tx2/mobilenet_v1"}
+    assert workflow.due("smoke.yaml", "devices/tx2.yaml").of("benchmark_board") == {"tx2/gnmt", "tx2/mobilenet_v1"}
 
 
 def test_one_figure_needs_everything_but_other_figures(workflow: Workflow) -> None:
@@ -250,6 +252,34 @@ def test_a_search_is_drawn_on_request(workflow: Workflow) -> None:
     assert due.of("search_figure") == {"vgg_16"}
 
 
+def test_a_package_is_made_on_request_and_its_choice_of_artifacts_makes_nothing_else_due(finished: Workflow) -> None:
+    target = "results/default/package.zip"
+    assert finished.due(targets=(target,)).rules == {"package": 1}
+    assert not finished.due(config={"publish": {"artifacts": []}}).rules
+
+
+def test_a_comparison_runs_this_study_and_never_the_other(workflow: Workflow) -> None:
+    other = workflow.folder / "results/default"
+    for name in ("study.parquet", "benchmarks/host/gnmt/latency.parquet", "artifacts/litert/gnmt/fp32.body.parquet"):
+        (other / name).parent.mkdir(parents=True, exist_ok=True)
+        (other / name).touch()
+    due = workflow.due("smoke.yaml", targets=("results/smoke/compare/default.html",))
+    assert due.rules["compare"] == due.rules["aggregate"] == 1
+    (compare,) = [record for record in due.records if record.rule_name == "compare"]
+    files = [str(file).removesuffix(" (before update)") for file in compare.input]
+    theirs = {file for file in files if file.startswith("results/default/")}
+    assert theirs == {f"results/default/{name}" for name in ("study.parquet", "benchmarks/host/gnmt/latency.parquet")}
+
+
+@pytest.mark.parametrize("other", ["default", "smoke"])
+def test_a_comparison_without_another_study_is_refused_in_one_line(
+    workflow: Workflow, capfd: pytest.CaptureFixture[str], other: str
+) -> None:
+    with pytest.raises(SystemExit):
+        workflow.due("smoke.yaml", targets=(f"results/smoke/compare/{other}.html",))
+    assert re.search(rf"^Error: compare: .*{other}.*$", capfd.readouterr().err, re.MULTILINE)
+
+
 def test_a_check_of_a_device_is_made_whenever_it_is_asked_for_and_by_nothing_else(workflow: Workflow) -> None:
     target = "results/devices/host/check.txt"
     assert workflow.due(targets=(target,)).rules == {"check_device": 1}
@@ -260,17 +290,56 @@ def test_a_check_of_a_device_is_made_whenever_it_is_asked_for_and_by_nothing_els
     assert not workflow.due().rules["check_device"]
 
 
-def test_a_board_measures_one_thing_at_a_time(workflow: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
-    limits = []
+BOARDS = {
+    "devices": {
+        "tx2": {"transport": "ssh", "host": "tx2", "threads": 4},
+        "tx2_slow": {"transport": "ssh", "host": "somebody@tx2", "threads": 1},
+        "orin": {"transport": "ssh", "host": "orin", "threads": 6},
+        "nano": {"transport": "ssh", "host": "tx2", "threads": 1, "ssh_config": "of_another_desk"},
+    },
+    "study": {"devices": ["tx2", "tx2_slow", "orin", "nano", "host"]},
+}
+
+
+def test_each_board_measures_one_thing_at_a_time(workflow: Workflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: dict[str, int] = {}
     original = DAGApi.execute_workflow
 
     def execute(dag: DAGApi, executor: str) -> None:
         original(dag, executor=executor)
-        limits.append(dag.workflow_api._workflow_store.global_resources["board"].value)
+        resources = dag.workflow_api._workflow_store.global_resources
+        limits.update({name: resources[name].value for name in resources if name.startswith("board_")})
 
     monkeypatch.setattr(DAGApi, "execute_workflow", execute)
-    assert workflow.due("devices/tx2.yaml").rules["benchmark"] == 5
-    assert limits == [1]
+    due = workflow.due("smoke.yaml", config=BOARDS)
+    assert limits == {"board_tx2": 1, "board_orin": 1, "board_nano": 1}
+    taken = {
+        (job.rule_name, job.wildcards["device"]): {name: n for name, n in job.resources.items() if name in limits}
+        for job in due.records
+        if job.rule_name.startswith("benchmark")
+    }
+    assert taken == {
+        ("benchmark_board", "tx2"): {"board_tx2": 1},
+        ("benchmark_board", "tx2_slow"): {"board_tx2": 1},  # the same board
+        ("benchmark_board", "orin"): {"board_orin": 1},
+        ("benchmark_board", "nano"): {"board_nano": 1},
+        ("benchmark", "host"): {},
+    }
+
+
+def test_a_device_with_power_modes_has_one_session_of_a_model_and_a_job_of_each_mode(workflow: Workflow) -> None:
+    config = {"devices": {"tx2": {"modes": ["15W", "MAXN"], "clocks": "any"}}}
+    due = workflow.due("smoke.yaml", "devices/tx2.yaml", config=config)
+    assert due.of("benchmark_board") == {"tx2/gnmt", "tx2/mobilenet_v1"}
+    assert due.of("mode") == {f"tx2@{mode}/{model}" for mode in ("15W", "MAXN") for model in ("gnmt", "mobilenet_v1")}
+    (told,) = (record for record in due.records if record.rule_name == "aggregate")
+    sessions = {file.split("/")[3] for file in told.input if file.endswith("/latency.parquet")}
+    assert sessions == {"tx2@15W", "tx2@MAXN"}
+
+    one = "results/smoke/benchmarks/tx2@15W/gnmt/latency.parquet"
+    assert workflow.due("smoke.yaml", config=config, targets=(one,)).of("mode") == {"tx2@15W/gnmt"}
+    with pytest.raises(MissingRuleException):
+        workflow.due("smoke.yaml", config=config, targets=(one.replace("15W", "20W"),))
 
 
 def test_boards_are_cleaned_on_request(workflow: Workflow) -> None:

@@ -12,13 +12,13 @@ from pydantic import TypeAdapter
 from snakemake.utils import update_config
 
 from tocompress.plan import Plan, plan
-from tocompress.plan.bundle import options
 from tocompress.settings.data import DataSettings
 from tocompress.settings.jobs import (
     BenchmarkJob,
     BundleJob,
     CalibrationJob,
     CheckModelJob,
+    CompareJob,
     Condition,
     ExportJob,
     InputsJob,
@@ -119,10 +119,11 @@ def test_a_bundle_is_given_its_model_its_techniques_and_its_command(study: Plan)
             assert job.command == f"snakemake --cores all {study.paths.root}/bundles/{runtime}/{model}/{variant}"
 
 
-def test_the_command_of_a_bundle_names_the_files_and_values_that_the_config_came_from() -> None:
-    given = SimpleNamespace(configfiles=[Path("config/smoke.yaml").absolute()], config={"study": {"models": ["gnmt"]}})
-    assert options(given) == """ --configfile config/smoke.yaml --config 'study={"models": ["gnmt"]}'"""
-    assert options(SimpleNamespace(configfiles=[], config={})) == ""
+def test_a_comparison_is_given_the_rails_of_devices_and_the_languages_of_data(study: Plan) -> None:
+    job = CompareJob.model_validate_json(study.compare["settings"](SimpleNamespace(other="another")))
+    assert (job.here, job.there) == (study.study.study.name, "another")
+    assert set(job.rails) == set(study.study.measured)
+    assert set(job.languages) == {study.study.models[model].data for model in study.study.study.models}
 
 
 def test_pruning_takes_the_uncompressed_model_and_the_calibration_set_only_where_it_needs_them(

@@ -259,7 +259,7 @@ def test_dequantization_runs_in_every_inference_or_once(agent: LocalAgent, folde
     [
         (
             {"command": "dance"},
-            "malformed command: 'command' is one of block, generation, has, put, state, clean, quit",
+            "malformed command: 'command' is one of block, generation, has, put, state, modes, mode, clean, quit",
         ),
         ({"command": "block"}, "malformed command: the block lacks 'kind'"),
         ({"command": "has", "sha256": ["../../etc/passwd"]}, "malformed command: '../../etc/passwd' is not a SHA-256"),

@@ -53,6 +53,31 @@ def test_a_board_says_what_it_is(board: str) -> None:
     assert facts["cuda"] is None
 
 
+def cores(*codes: tuple[str, str]) -> str:
+    """Return /proc/cpuinfo of an ARM with these implementers and parts."""
+    return "\n".join(
+        f"processor\t: {number}\nBogoMIPS\t: 50.00\nCPU implementer\t: {implementer}\nCPU architecture: 8\n"
+        f"CPU variant\t: 0x0\nCPU part\t: {part}\nCPU revision\t: 3\n"
+        for number, (implementer, part) in enumerate(codes)
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "name"),
+    [
+        ([("0x41", "0xd0c")] * 4, "Neoverse N1"),
+        ([("0x41", "0xd07"), ("0x4e", "0x003"), ("0x4e", "0x003"), ("0x41", "0xd07")], "Cortex-A57 and Denver 2"),
+        ([("0x61", "0x022")], "ARM implementer 0x61, part 0x022"),
+    ],
+)
+def test_an_arm_without_a_device_tree_is_named_by_its_cores(
+    codes: list[tuple[str, str]], name: str, tmp_path: Path
+) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(cores(*codes))
+    assert machine(str(tmp_path))["processor_name"] == name
+
+
 def test_a_state_holds_clocks_temperatures_and_what_cools(board: str) -> None:
     facts = state(board, board)
     assert facts["clock"] == {
@@ -86,6 +111,19 @@ def test_available_memory_is_the_least_of_the_machines_and_its_containers(
         if content is not None:
             (group / f"memory.{name}").write_text(f"{content}\n")
     assert available_memory(board) == kilobytes * 1024
+
+
+def test_available_memory_knows_the_limit_of_a_job_and_of_a_group_around_it(board: str) -> None:
+    Path(board, "proc/self").mkdir(parents=True)
+    Path(board, "proc/self/cgroup").write_text("0::/slurm/job_7\n")
+    groups = Path(board, "sys/fs/cgroup")
+    (groups / "slurm/job_7").mkdir(parents=True)
+    for folder, limit in (("slurm", 3_000_000), ("slurm/job_7", 2_000_000)):
+        (groups / folder / "memory.max").write_text(f"{limit * 1024}\n")
+        (groups / folder / "memory.current").write_text(f"{500_000 * 1024}\n")
+    assert available_memory(board) == 1_500_000 * 1024
+    (groups / "slurm/job_7/memory.max").write_text("max\n")
+    assert available_memory(board) == 2_500_000 * 1024
 
 
 def test_available_memory_is_unknown_where_nothing_tells_it(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ OVERLAYS = [code for code in CODE if ": " in code and code not in COMMANDS]
 NAMED = (
     *("imagenet/ILSVRC2012_img_val.tar", "imagenet/ILSVRC2012_devkit_t12.tar.gz", "imagenet/ILSVRC2012_img_train.tar"),
     *("path/to/model.ckpt", "path/to/labels.csv", "path/to/images/a.JPEG", "meter.csv"),
+    "results/default/study.parquet",
 )
 
 

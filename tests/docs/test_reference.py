@@ -74,7 +74,9 @@ def rules() -> str:
 
 def test_every_rule_is_there_with_its_files(rules: str) -> None:
     sources = "".join(file.read_text() for file in REPOSITORY.glob("rules/*.smk"))
-    assert sorted(re.findall(r"^### (\w+)$", rules, re.M)) == sorted(re.findall(r"^rule (\w+):", sources, re.M))
+    assert sorted(re.findall(r"^### (\w+)$", rules, re.M)) == sorted(
+        re.findall(r"^(?:rule|use rule \w+ as) (\w+)", sources, re.M)
+    )
     prune = rules.partition("### prune\n")[2].partition("###")[0]
     assert "| in | parent | The weights that the last technique of a variant is applied to. |" in prune
     assert "| out | weights | `results/{study}/weights/{model}/{variant}.safetensors` |" in prune

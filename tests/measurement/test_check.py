@@ -51,8 +51,14 @@ class StandIn:
     """An agent that answers as a good board would, but for what a test changes."""
 
     def __init__(
-        self, hello: Record, state: Record, product: Any = ((7, 10), (15, 22)), watt: Sequence[float] = (1.0,) * 2000
+        self,
+        hello: Record,
+        state: Record,
+        product: Any = ((7, 10), (15, 22)),
+        watt: Sequence[float] = (1.0,) * 2000,
+        refusal: str | None = None,
     ) -> None:
+        self._refusal = refusal
         self.hello = HELLO | hello
         self._state = STATE | state
         self._product = product
@@ -65,6 +71,8 @@ class StandIn:
         match command:
             case {"command": "state"}:
                 yield self._state | {"record": "state"}
+            case {"command": "modes"}:
+                yield {"record": "modes", "modes": ["15W", "MAXN"], "mode": "MAXN", "refusal": self._refusal}
             case {"kind": "outputs"} if isinstance(self._product, str):
                 yield {"record": "error", "error": self._product}
                 return
@@ -109,14 +117,20 @@ def test_a_board_is_looked_at_from_its_sensors_to_its_arithmetic(
     monkeypatch.setattr(reach, "LOCK", tmp_path / "lock")
     runtimes = ("litert", "tensorflow")
     device = LocalDevice(transport="local", threads=1, clocks="locked", root=str(tmp_path / "root"), runtimes=runtimes)
-    findings = {finding.what: finding for finding in check.check("tx2", device)}
-    assert [finding for finding in findings.values() if finding.problem] == []
+    found = check.check("tx2", device)
+    findings = {finding.what: finding for finding in found}
+    assert [finding for finding in found if finding.problem] == []
     assert findings["machine"].found.startswith("quill, ")
     assert findings["tensorflow"].found.endswith(", computes on the cpu")
     assert findings["litert"].found.endswith(", computes on the cpu")
     assert findings["integers"].found == "products in one step: unknown"
-    assert findings["sensors"].found == "0-0041/VDD_IN, 0-0041/VDD_SYS_CPU; total: 0-0041/VDD_IN"
+    assert findings["sensors"].found == (
+        "0-0041/VDD_IN, 0-0041/VDD_SYS_CPU; total: 0-0041/VDD_IN; which leaves out the carrier board"
+    )
     assert "readings a second" in findings["sampling"].found
+    litert, tensorflow = (finding.found for finding in found if finding.what == "sizes")
+    assert litert.startswith("litert: fits: all; estimated")
+    assert "resnet_v1_152; does not fit: vgg_16 (needs 7.2 GB), vgg_19" in tensorflow
     assert findings["clocks"].found.startswith("locked")
     assert findings["temperature"].found == "42 °C (GPU-therm)"
 
@@ -152,6 +166,8 @@ def test_a_good_board_has_no_problem(monkeypatch: pytest.MonkeyPatch) -> None:
         (StandIn({}, {}), {"meter": "nowhere.csv"}, "sensors: nowhere.csv: the power meter's file is not readable"),
         (StandIn({}, {}, watt=()), {}, "sampling: nothing can be read from 0-0041/VDD_IN"),
         (StandIn({}, {}, watt=(-1.0, -0.5)), {}, "sampling: 0-0041/VDD_IN: always below 0 W; see how the sensor"),
+        (StandIn({}, {}), {"modes": ("15W", "25W")}, "modes: no 25W; name others"),
+        (StandIn({}, {}, refusal="`sudo` is not allowed"), {"modes": ("15W",)}, "modes: `sudo` is not allowed"),
         (StandIn({}, {}, product="this TensorFlow finds no GPU"), {}, "tensorflow: this TensorFlow finds no GPU"),
         (StandIn({}, {}, product=((7, 10), (15, 23))), {}, "tensorflow: it multiplies two matrices wrongly"),
     ],
@@ -165,6 +181,18 @@ def test_what_is_wrong_with_a_board_is_told(
 
 def test_a_board_without_sensors_is_fit_but_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     assert problems(monkeypatch, StandIn({"rails": []}, {})) == []
+
+
+def test_sensors_that_this_user_may_not_read_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden = {"rails": [], "unreadable": ["/sys/class/powercap/intel-rapl:*/energy_uj"]}
+    monkeypatch.setattr(check, "reach", reaching({"tensorflow": StandIn(hidden, {})}))
+    (sensors,) = [finding for finding in check.check("tx2", DEVICE) if finding.what == "sensors"]
+    assert sensors.problem is None
+    assert sensors.found.startswith(
+        check.NO_SENSORS + "; no permission to read /sys/class/powercap/intel-rapl:*/energy"
+    )
+    with pytest.raises(StudyError, match=r"tx2: none: .*; no permission to read /sys/class/powercap"):
+        check.check_power("tx2", DEVICE)
 
 
 def test_a_board_that_cannot_be_reached_is_a_finding(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
 import sys
 import time
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import stats
 from simulated_ina3221 import CYCLE, Chip, SimulatedIna3221
+from simulated_power import RAILS, SimulatedPower
 
 from tocompress.devices.agent.sampler import Sampler
 from tocompress.measurement.energy import Trace, block_figures, cumulative_energy, longest_gap, power_rows, widened
@@ -344,3 +347,34 @@ def test_energy_of_ten_seconds_is_within_two_percent_at_any_averaging(tmp_path: 
         assert found.energy == pytest.approx(50.0 / 435, rel=0.02)
         assert found.power_mean == pytest.approx(5.0, rel=0.02)
         assert found.power_peak == pytest.approx(5.0, abs=0.5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the sampler is Linux's")
+@pytest.mark.long
+def test_energy_of_ten_seconds_is_within_one_percent_by_each_kind_of_sensor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4 W that swing by a quarter in two seconds, above 2 W that rise."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"), prepend=os.pathsep)
+    start = time.monotonic() + 2.5
+    block = Block((start - 2, start), (start, start + 10), (start + 10.5, start + 12.5), runs=43)
+
+    def watt(moment: float) -> float:
+        idle = 2.0 + 0.02 * (moment - start)
+        if not block.busy[0] <= moment < block.busy[1]:
+            return idle
+        return idle + 4.0 + math.sin(math.pi * (moment - start))
+
+    with SimulatedPower(tmp_path, watt):
+        sampler = Sampler(str(tmp_path), [name for names in RAILS.values() for name in names])
+        time.sleep(block.span[1] - time.monotonic() + 0.1)
+        rails = sampler.stop()["rails"]
+    found = {
+        kind: block_figures([Trace(np.array(rails[n]["time_s"]), np.array(rails[n]["watt"])) for n in names], block)
+        for kind, names in RAILS.items()
+    }
+    energies = {kind: figures.energy for kind, figures in found.items()}
+    assert energies == pytest.approx(dict.fromkeys(RAILS, 40.0 / 43), rel=0.01)
+    calls = rails["pmic/VDD_CORE"]["time_s"]
+    assert all(rails[name]["time_s"] == calls for name in RAILS["a program"])
+    assert len(calls) / (calls[-1] - calls[0]) <= 20.1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -9,12 +12,15 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tocompress.errors import StudyError
 from tocompress.measurement.power import (
     METER,
     check_meter,
+    device_rails,
     least_step,
+    left_out,
     meter_samples,
     quality,
     read_meter,
@@ -22,6 +28,7 @@ from tocompress.measurement.power import (
     total_rails,
 )
 from tocompress.schemas.benchmark import RECORDED
+from tocompress.settings.device import LocalDevice
 from tocompress.tables import write_table
 from tocompress.vocabulary.arithmetic import ONCE
 
@@ -32,6 +39,15 @@ TX2 = [
 NANO = ["6-0040/POM_5V_IN", "6-0040/POM_5V_GPU", "6-0040/POM_5V_CPU"]
 XAVIER = ["1-0040/GPU", "1-0040/CPU", "1-0040/SOC", "1-0041/CV", "1-0041/VDDRQ", "1-0041/SYS5V"]
 ORIN = ["1-0040/VDD_GPU_SOC", "1-0040/VDD_CPU_CV", "1-0040/VIN_SYS_5V0", "1-0041/VDDQ_VDD2_1V8AO"]
+ORIN_AND_MONITOR = [*ORIN, "7-0044/ina226"]
+PI_5 = ["pmic/3V3_SYS", "pmic/DDR_VDD2", "pmic/VDD_CORE", "pmic/HDMI"]
+EPYC = ["intel-rapl:0/package-0", "intel-rapl:0:0/core", "intel-rapl:1/package-1", "intel-rapl:1:0/core"]
+TWO_DIES = [
+    "intel-rapl:0/package-0-die-0",
+    "intel-rapl:0:0/dram",
+    "intel-rapl:1/package-0-die-1",
+    "intel-rapl:1:0/dram",
+]
 SERVER = [
     *("intel-rapl:0/package-0", "intel-rapl:0:0/core", "intel-rapl:0:1/dram", "intel-rapl:1/package-1"),
     *("intel-rapl:1:1/dram", "intel-rapl:2/psys"),
@@ -46,14 +62,44 @@ SERVER = [
         (XAVIER, XAVIER),
         (ORIN, ORIN[:3]),
         (SERVER, ["intel-rapl:0/package-0", "intel-rapl:0:1/dram", "intel-rapl:1/package-1", "intel-rapl:1:1/dram"]),
+        (EPYC, ["intel-rapl:0/package-0", "intel-rapl:1/package-1"]),
+        (TWO_DIES, TWO_DIES),
+        (PI_5, PI_5),
+        ([*PI_5, "1-0040/ina219"], PI_5),
+        (ORIN_AND_MONITOR, ORIN[:3]),
+        (["1-0040/ina238"], ["1-0040/ina238"]),
         ([*TX2, METER], [METER]),
     ],
 )
 def test_the_rails_of_a_known_board_hold_its_power_once(names: list[str], total: list[str]) -> None:
-    assert sorted(total_rails(names)) == sorted(total)
+    found = total_rails(names)
+    assert sorted(found) == sorted(total)
+    assert total_rails(found) == found  # as from the table of a session, which holds these rails only
 
 
-@pytest.mark.parametrize("names", [TX2[:2], XAVIER[:5], ["intel-rapl:0/psys"], ["0-0040/VDD_IN", "0-0041/VDD_IN"]])
+@pytest.mark.parametrize(
+    ("rails", "outside"),
+    [
+        (PI_5, ["USB devices", "HATs", "losses of the regulators"]),
+        (EPYC, ["mainboard", "memory without a `dram` rail"]),
+        (["0-0041/VDD_IN", "0-0042/VDD_MUX"], ["the carrier board"]),
+        (["1-0040/ina260"], ["does not pass the shunt"]),
+        ([METER], []),
+    ],
+)
+def test_the_power_that_no_rail_holds_is_named(rails: list[str], outside: list[str]) -> None:
+    told = left_out(rails)
+    assert bool(told) == bool(outside)
+    assert all(part in told for part in outside)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *(TX2[:2], XAVIER[:5], ["intel-rapl:0/psys"], ["0-0040/VDD_IN", "0-0041/VDD_IN"]),
+        *(["1-0040/ina226", "1-0041/ina226"], ["1-0040/VDD_5V"]),
+    ],
+)
 def test_an_unknown_board_is_not_guessed(names: list[str]) -> None:
     with pytest.raises(StudyError, match=rf"{names[0]}.*devices\.<name>\.rails"):
         total_rails(names)
@@ -69,12 +115,27 @@ def test_chosen_rails_are_taken_as_they_are() -> None:
         (TX2, ["VDD_IN"], "no VDD_IN among the rails 0-0040/VDD_SYS_GPU"),
         (TX2, ["0-0041/VDD_SYS_CPU", "0-0041/VDD_IN"], "VDD_IN holds the power of 0-0041/VDD_SYS_CPU already"),
         (SERVER, ["intel-rapl:2/psys", "intel-rapl:1/package-1"], "psys holds the power of intel-rapl:1/package-1"),
+        (TWO_DIES, [TWO_DIES[2], "intel-rapl:1:1/core"], "no intel-rapl:1:1/core among the rails"),
+        ([*EPYC], EPYC[:2], "package-0 holds the power of intel-rapl:0:0/core"),
         ([*NANO, METER], [METER, NANO[0]], "meter holds the power of 6-0040/POM_5V_IN already"),
     ],
 )
 def test_a_choice_that_is_absent_or_counts_twice_is_refused(names: list[str], chosen: list[str], message: str) -> None:
     with pytest.raises(StudyError, match=message):
         total_rails(names, chosen)
+
+
+def test_a_sensor_that_only_root_may_read_is_named_where_it_is_missed() -> None:
+    hello = {"rails": [], "unreadable": ["/sys/class/powercap/intel-rapl:*/energy_uj"]}
+    device = LocalDevice(transport="local", threads=1)
+    assert device_rails(hello, device) == []
+    with pytest.raises(StudyError, match=r"no intel-rapl:0/package-0 .*; no permission to read /sys/class/powercap/in"):
+        device_rails(hello, device.model_copy(update={"rails": ("intel-rapl:0/package-0",)}))
+
+
+def test_a_rail_that_is_named_twice_is_refused() -> None:
+    with pytest.raises(ValidationError, match="0-0041/VDD_IN"):
+        LocalDevice(transport="local", threads=1, rails=("0-0041/VDD_IN", "0-0041/VDD_IN"))
 
 
 def published(codes: np.ndarray, millivolt: np.ndarray | int = 19144, milliampere: int = 4) -> np.ndarray:
@@ -138,6 +199,15 @@ def test_sampling_quality_counts_lost_slots_and_repeated_values() -> None:
     assert found.duplicates == pytest.approx(95 / 96)
 
 
+@pytest.mark.parametrize(
+    ("rail", "period"), [("0-0041/VDD_IN", 0.001), ("intel-rapl:0/package-0", 0.01), ("pmic/VDD_CORE", 0.05)]
+)
+def test_a_rail_that_is_read_at_its_own_period_misses_nothing(rail: str, period: float) -> None:
+    samples = pd.DataFrame({"variant": "fp32", "arithmetic": ONCE, "rail": rail, "time_s": np.arange(100) * period})
+    samples = samples.assign(runtime="tensorflow", process=1, watt=5.0)
+    assert quality(samples)[rail]["missed"] == pytest.approx(0, abs=0.011)
+
+
 def test_quality_is_told_by_rail_of_its_worst_block_and_not_across_blocks() -> None:
     slots = np.arange(100)
     block = pd.DataFrame({"variant": "fp32", "arithmetic": ONCE, "rail": "a", "watt": 5.0 + slots % 2})
@@ -189,13 +259,19 @@ def test_a_meters_times_are_unix_seconds_or_iso_8601_with_a_zone(tmp_path: Path)
         "watt;time;volt\r\n12,5;1700000000,25;5,1;\r\n12,6;1700000000,5;5,2\r\n",
         "\ufefftime\twatt\tnote\n2023-11-14T22:13:20,25Z\t12,5\ta\t\n\n2023-11-14T22:13:20.5Z\t12.6\t\n",
         '"time","watt"\n"1700000000.25","12.5"\n"1700000000.5","12.6"\n',
+        "time,volt,ampere,note\n1700000000.25,5,2.5,a\n1700000000.5,5.25,2.4,b\n",
+        "ampere;time;volt\n2,5;1700000000,25;5\n2,4;1700000000,5;5,25\n",
+        "time,volt,ampere,watt\n1700000000.25,5,2,12.5\n1700000000.5,5,2,12.6\n",
     ],
-    ids=["ends in rows", "two ends in rows", "end in the header", "semicolons", "tabs", "quotes"],
+    ids=[
+        *("ends in rows", "two ends in rows", "end in the header", "semicolons", "tabs", "quotes"),
+        *("volts and amperes", "volts and amperes with decimal commas", "watts beside them"),
+    ],
 )
 def test_watts_are_those_under_their_name_however_rows_end_and_columns_are_parted(tmp_path: Path, content: str) -> None:
     (tmp_path / "meter.csv").write_text(content, newline="")
     found = read_meter(tmp_path / "meter.csv")
-    assert found["watt"].tolist() == [12.5, 12.6]
+    assert found["watt"].tolist() == pytest.approx([12.5, 12.6])
     assert found["unix_s"].tolist() == pytest.approx([1700000000.25, 1700000000.5], abs=1e-6)
 
 
@@ -211,6 +287,8 @@ def test_a_line_that_is_still_being_written_is_no_reading(tmp_path: Path, rest: 
     [
         ("", "meter.csv: not a CSV file of a power meter"),
         ("time,power\n1,2\n", "meter.csv: no column watt"),
+        ("time,volt\n1,2\n", "meter.csv: no column ampere, or several"),
+        ("time,volt,ampere\n1,5,x\n", "meter.csv: line 2: .* `volt` and `ampere` a number"),
         ("time,watt,watt\n1,2,3\n", "meter.csv: no column watt, or several"),
         ("time,watt\n1,2\n2,two\n", "meter.csv: line 3: .* `watt` a number"),
         ("time,watt\n1,2\n2,5,1\n", "meter.csv: line 3: the header has 2 columns, this line 3"),
@@ -227,6 +305,32 @@ def test_a_file_that_is_not_a_meters_is_refused(tmp_path: Path, content: str, me
     (tmp_path / "meter.csv").write_text(content)
     with pytest.raises(StudyError, match=message):
         read_meter(tmp_path / "meter.csv")
+
+
+@pytest.mark.skipif(shutil.which("awk") is None, reason="needs awk")
+@pytest.mark.parametrize(
+    ("printed", "watts"),
+    [
+        (
+            "\ntimestamp sample_in_packet voltage_V current_A dp_V dn_V temp_C_ema energy_Ws capacity_As\n"
+            "1700000000.775 0 5.00000 0.50000 1.184 1.031 30.500 0.0 0.000001\n"
+            "1700000000.805 3 5.00000 0.90000 1.184 1.032 30.500 0.0 0.000002\n"
+            "1700000000.784 0 5.00000 0.60000 1.185 1.032 30.500 0.0 0.000003\n",
+            [2.5, 3.0],
+        ),
+        ("time,watt\n1700000000.1 7675000\n1700000000.2 8000000\n", [7.675, 8.0]),
+    ],
+    ids=["FNIRSI", "INA2xx"],
+)
+def test_the_documented_lines_turn_a_meters_output_into_its_file(
+    tmp_path: Path, printed: str, watts: list[float]
+) -> None:
+    page = Path(__file__).parents[2].joinpath("docs/devices.md").read_text(encoding="utf-8")
+    programs = re.findall(r"awk '(.+?)'", page)
+    (program,) = [program for program in programs if ("sample_in_packet" in printed) == ("$4" in program)]
+    filtered = subprocess.run(["awk", program], input=printed, capture_output=True, text=True, check=True)
+    (tmp_path / "power.csv").write_text(filtered.stdout)
+    assert read_meter(tmp_path / "power.csv")["watt"].tolist() == pytest.approx(watts)
 
 
 def test_an_absent_meters_file_is_told(tmp_path: Path) -> None:

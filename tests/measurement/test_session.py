@@ -346,6 +346,16 @@ def test_power_is_sampled_where_there_is_a_sensor(subject: Subject) -> None:
     assert len(tables["windows"]) == 3 * 5 * 3
     assert set(tables["power"]["rail"]) == {"0-0041/VDD_IN"}
     assert "power/unavailable" not in facts(tables)
+    assert facts(tables)["power/left_out"] == "the carrier board"
+
+
+def test_a_sensor_that_may_not_be_read_is_the_reason_for_no_power(subject: Subject) -> None:
+    agent = ScriptedAgent(subject)
+    agent.hello["unreadable"] = ["/sys/class/powercap/intel-rapl:*/energy_uj"]
+    reason = facts(session_of(agent, subject))["power/unavailable"]
+    assert reason.startswith("no power sensor; no permission to read /sys/class/powercap/intel-rapl:*/energy_uj")
+    with pytest.raises(StudyError, match=r"no intel-rapl:0/package-0 .*; no permission to read"):
+        session_of(agent, subject, HOST.model_copy(update={"rails": ("intel-rapl:0/package-0",)}))
 
 
 @pytest.mark.parametrize(

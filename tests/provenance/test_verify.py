@@ -11,8 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from snakemake.iocontainers import OutputFiles
 
 from tocompress.errors import StudyError
+from tocompress.paths import Paths
 from tocompress.provenance import record, verify
 
 REPOSITORY = Path(__file__).parents[2]
@@ -30,17 +32,21 @@ def made(output: str, *inputs: str, rule: str = "quantize", content: str | None 
     """Make a file of a study, and the record of the job that did."""
     Path(output).parent.mkdir(parents=True, exist_ok=True)
     Path(output).write_text(content or output)
-    log = f"results/study/logs/{rule}/{Path(output).stem}.log"
+    place = f"results/study/provenance/{rule}/{Path(output).stem}.json"
     job = SimpleNamespace(
         rule=rule,
         wildcards={"variant": Path(output).stem},
         params=Parameters(settings=json.dumps(SETTINGS), code="code", environment="numpy==2.3.1"),
         input=list(inputs),
-        output=[output],
-        log=[log],
+        output=outputs(output, place),
     )
     record.write_record(job, datetime.now(UTC))
-    return record.place(log)
+    return Path(place)
+
+
+def outputs(result: str, place: str) -> OutputFiles:
+    """Return the outputs that a rule declares: a result, and the record of its job."""
+    return OutputFiles(fromdict={"result": result, "record": place})
 
 
 @pytest.fixture
@@ -72,7 +78,7 @@ def test_a_record_says_what_the_job_was_given_and_made(chain: list[Path]) -> Non
     assert told["versions"] == {"numpy": "2.3.1"}
     assert set(told["inputs"]) == {"results/study/weights/fp32"}
     path = "results/study/weights/q8"
-    assert told["outputs"][path] == record.look(path).model_dump()
+    assert told["outputs"] == {path: record.look(path).model_dump()}
     assert told["started"] <= told["ended"]
 
 
@@ -91,8 +97,7 @@ def test_a_record_that_cannot_be_written_leaves_the_last_one(
         wildcards={},
         params=Parameters(),
         input=[],
-        output=["results/study/weights/q8"],
-        log=["results/study/logs/quantize/q8.log"],
+        output=outputs("results/study/weights/q8", str(chain[1])),
     )
     with pytest.raises(StudyError, match=r"provenance/quantize/q8\.json: cannot be written"):
         record.write_record(job, datetime.now(UTC))
@@ -113,12 +118,37 @@ def test_the_commit_is_that_of_this_repository_and_looking_at_it_changes_nothing
     git("commit", "-m", "one")
     commit, before = git("rev-parse", "HEAD"), index.read_bytes()
     file.touch()
-    assert record._commit(tmp_path) == commit
+    assert record.commit(tmp_path) == commit
     file.write_text("two")
-    assert record._commit(tmp_path) == f"{commit}-dirty"
+    assert record.commit(tmp_path) == f"{commit}-dirty"
     assert index.read_bytes() == before
     (tmp_path / "inside").mkdir()
-    assert record._commit(tmp_path / "inside") is None
+    assert record.commit(tmp_path / "inside") is None
+
+
+def test_where_no_clone_is_the_commit_is_told_by_who_sent_the_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCOMPRESS_COMMIT", "0" * 40)
+    assert record.commit(tmp_path) == "0" * 40
+    monkeypatch.setenv("TOCOMPRESS_COMMIT", "")
+    assert record.commit(tmp_path) is None
+
+
+def test_a_copy_of_a_file_in_a_storage_has_the_name_of_the_file(
+    chain: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOCOMPRESS_COPIES", ".snakemake/storage/s3/results")
+    place = made(".snakemake/storage/s3/results/results/study/weights/q6", "zoo.tar.gz")
+    told = json.loads(place.read_text())
+    assert (set(told["inputs"]), set(told["outputs"])) == ({"zoo.tar.gz"}, {"results/study/weights/q6"})
+
+
+def test_trials_share_the_records_of_the_files_that_they_share() -> None:
+    paths = Paths("results/study", trial="search/vgg_16/3")
+    weights = "results/study/provenance/weights/{model}/{variant}.safetensors.json"
+    assert paths.record(paths.weights) == weights
+    assert paths.record(paths.study) == "results/study/search/vgg_16/3/provenance/study.parquet.json"
 
 
 def test_an_intact_study_is_as_recorded(chain: list[Path]) -> None:

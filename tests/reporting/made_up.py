@@ -302,4 +302,9 @@ def _accuracy(variants, network, random):
             base = {"bleu": 62.0, "top1": 0.78, "top5": 0.94}.get(metric, 0.775)
             small = drop * (0.3 if metric == "top5" else 1)
             n, label = (600, "nrefs:1|case:mixed|tok:13a") if metric == "bleu" else (2000, None)
-            yield _row(metric, variant, base * (1 - small), 1 - small, 0.012, n=n, label=label)
+            lost = {
+                "change": -base * small,
+                "change_low": -base * (small + 0.012),
+                "change_high": base * (0.012 - small),
+            }
+            yield _row(metric, variant, base * (1 - small), 1 - small, 0.012, n=n, label=label, **lost)

@@ -6,14 +6,25 @@ from pathlib import Path
 
 import pandas as pd
 
+from tocompress.paths import FIGURE_FORMATS
 from tocompress.reporting import figures
 from tocompress.reporting.claims import VERDICTS
-from tocompress.reporting.report import Figure
+from tocompress.reporting.report.page import Figure
 from tocompress.schemas.study import CLAIMS
-from tocompress.settings.jobs import ReportJob
+from tocompress.settings.jobs import ReportFiles, ReportJob
 from tocompress.settings.reporting import Plot, Report
 
-SETTINGS = ReportJob(report=Report(), plot=Plot(dpi=50), devices=("host",), config={"study": {"name": "made_up"}})
+FILES = ReportFiles(
+    folder="results/made_up",
+    artifacts={
+        "tensorflow": "artifacts/tensorflow/{model}/{variant}.pb",
+        "litert": "artifacts/litert/{model}/{variant}.tflite",
+    },
+    bundle="results/made_up/bundles/{runtime}/{model}/{variant}",
+)
+SETTINGS = ReportJob(
+    report=Report(), plot=Plot(dpi=50), devices=("host",), files=FILES, config={"study": {"name": "made_up"}}
+)
 
 
 def make_claims(verdicts=VERDICTS) -> pd.DataFrame:
@@ -38,8 +49,8 @@ def draw_figures(study: pd.DataFrame, folder: Path, *names: str) -> list[Figure]
     found = []
     for name in names:
         drawing = figures.draw(name, study, SETTINGS.plot)
-        paths = [folder / f"{name}.{kind}" for kind in ("png", "pdf", "csv")]
-        figures.save(drawing, *paths, SETTINGS.plot)
+        files = {kind: folder / f"{name}.{kind}" for kind in FIGURE_FORMATS}
+        figures.save(drawing, files, SETTINGS.plot)
         caption = figures.caption(name, study, SETTINGS.plot)
-        found.append(Figure(name, paths[0].read_bytes(), caption, pd.read_csv(paths[2])))
+        found.append(Figure(name, files["svg"].read_text(), caption, pd.read_csv(files["csv"])))
     return found

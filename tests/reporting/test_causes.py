@@ -9,7 +9,7 @@ import pytest
 from made_up import make_study
 
 from tocompress.measurement.statistics import Interval
-from tocompress.reporting.causes import Evidence, because, causes
+from tocompress.reporting.report.causes import Evidence, because, causes
 from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, FLOAT, INTEGER, ONCE
 
 

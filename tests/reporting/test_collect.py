@@ -52,7 +52,8 @@ MODELS = (
     ),
 )
 BENCHMARKED = tuple(model for model in MODELS if model.benchmarked)
-DEVICES = tuple(StudyDevice(name=name, processor="cpu", runtimes=("tensorflow",)) for name in ("tx2", "host"))
+NAMES = ("tx2", "host", "orin@15W", "orin@MAXN")
+DEVICES = tuple(StudyDevice(name=name, processor="cpu", runtimes=("tensorflow",)) for name in NAMES)
 
 
 SETTINGS = AggregateJob(models=MODELS, devices=DEVICES, runtimes=("tensorflow",), quantile=0.5, level=0.95, target=0.05)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tocompress.reporting.costs import costs
+from tocompress.reporting.report.costs import costs
 from tocompress.reporting.style import quantity
 
 

@@ -21,14 +21,14 @@ def effect(*own: tuple[float, float, float]) -> Effect:
     return Effect(intervals, over_models(list(intervals.values())), 0.95, 0)
 
 
-def test_the_mean_of_ratios_is_geometric_and_has_an_interval_from_three_models_on():
+def test_the_mean_of_ratios_is_geometric_and_has_an_interval_from_four_models_on():
     one, two = Interval(0.5, 0.4, 0.6), Interval(2.0, 1.8, 2.2)
     assert over_models([one]) == one
     mean = over_models([one, two])
     assert (mean.value, mean.low, mean.high) == (pytest.approx(1), 0.4, 2.2)
-    three = over_models([Interval(0.5, None, None), Interval(1.0, None, None), Interval(2.0, None, None)])
-    assert three.value == pytest.approx(1)
-    assert three.low < 0.5 and three.high == pytest.approx(1 / three.low)
+    several = over_models([Interval(ratio, None, None) for ratio in (0.5, 1.0, 1.0, 2.0)])
+    assert several.value == pytest.approx(1)
+    assert several.low < 0.6 and several.high == pytest.approx(1 / several.low)
 
 
 def accuracies(*values: float, perfect: float = math.inf) -> Interval:
@@ -42,22 +42,24 @@ def test_accuracies_may_be_zero():
 
 
 def test_an_interval_of_accuracies_is_students_of_the_logit_between_none_and_all_right():
-    values, perfect = np.array([0.9, 0.5, 0.02]), 1.25
+    values, perfect = np.array([0.9, 0.5, 0.3, 0.02]), 1.25
     share = values / perfect
-    half_width = stats.t.ppf(0.975, 2) * share.std(ddof=1) / np.sqrt(3) / (share.mean() * (1 - share.mean()))
+    half_width = stats.t.ppf(0.975, 3) * share.std(ddof=1) / np.sqrt(4) / (share.mean() * (1 - share.mean()))
     low, high = perfect * special.expit(special.logit(share.mean()) + np.array([-half_width, half_width]))
     assert accuracies(*values, perfect=perfect) == pytest.approx((values.mean(), low, high))
 
 
 @pytest.mark.parametrize("perfect", [1.2, math.inf])
-@pytest.mark.parametrize("values", [(0.02, 0.001, 0.04), (0.0, 0.0, 0.9), (1.0, 0.5, 0.02), (1.0, 1.1, 1.2)])
+@pytest.mark.parametrize(
+    "values", [(0.02, 0.001, 0.04, 0.03), (0.0, 0.0, 0.0, 0.9), (1.0, 0.5, 0.02, 0.3), (1.0, 1.1, 1.1, 1.2)]
+)
 def test_no_interval_of_accuracies_leaves_what_is_possible(values, perfect):
     mean = accuracies(*values, perfect=perfect)
     assert 0 < mean.low < mean.value < mean.high < perfect
 
 
 def test_an_interval_of_ruined_networks_holds_the_truth_more_often_than_students():
-    truth, draws = 1 / 31, np.random.default_rng(0).beta(1, 30, (4000, 3))
+    truth, draws = 1 / 31, np.random.default_rng(0).beta(1, 30, (4000, 4))
 
     def held(intervals):
         return np.mean([interval.low <= truth <= interval.high for interval in intervals])
@@ -73,22 +75,19 @@ def test_close_accuracies_have_students_interval_itself():
     assert accuracies(*values, perfect=1.2) == pytest.approx(expected, abs=5e-4)
 
 
-def test_what_is_possible_is_known_from_the_accuracy_of_fp32(study):
-    study = study[study["metric"].isin(["top1", "bleu"]) & study["variant"].isin(["fp32", "q8"])]
-    scores = study["value"].notna()
-    destroyed = scores & study["variant"].eq("q8")
-    ratios = dict(zip(study.loc[destroyed, "model"], [1.2, 0.01, 0.6, 1.1], strict=True))
-    changed = study.assign(ratio=study["ratio"].mask(destroyed, study["model"].map(ratios)))
-    baseline = study[scores & study["variant"].eq("fp32")]
-    perfect = baseline["unit"].map({"fraction": 1.0, "score": 100.0}) / baseline["value"]
-    mean = Effects(changed).of("accuracy", Option("q8")).mean
-    assert mean.low > 0 and mean.high < perfect.mean()
+def test_an_effect_on_accuracy_is_in_points_and_paired(study):
+    rows = study[study["variant"].eq("q8") & study["metric"].isin(["top1", "bleu"]) & study["change"].notna()]
+    scales = rows["unit"].map({"fraction": 100, "score": 1}).astype(float)
+    points = (rows["change"] * scales).groupby(rows["model"]).mean()
+    found = Effects(study).of("accuracy", Option("q8"))
+    assert {model: interval.value for model, interval in found.own.items()} == pytest.approx(points.to_dict())
+    assert found.mean.value == pytest.approx(points.mean()) and found.neutral == 0
 
 
 def test_a_change_is_shown_by_the_interval_over_models_or_by_every_model():
-    spread = effect((0.9, 0.85, 0.95), (0.5, 0.4, 0.6), (0.2, 0.1, 0.3))
+    spread = effect((0.9, 0.85, 0.95), (0.5, 0.4, 0.6), (0.2, 0.1, 0.3), (0.9, 0.85, 0.95))
     assert spread.mean.high > 1
-    assert spread.below(1) and not spread.above(1)
+    assert spread.smaller and not spread.larger
     assert not effect((0.9, 0.85, 0.95), (0.5, 0.4, 1.1)).below(1)
     assert not Effect({"a": Interval(0.5, None, None)}, Interval(0.5, None, None), 0.95, 0).below(1)
 

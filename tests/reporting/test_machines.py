@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tocompress.reporting.machines import noise, products, session_facts, summary, versions
+from tocompress.reporting.report.machines import noise, products, session_facts, several_processors, summary, versions
 
 
 def test_facts_that_differ_between_sessions_are_all_told():
@@ -23,6 +23,12 @@ def test_the_noise_of_a_device_spans_its_sessions_and_is_left_out_where_none_tel
         " slices of one process by 1.0 % (standard deviations)."
     )
     assert noise([pd.DataFrame({"key": ["cpu", "noise/machine"], "value": ["x86", "0.02"]})]) == ""
+
+
+def test_sessions_on_different_processors_are_told_and_on_one_are_not():
+    one, two = (pd.DataFrame({"key": ["device/processor_name"], "value": [name]}) for name in ("EPYC", "Xeon"))
+    assert several_processors([one, one]) == ""
+    assert "EPYC, Xeon" in several_processors([one, two, one])
 
 
 def test_a_board_is_called_by_its_name_and_digests_are_left_out():
@@ -50,7 +56,7 @@ def test_the_integer_products_of_a_processor_are_told(features, told):
 
 def test_modes_of_dequantization_are_told_in_words():
     assert summary({"settings/arithmetic": "integer; float, dequantized once"}) == {
-        "arithmetic": "integer and float, dequantized once"
+        "arithmetic": "integer; float, dequantized once"
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from made_up import NO_SENSOR
 
-from tocompress.reporting.methods import methods
+from tocompress.reporting.report.methods import methods
 
 
 def test_bases_observations_intervals_and_reasons_are_those_of_the_table(study):

@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from tocompress.reporting import style
+from tocompress.paths import FIGURE_FORMATS
+from tocompress.reporting import palette, style
 from tocompress.reporting.figures import save
 from tocompress.reporting.figures.quantization_sensitivity import caption, drawing, kernel_names, together_of
 from tocompress.settings.jobs import QuantizationSensitivityFigureJob
@@ -76,9 +77,9 @@ def test_a_scan_is_drawn_within_its_page(table, network, budgeted, tmp_path):
         box = text.get_window_extent()
         assert text.get_fontsize() >= 7
         assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()
-    paths = [tmp_path / f"scan.{kind}" for kind in ("png", "pdf", "csv")]
-    save(made, *paths, Plot(dpi=60))
-    assert len(pd.read_csv(paths[2])) == len(table)
+    files = {kind: tmp_path / f"scan.{kind}" for kind in FIGURE_FORMATS}
+    save(made, files, Plot(dpi=60))
+    assert len(pd.read_csv(files["csv"])) == len(table)
 
 
 def test_kernels_are_rows_in_the_networks_order_with_their_losses_and_bits():
@@ -91,7 +92,8 @@ def test_kernels_are_rows_in_the_networks_order_with_their_losses_and_bits():
 
 def test_a_loss_within_its_interval_is_grey():
     colours = {text.get_text(): text.get_color() for text in texts(drawing(scan(GNMT), settings("gnmt")).figure)}
-    assert (colours["2.7"], colours["1.0"]) == (style.INK, style.MUTED)  # of 8 / 3 and 8 / 8 points, each +-1.2
+    # Losses of 8 / 3 and of 8 / 8 points, each +-1.2.
+    assert (colours["2.7"], colours["1.0"]) == (palette.ON_LIGHT, palette.FAINT_ON_LIGHT)
 
 
 def test_all_together_stand_against_the_sum_of_the_rows():
@@ -110,6 +112,13 @@ def test_both_kernels_of_a_separable_layer_are_told_apart():
 
 
 def test_the_caption_states_grid_basis_observations_and_interval():
-    text = caption(scan(GNMT, "next_token"), settings("gnmt"), [given(GNMT)])
+    text = str(caption(scan(GNMT, "next_token"), settings("gnmt"), [given(GNMT)]))
     for part in ("grid a channel", "calibration set of glyphs", "n = 1,000 tokens", "paired, at most ±1.2", "q5_mixed"):
         assert part in text
+
+
+def test_the_finding_counts_the_kernels_that_clearly_lose_and_names_the_worst():
+    found = caption(scan(GNMT), settings("gnmt")).finding
+    assert found.startswith("The loss of top-1 at 4 bits is clear for 1 of 3 kernels alone. It is largest for")
+    assert found.endswith("source embedding: 2.0 points (0.8 to 3.2).")
+    assert "clear for none of 3" in caption(scan(GNMT, loss=0.01), settings("gnmt")).finding

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
+from tocompress.paths import FIGURE_FORMATS
 from tocompress.reporting import style
 from tocompress.reporting.figures import save
 from tocompress.reporting.figures.sensitivity import caption, drawing, group_names
@@ -52,9 +53,9 @@ def test_a_scan_is_drawn_within_its_page(table, network, tmp_path):
         box = text.get_window_extent()
         assert text.get_fontsize() >= 7
         assert page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1, text.get_text()
-    paths = [tmp_path / f"scan.{kind}" for kind in ("png", "pdf", "csv")]
-    save(made, *paths, Plot(dpi=60))
-    assert len(pd.read_csv(paths[2])) == len(table)
+    files = {kind: tmp_path / f"scan.{kind}" for kind in FIGURE_FORMATS}
+    save(made, files, Plot(dpi=60))
+    assert len(pd.read_csv(files["csv"])) == len(table)
 
 
 def test_layers_are_rows_in_the_networks_order_with_what_is_left_of_each_printed():
@@ -72,6 +73,12 @@ def test_names_leave_out_the_network_and_what_all_have_in_common():
 
 
 def test_the_caption_states_criterion_basis_observations_and_interval():
-    text = caption(scan(GNMT, "next_token", "units"), settings("gnmt"))
+    text = str(caption(scan(GNMT, "next_token", "units"), settings("gnmt")))
     for part in ("by l1", "Measured on the calibration set of glyphs", "n = 1,000 tokens", "95 % intervals", "±2.0"):
         assert part in text
+
+
+def test_the_finding_names_the_worst_and_the_best_layer_to_cut():
+    found = caption(scan(GNMT, "next_token", "units"), settings("gnmt")).finding
+    assert "Without 50 % of one layer, next tokens right is 40.0 % (38.0 to 42.0 %) for source embedding" in found
+    assert "60.0 % (58.0 to 62.0 %) for encoder 0 to 2; decoder 1 to 3 at best, of 80.0 % uncut" in found

@@ -13,9 +13,11 @@ from tocompress.reporting.study import (
     Part,
     aggregate,
     artifact_rows,
+    as_shown,
     by_runtime,
     chains,
     controls,
+    is_clear,
     made_by,
     of_runtime,
     runtimes,
@@ -183,3 +185,31 @@ def test_sizes_are_those_of_the_runtime_of_the_first_device():
     for rows in (select(table, "size", "latency", arithmetic=ONCE), select(table, "size", arithmetic=ONCE)):
         assert set(rows["runtime"]) == {"tensorflow"}
     assert whole(table, "size").set_index("variant")["value"].to_dict() == {"fp32": 1000, "q6": 190}
+
+
+nan = float("nan")
+NONE = (nan, nan, nan)
+COMPARED = pd.DataFrame(
+    [
+        ("latency", "ms", (1.2, 1.1, 1.3), NONE, (1.2, 1.1, 1.3), True),
+        ("latency", "ms", (1.2, 0.9, 1.5), NONE, (1.2, 0.9, 1.5), False),
+        ("latency", "ms", (1.2, nan, nan), NONE, (1.2, nan, nan), False),
+        ("latency", "ms", NONE, NONE, NONE, False),
+        ("top1", "fraction", (0.9, 1.1, 1.2), (-0.02, -0.03, 0.0), (-2.0, -3.0, 0.0), False),
+        ("top1", "fraction", (0.9, 0.9, 1.1), (-0.02, -0.03, -0.01), (-2.0, -3.0, -1.0), True),
+        ("bleu", "score", NONE, (1.5, 0.5, 2.5), (1.5, 0.5, 2.5), True),
+        ("size", "byte", (0.5, nan, nan), NONE, (0.5, nan, nan), True),
+        ("size", "byte", (1.0, nan, nan), NONE, (1.0, nan, nan), False),
+    ],
+    columns=["metric", "unit", "ratio", "change", "shown", "clear"],
+)
+
+
+def test_a_difference_is_clear_where_its_paired_interval_excludes_no_change():
+    ends = ("", "_low", "_high")
+    rows = COMPARED[["metric", "unit"]].assign(
+        **{f"{name}{end}": COMPARED[name].str[at] for name in ("ratio", "change") for at, end in enumerate(ends)}
+    )
+    assert is_clear(rows).tolist() == COMPARED["clear"].tolist()
+    shown = as_shown(rows)[[f"shown{end}" for end in ends]]
+    np.testing.assert_allclose(shown, COMPARED["shown"].tolist())

@@ -27,7 +27,6 @@ SEARCH = {
 def test_a_killed_search_goes_on_and_its_results_are_as_recorded(tmp_path: Path) -> None:
     study = SmallStudy(tmp_path)
     overlay = yaml.safe_load((study.folder / "study.yaml").read_text()) | {"search": {"mobilenet_v1": SEARCH}}
-    overlay["evaluation"]["prediction"]["shards"] = 1
     overlay["quantization_sensitivity"] = {"examples": 50, "bits": [6, 8]}
     (study.folder / "study.yaml").write_text(yaml.safe_dump(overlay))
     killed = study.start(CHOSEN)

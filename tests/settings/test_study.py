@@ -1,6 +1,8 @@
 """A wrong config gets one line that names the key and says what would be right."""
 
 import copy
+import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +10,7 @@ import yaml
 
 from tocompress.errors import StudyError
 from tocompress.models.registry import NETWORKS
-from tocompress.settings.study import load
+from tocompress.settings.study import TEXTS, Study, load
 from tocompress.settings.technique import Quantize
 from tocompress.vocabulary.arithmetic import EVERY_INFERENCE, FLOAT, INTEGER, ONCE
 
@@ -82,11 +84,11 @@ def changed(path: str, value: object) -> dict:
         ("study.variants", {"vgg_16": ["q8"]}, "names no variants for 'inception_v1' and no 'default'"),
         ("models.vgg_16.data", "imagenet", "config: models.vgg_16.data: 'imagenet' is not defined; there is 'glyphs'"),
         ("models.vgg_16.data", "number_phrases", "models.vgg_16.data: vgg_16 takes no examples of the kind"),
-        ("models.Vgg", {"network": "vgg_16"}, "config: models.Vgg: String should match pattern"),
+        ("models.Vgg", {"network": "vgg_16"}, "config: models.Vgg: Input should be lower-case letters"),
         ("models.vgg_16.checkpoint.sha265", "", "models.vgg_16.checkpoint.sha265: unknown key; did you mean 'sha256'?"),
         ("models.vgg_16.build", "initial", "config: models.vgg_16: build 'initial' takes no checkpoint"),
         ("models.vgg_16.network", "vgg_17", "config: models.vgg_16.network: Input should be"),
-        ("models.vgg_16.checkpoint.sha256", "abc", "config: models.vgg_16.checkpoint.sha256: String should match"),
+        ("models.vgg_16.checkpoint.sha256", "abc", "config: models.vgg_16.checkpoint.sha256: Input should be 64 hex"),
         ("models.gnmt", {"network": "gnmt", "build": "initial", "data": "number_phrases"}, "models.gnmt.source_vocab"),
         ("data.glyphs", {"kind": "imagenet", "images": "i"}, "models.inception_v1.classes: 100, but ImageNet has 1000"),
         ("data.number_phrases.kind", "wmt", "config: data.number_phrases.source: Field required"),
@@ -100,7 +102,7 @@ def changed(path: str, value: object) -> dict:
             {**WMT, "md5": {"vocab": "0" * 32}},
             "config: data.wmt: md5: 'vocab' is none of the files; there is",
         ),
-        ("data.wmt", {**WMT, "languages": ["english", "de"]}, "config: data.wmt.languages.0: String should match"),
+        ("data.wmt", {**WMT, "languages": ["english", "de"]}, "config: data.wmt.languages.0: Input should be the two"),
         ("data.wmt", {**WMT, "codes": None}, "config: data.wmt: text 'raw' needs codes"),
         (
             "evaluation",
@@ -215,6 +217,15 @@ def test_a_session_measures_the_runtimes_that_study_and_device_share_in_the_orde
     study = load(config)
     assert study.runtimes_on("host") == ("litert", "tensorflow")
     assert study.runtimes_on("tx2") == ("tensorflow",)
+
+
+def test_a_device_with_power_modes_is_measured_in_each_by_a_name_of_its_own() -> None:
+    config = changed("devices.host.modes", ["15W", "MAXN"])
+    config["study"]["devices"] = ["tx2", "host"]
+    study = load(config)
+    assert study.measured == ("tx2", "host@15W", "host@MAXN")
+    assert study.device("host@15W") == study.device("host") == study.devices["host"]
+    assert study.runtimes_on("host@15W") == study.runtimes_on("host")
 
 
 def test_a_runtime_may_have_its_own_python() -> None:
@@ -358,3 +369,9 @@ def test_what_needs_a_training_set_says_so(technique: dict, message: str) -> Non
     config["study"] |= {"models": ["gnmt"], "variants": {"gnmt": ["p50"]}}
     with pytest.raises(StudyError, match=message):
         load(config)
+
+
+def test_every_pattern_of_a_text_is_told_in_words() -> None:
+    schema = json.dumps(Study.model_json_schema())
+    patterns = {json.loads(pattern) for pattern in re.findall(r'"pattern": ("[^"]*")', schema)}
+    assert patterns and patterns <= TEXTS.keys()

@@ -10,6 +10,7 @@ from tocompress.schemas.study import METRICS
 from tocompress.tables import read_table, write_table
 from tocompress.tasks.classification.predictions import best_classes
 from tocompress.tasks.classification.scores import outcomes, scores, values_of
+from tocompress.tasks.paired import paired_change
 
 SETTINGS = {"level": 0.95, "resamples": 200, "seed": 1}
 
@@ -115,3 +116,14 @@ def test_a_thousand_resamples_of_two_thousand_examples_take_seconds_not_minutes(
     table = scores(predictions, predictions, level=0.95, resamples=1000, seed=1)
     assert time.process_time() - start < 10
     assert table["ratio"].eq(1).all()
+
+
+def test_a_change_is_paired_and_in_the_unit_of_the_score(labels, predictions):
+    worse = best_classes(noisy_logits(labels, 12, 1.2, seed=8), labels)
+    table = scores(worse, predictions, **SETTINGS).set_index("metric")
+    ours, theirs = outcomes(worse), outcomes(predictions)
+    assert table.loc["top1", "change"] == pytest.approx(ours.top1.mean() - theirs.top1.mean())
+    expected = paired_change(theirs.top1, ours.top1, SETTINGS["level"])
+    assert tuple(table.loc["top1", ["change", "change_low", "change_high"]]) == expected
+    assert (table["change_high"] < 0).all()
+    assert table["change"].between(table["change_low"], table["change_high"]).all()

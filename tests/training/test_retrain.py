@@ -53,10 +53,9 @@ def _sentences():
     ("model", "retraining", "data", "kernel"),
     [
         (IMAGES, CNN, _images, POINTWISE),
-        (SENTENCES, RNN, _sentences, gnmt.QUERY_KERNEL),
         (SENTENCES, TAUGHT, _sentences, gnmt.QUERY_KERNEL),
     ],
-    ids=["image", "translation", "taught translation"],
+    ids=["image", "taught translation"],
 )
 @pytest.mark.long
 def test_a_stopped_retraining_ends_as_one_that_is_not(model, retraining, data, kernel, tmp_path):
@@ -122,6 +121,8 @@ def test_batch_norm_keeps_the_statistics_and_scales_of_the_cut(tmp_path):
 
 def test_a_larger_network_teaches_and_has_to_be_there(tmp_path):
     whole, examples, validation = _images(32)
+    # Weights as they begin give all classes the same chance, and would teach nothing but rounding.
+    whole["MobilenetV1/Logits/Conv2d_1c_1x1/biases"] = np.linspace(0, 5, 100, dtype=np.float32)
     weights, *_ = _images()
     settings = CNN.model_copy(update={"teacher": 1.0, "learning_rates": (0.002,), "epochs": 1})
     arguments = (weights, IMAGES, settings, examples, validation, {POINTWISE: Grid(8)})

@@ -9,4 +9,4 @@ from tocompress.tables import read_table
 with job(snakemake):
     plot = Plot.model_validate_json(snakemake.params.settings)
     drawing = draw(snakemake.wildcards.figure, read_table(snakemake.input[0], STUDY), plot)
-    save(drawing, snakemake.output.png, snakemake.output.pdf, snakemake.output.csv, plot)
+    save(drawing, dict(snakemake.output.items()), plot)

@@ -11,4 +11,4 @@ with job(snakemake):
     settings = QuantizationSensitivityFigureJob.model_validate_json(snakemake.params.settings)
     budgeted = [read_table(file, COMPRESSION) for file in snakemake.input.budgeted]
     drawn = drawing(read_table(snakemake.input.scan, QUANTIZATION_SENSITIVITY), settings, budgeted)
-    save(drawn, snakemake.output.png, snakemake.output.pdf, snakemake.output.csv, settings.plot)
+    save(drawn, dict(snakemake.output.items()), settings.plot)

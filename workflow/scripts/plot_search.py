@@ -14,4 +14,4 @@ with job(snakemake):
     settings = SearchFigureJob.model_validate_json(snakemake.params.settings)
     answer = json.loads(Path(snakemake.input.answer).read_text(encoding="utf-8"))
     drawn = drawing(read_table(snakemake.input.candidates, CANDIDATES), answer, settings)
-    save(drawn, snakemake.output.png, snakemake.output.pdf, snakemake.output.csv, settings.plot)
+    save(drawn, dict(snakemake.output.items()), settings.plot)

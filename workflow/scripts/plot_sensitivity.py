@@ -10,4 +10,4 @@ from tocompress.tables import read_table
 with job(snakemake):
     settings = SensitivityFigureJob.model_validate_json(snakemake.params.settings)
     drawn = drawing(read_table(snakemake.input[0], SENSITIVITY), settings)
-    save(drawn, snakemake.output.png, snakemake.output.pdf, snakemake.output.csv, settings.plot)
+    save(drawn, dict(snakemake.output.items()), settings.plot)

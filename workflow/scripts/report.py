@@ -1,7 +1,8 @@
 """Write the study's report."""
 
 from tocompress.job import job
-from tocompress.reporting.report import write_report
+from tocompress.provenance.record import commit
+from tocompress.reporting.report.page import write_report
 from tocompress.settings.jobs import ReportJob
 
 with job(snakemake):
@@ -13,6 +14,8 @@ with job(snakemake):
         figures=snakemake.input.figures,
         tables=snakemake.input.tables,
         sessions=snakemake.input.sessions,
+        times=snakemake.input.times,
         answers=snakemake.input.answers,
         candidates=snakemake.input.candidates,
+        commit=commit(),
     )

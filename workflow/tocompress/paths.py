@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tocompress.vocabulary.runtimes import SUFFIXES
 
 BENCHMARK_TABLES = ("latency", "loading", "memory", "power", "windows", "operations", "diagnostics", "session")
-FIGURE_FORMATS = ("png", "pdf", "csv")
+FIGURE_FORMATS = ("png", "pdf", "svg", "csv")
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,10 @@ class Paths:
     def download_digest(self) -> str:
         """Return the path of the digest of a download's first use, which every later use must have."""
         return f"{self.download}.sha256"
+
+    @property
+    def download_record(self) -> str:
+        return f"{self.downloads}/provenance/{{address}}.json"
 
     @property
     def weights(self) -> str:
@@ -122,6 +126,10 @@ class Paths:
     def benchmark(self, table: str) -> str:
         return f"{self.compared}/benchmarks/{{device}}/{{model}}/{table}.parquet"
 
+    def benchmark_in_mode(self, table: str) -> str:
+        """Return the path of a table of a device in one of its power modes."""
+        return self.benchmark(table).replace("{device}", "{in_mode}")
+
     @property
     def predictions(self) -> str:
         return f"{self.compared}/predictions/{{runtime}}/{{model}}/{{variant}}.parquet"
@@ -175,6 +183,15 @@ class Paths:
     def report(self) -> str:
         return f"{self.compared}/report.html"
 
+    def comparison(self, extension: str) -> str:
+        """Return the path of a comparison with another study."""
+        return f"{self.compared}/compare/{{other}}.{extension}"
+
+    @property
+    def package(self) -> str:
+        """Return the path of the zip that holds the study."""
+        return f"{self.compared}/package.zip"
+
     @property
     def zoo(self) -> str:
         return f"{self.root}/zoo/{{model}}.tar.gz"
@@ -189,3 +206,12 @@ class Paths:
 
     def log(self, rule: str, *wildcards: str) -> str:
         return "/".join([self.compared, "logs", rule, *(f"{{{name}}}" for name in wildcards)]) + ".log"
+
+    def record(self, result: str) -> str:
+        """Return the path of the record of the job that makes a result.
+
+        Whichever rule makes a result, its record has one path. Snakemake compares the settings of a job with its
+        notes on all outputs. It would compare none if a record of another name had no note.
+        """
+        folder = self.compared if result.startswith(f"{self.compared}/") else self.root
+        return f"{folder}/provenance/{result.removeprefix(f'{folder}/')}.json"

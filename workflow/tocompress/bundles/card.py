@@ -10,7 +10,7 @@ from tocompress.bundles.inputs import Facts, interface
 from tocompress.bundles.words import in_words
 from tocompress.models.registry import find
 from tocompress.reporting.study import typed
-from tocompress.reporting.style import quantity
+from tocompress.reporting.style import in_points, quantity
 from tocompress.settings.jobs import BundleJob
 from tocompress.vocabulary.metrics import METRICS
 from tocompress.vocabulary.runtimes import title
@@ -18,7 +18,7 @@ from tocompress.vocabulary.variants import Variant
 
 _OF_A_VALUE = (
     *("metric", "label", "value", "unit", "low", "high", "level", "n", "processes", "basis", "reason"),
-    *("ratio", "ratio_low", "ratio_high", "settled", "ratio_settled"),
+    *("ratio", "ratio_low", "ratio_high", "change", "change_low", "change_high", "settled", "ratio_settled"),
     *("device", "processor", "arithmetic", "dataset"),
 )
 
@@ -75,6 +75,7 @@ def as_text(card: Facts) -> str:
         "## Values",
         _values(card["metrics"]),
         "## Make it again",
+        "With the `--configfile` of the study, if it has one:",
         f"```sh\n{card['command']}\n```",
     ]
     return "\n\n".join(parts) + "\n"
@@ -110,7 +111,7 @@ def _interface(card: Facts) -> str:
 
 
 def _values(rows: list[Facts]) -> str:
-    heads = ["metric", "of", "value", "interval", "n", "ratio to fp32", "settled", "basis", "measured on"]
+    heads = ["metric", "of", "value", "interval", "n", "against fp32", "settled", "basis", "measured on"]
     return _table(heads, [_row(row) for row in rows])
 
 
@@ -121,10 +122,15 @@ def _row(row: Facts) -> list[str]:
     label = "" if metric.signed else row.get("label", "")
     where = ", ".join(row[name] for name in ("device", "processor", "arithmetic", "dataset") if name in row)
     count = str(row.get("n", ""))
-    return [metric.title, label, value, interval, count, _ratio(row), _settled(row), row["basis"], where]
+    return [metric.title, label, value, interval, count, _against_fp32(row), _settled(row), row["basis"], where]
 
 
-def _ratio(row: Facts) -> str:
+def _against_fp32(row: Facts) -> str:
+    """Return the change of an accuracy in points, or the ratio of another value."""
+    if "change" in row:
+        change = in_points(row["change"], row["unit"])
+        low, high = (in_points(row[name], row["unit"], name=False) for name in ("change_low", "change_high"))
+        return f"{change}, {_interval(low, high, row)}"
     low, middle, high = (f"{row[name]:.3g}" if name in row else "" for name in ("ratio_low", "ratio", "ratio_high"))
     return f"{middle}, {_interval(low, high, row)}" if low else middle
 

@@ -11,23 +11,32 @@ from pathlib import Path
 
 import pandas as pd
 
+from tocompress.devices import Agent
 from tocompress.devices.local import LocalAgent
 from tocompress.devices.reach import reach
-from tocompress.measurement.session import measure, outputs_of
+from tocompress.measurement.modes import Tables, in_each_mode
+from tocompress.measurement.session import Outputs, measure, outputs_of
 from tocompress.measurement.subject import Subject
 from tocompress.schemas.benchmark import TABLES
-from tocompress.settings.device import LocalDevice
+from tocompress.settings.device import Device, LocalDevice
 from tocompress.settings.jobs import BenchmarkJob
 from tocompress.tables import write_table
 
 
 def benchmark(subject: Subject, session: BenchmarkJob, log: Path | None = None) -> dict[str, pd.DataFrame]:
     """Return the tables of a session. Progress goes to stdout, the agents' stderr to `log`. Raises StudyError."""
-    recorded = _measured(subject, session, log)
-    return {name: table.assign(device=session.name, model=subject.model) for name, table in recorded.items()}
+    measured = _measured(subject, session, log)
+    return {
+        table: pd.concat(
+            [tables[table].assign(device=name, model=subject.model) for name, tables in measured.items()],
+            ignore_index=True,
+        )
+        for table in TABLES
+    }
 
 
-def _measured(subject: Subject, session: BenchmarkJob, log: Path | None) -> dict[str, pd.DataFrame]:
+def _measured(subject: Subject, session: BenchmarkJob, log: Path | None) -> dict[str, Tables]:
+    """Return the tables of a session by the device's name, or by its name in each power mode."""
     device, settings = session.device, session.benchmark
 
     def report(done: int, total: int, text: str) -> None:
@@ -35,20 +44,29 @@ def _measured(subject: Subject, session: BenchmarkJob, log: Path | None) -> dict
 
     runtimes = tuple(subject.runtimes)
     with reach(session.name, device, runtimes, log) as agents:
-        if isinstance(device, LocalDevice) and not _has_own_python(device) and device.processor == "cpu":
-            return measure(agents, subject, device, settings, report)
-        with ExitStack() as stack:
-            hosts = {
-                runtime: stack.enter_context(LocalAgent(log, name="this machine", runtime=runtime))
-                for runtime in runtimes
-            }
-            on_cpu = device.model_copy(update={"processor": "cpu"})
-            reference = outputs_of(hosts, subject, on_cpu, settings)
-        return measure(agents, subject, device, settings, report, reference)
+        reference = None if _computes_here(device) else _reference(subject, session, log)
+
+        def measured(agents: Mapping[str, Agent]) -> Tables:
+            return measure(agents, subject, device, settings, report, reference)
+
+        return in_each_mode(agents, session, measured) if device.modes else {session.name: measured(agents)}
 
 
-def _has_own_python(device: LocalDevice) -> bool:
-    return device.interpreter is not None or bool(device.interpreters)
+def _computes_here(device: Device) -> bool:
+    """Return whether the runtime of this study computes, on this machine's processor."""
+    own = isinstance(device, LocalDevice) and device.interpreter is None and not device.interpreters
+    return own and device.processor == "cpu"
+
+
+def _reference(subject: Subject, session: BenchmarkJob, log: Path | None) -> Outputs:
+    """Return the outputs of this machine's processor."""
+    with ExitStack() as stack:
+        hosts = {
+            runtime: stack.enter_context(LocalAgent(log, name="this machine", runtime=runtime))
+            for runtime in subject.runtimes
+        }
+        on_cpu = session.device.model_copy(update={"processor": "cpu"})
+        return outputs_of(hosts, subject, on_cpu, session.benchmark)
 
 
 def write_session(tables: Mapping[str, pd.DataFrame], files: Mapping[str, Path], *, keep: bool) -> None:

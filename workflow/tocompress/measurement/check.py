@@ -96,7 +96,7 @@ def check_power(name: str, device: LocalDevice | SshDevice) -> None:
     """Raise StudyError where a session on the device would find no power. A device out of reach raises it too."""
     with _reached(name, device, device.runtimes[0]) as reached:
         found = _sensors(reached.agent.hello, device)
-    if problem := found.problem or (found.found if found.found == NO_SENSORS else None):
+    if problem := found.problem or (found.found if found.found.startswith(NO_SENSORS) else None):
         raise StudyError(f"{name}: {problem}; require no energy or power, or name a meter in `devices.{name}.meter`")
 
 
@@ -134,9 +134,11 @@ def _of_machine(reached: _Reached) -> Iterator[Finding]:
     state = answered(agent.run({"command": "state"}))[0]
     came = time.time()
     yield _clocks(hello, state, device)
+    yield _modes(answered(agent.run({"command": "modes"}))[0], device)
     yield _temperature(state)
     yield Finding("load", f"{state['load']:.2f}")
     yield _room("memory free", state["memory_available"], _LEAST_MEMORY)
+    yield from _sizes(state["memory_available"], device)
     yield _room("disk free", state["disk_free"], _LEAST_DISK)
     ahead, uncertainty = state["unix_s"] - (asked + came) / 2, (came - asked) / 2
     yield Finding("clock", f"{ahead:+.2f} s to this machine's, to within {uncertainty:.2f} s")
@@ -177,18 +179,27 @@ def _threads(hello: Record, device: LocalDevice | SshDevice) -> Finding:
 
 
 def _sensors(hello: Record, device: LocalDevice | SshDevice) -> Finding:
+    """Return the rails, the total of some, the power that it leaves out, and the files that may not be read."""
     from tocompress.measurement import power
 
-    rails = [*hello["rails"], *([power.METER] if device.meter else [])]
-    if not rails and device.rails is None:
-        return Finding("sensors", NO_SENSORS)
-    found = ", ".join(rails) or "none"
+    names = [*hello["rails"], *([power.METER] if device.meter else [])]
+    forbidden = power.forbidden(hello)
     try:
         if device.meter:
             power.check_meter(device.meter, time.time())
-        return Finding("sensors", f"{found}; total: {' + '.join(power.total_rails(rails, device.rails))}")
+        total = power.device_rails(hello, device)
     except StudyError as error:
-        return Finding("sensors", found, str(error))
+        return Finding("sensors", ", ".join(names) or "none", str(error))
+    if not total:
+        return Finding("sensors", "; ".join(filter(None, (NO_SENSORS, forbidden))))
+    outside = power.left_out(total)
+    told = (
+        ", ".join(names),
+        f"total: {'all of them' if len(total) == len(names) > 1 else ' + '.join(total)}",
+        f"which leaves out {outside}" if outside else "",
+        forbidden,
+    )
+    return Finding("sensors", "; ".join(filter(None, told)))
 
 
 def _sampled_rails(hello: Record, device: LocalDevice | SshDevice) -> list[str]:
@@ -196,9 +207,8 @@ def _sampled_rails(hello: Record, device: LocalDevice | SshDevice) -> list[str]:
     from tocompress.measurement import power
 
     rails: list[str] = hello["rails"]
-    meter = [power.METER] if device.meter else []
     try:
-        return [rail for rail in power.total_rails([*rails, *meter], device.rails) if rail != power.METER]
+        return [rail for rail in power.device_rails(hello, device) if rail != power.METER]
     except StudyError:
         return rails
 
@@ -235,6 +245,15 @@ def _clocks(hello: Record, state: Record, device: LocalDevice | SshDevice) -> Fi
     return Finding("clocks", found, advice if moving and device.clocks == "locked" else None)
 
 
+def _modes(told: Record, device: LocalDevice | SshDevice) -> Finding:
+    """Return the power modes of the device. They are a problem where the study names others, or may not set them."""
+    names, refusal = told["modes"], told["refusal"]
+    found = f"{', '.join(names)}; now {told['mode']}; {refusal or 'may be set'}" if names else f"none: {refusal}"
+    absent = [mode for mode in device.modes if mode not in names]
+    problem = f"no {', '.join(absent)}; name others in the device's `modes`" if absent else refusal
+    return Finding("modes", found, problem if device.modes else None)
+
+
 def _temperature(state: Record) -> Finding:
     known = {zone: value for zone, value in state["celsius"].items() if value is not None}
     if not known:
@@ -248,6 +267,14 @@ def _room(what: str, free: int | None, least: int) -> Finding:
         return Finding(what, "not readable")
     short = f"a benchmark needs {least / 1e9:.0f} GB" if free < least else None
     return Finding(what, f"{free / 1e9:.1f} GB", short)
+
+
+def _sizes(free: int | None, device: LocalDevice | SshDevice) -> Iterator[Finding]:
+    """Yield for each runtime which networks fit the free memory at their published size."""
+    from tocompress.measurement.sizes import fitting
+
+    if free is not None:
+        yield from (Finding("sizes", fitting(runtime, free)) for runtime in device.runtimes)
 
 
 def _command(device: LocalDevice | SshDevice, **block: Any) -> Record:

@@ -1,6 +1,7 @@
 """Read power from sensors: the rails of a device's power, the quality of readings, and an external meter's file.
 
-The agent names rails `<I2C address or zone>/<name>`, such as `0-0041/VDD_IN` and `intel-rapl:0/package-0`.
+The agent names rails `<I2C address or zone>/<name>`, such as `0-0041/VDD_IN`, `intel-rapl:0/package-0` and
+`pmic/VDD_CORE`.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from tocompress.devices import Record
 from tocompress.errors import StudyError
 from tocompress.schemas.benchmark import RECORDED
+from tocompress.settings.device import Device
 
 #: The rail of an external meter, which sees the whole device.
 METER = "meter"
@@ -30,7 +33,15 @@ _TOTALS = (
     ("GPU", "CPU", "SOC", "CV", "VDDRQ", "SYS5V"),
 )
 
-#: Rail -> rails behind it, whose power it includes (device trees tegra186-p3310 and p2771, and Intel's RAPL).
+#: The place of the rails of a Raspberry Pi 5.
+_PMIC = "pmic"
+
+#: Chips with one shunt, as their driver names them. One that is a device's only sensor was put into its supply.
+_MONITORS = {
+    *("ina219", "ina220", "ina226", "ina228", "ina230", "ina231", "ina232", "ina237", "ina238", "ina260"),
+}
+
+#: Rail -> rails behind it, whose power it includes (device trees tegra186-p3310 and p2771, and RAPL).
 _PARTS = {
     "VDD_IN": (
         *("VDD_SYS_GPU", "VDD_SYS_SOC", "VDD_4V0_WIFI", "VDD_3V8_WIFI", "VDD_SYS_CPU", "VDD_SYS_DDR", "VDD_5V0_DDR"),
@@ -43,12 +54,23 @@ _PARTS = {
     "psys": ("package", "core", "uncore", "dram"),
 }
 
+_CARRIER = "the carrier board"
+
+#: Kind of rail -> the power of a device that no such rail holds.
+_LEFT_OUT = {
+    _PMIC: "USB devices, HATs and the fan at 5 V, and the losses of the regulators",
+    "package": "mainboard, disks and power supply, and memory without a `dram` rail",
+    **dict.fromkeys(("VDD_IN", "POM_5V_IN", "VIN_SYS_5V0", "SYS5V"), _CARRIER),
+    **dict.fromkeys(_MONITORS, "the power that does not pass the shunt"),
+}
+
 #: A meter's last reading may be so many seconds old, because its file is not flushed at once. A wrong time zone is off
 #: by a quarter of an hour at least.
 _METER_AWAY_S = 600.0
 
-#: Seconds between two readings, as the agent's sampler intends.
+#: Seconds between two readings, as the agent's sampler intends, and of the kinds of rails that it reads less often.
 _PERIOD = 0.001
+_PERIODS = {_PMIC: 0.05, **dict.fromkeys(("package", "core", "uncore", "dram", "psys"), 0.01)}
 
 _ZONE = re.compile(r"(?:Z|[+-]\d\d(?::?\d\d)?)$")
 
@@ -89,6 +111,31 @@ class Quality(NamedTuple):
     duplicates: float
 
 
+def device_rails(hello: Record, device: Device) -> list[str]:
+    """Return the rails whose sum is the device's power, or none where it has no sensor that this user may read.
+
+    Raise StudyError for a choice that is absent or counts power twice, and for an unknown board.
+    """
+    names = [*map(str, hello.get("rails", [])), *([METER] if device.meter else [])]
+    if not names and device.rails is None:
+        return []
+    try:
+        return total_rails(names, device.rails)
+    except StudyError as error:
+        raise StudyError("; ".join(filter(None, (str(error), forbidden(hello))))) from error
+
+
+def forbidden(hello: Record) -> str:
+    """Return which power files the agent's user may not read, or an empty text."""
+    files = ", ".join(map(str, hello.get("unreadable", [])))
+    return f"no permission to read {files} (docs/devices.md: sensors)" if files else ""
+
+
+def left_out(rails: Iterable[str]) -> str:
+    """Return the power of a device that no rail of its total holds, or an empty text where nothing is known."""
+    return "; ".join(dict.fromkeys(_LEFT_OUT[kind] for kind in map(_kind, rails) if kind in _LEFT_OUT))
+
+
 def total_rails(names: Iterable[str], chosen: Collection[str] | None = None) -> list[str]:
     """Return the rails whose sum is the device's power: `chosen`, else an external meter, else a known board's.
 
@@ -107,6 +154,10 @@ def total_rails(names: Iterable[str], chosen: Collection[str] | None = None) -> 
             return [by_kind[kind][0] for kind in kinds]
     if "package" in by_kind:
         return sorted([*by_kind["package"], *by_kind.get("dram", [])])
+    if _PMIC in by_kind:
+        return by_kind[_PMIC]
+    if len(available) == 1 and _MONITORS & by_kind.keys():
+        return available
     raise StudyError(
         f"no known total among the power rails {', '.join(available)}; name those that add up to the device's power in "
         "devices.<name>.rails"
@@ -124,8 +175,9 @@ def _checked(chosen: list[str], available: list[str]) -> list[str]:
 
 
 def _kind(rail: str) -> str:
-    """Return a rail's name without its place and number."""
-    return re.sub(r"(-\d+)?(#\d+)?$", "", rail.rpartition("/")[2])
+    """Return a rail's name without its place and number, as `package` of `package-0-die-1`. A Pi's rails are alike."""
+    place, _, name = rail.rpartition("/")
+    return _PMIC if place == _PMIC else re.sub(r"(-\d+(-die-\d+)?)?(#\d+)?$", "", name)
 
 
 def possible_watts(rail: str) -> tuple[float, float]:
@@ -192,11 +244,15 @@ def _rail_quality(rail: str, samples: pd.DataFrame) -> dict[str, float]:
     blocks = samples.groupby(_BLOCK, sort=False)
     times_and_watts = [(block["time_s"].to_numpy(), block["watt"].to_numpy()) for _, block in blocks]
     found = pd.DataFrame(
-        sampling_quality(time_s, watt, float(np.median(np.diff(time_s))) if rail == METER else _PERIOD)
+        sampling_quality(time_s, watt, float(np.median(np.diff(time_s))) if rail == METER else _period(rail))
         for time_s, watt in times_and_watts
     )
     worst = {str(name): float(values.min() if name == "rate_hz" else values.max()) for name, values in found.items()}
     return worst | {"least_step_w": least_step(samples["watt"].to_numpy())}
+
+
+def _period(rail: str) -> float:
+    return _PERIODS.get(_kind(rail), _PERIOD)
 
 
 def blocks(windows: pd.DataFrame) -> dict[Key, Block]:
@@ -219,13 +275,12 @@ def blocks(windows: pd.DataFrame) -> dict[Key, Block]:
 def read_meter(path: str | Path) -> pd.DataFrame:
     """Return `unix_s` (s) and `watt` (W) from an external meter's CSV file. Raises StudyError.
 
-    Its columns are `time` (UNIX seconds or ISO 8601 with a time zone, ascending), `watt`, and any others. The delimiter
-    is a comma, or a semicolon or tab, which allow decimal commas. Rows may end in a delimiter. A last line without its
-    end is still being written, so it is no reading.
+    Its columns are `time` (UNIX seconds or ISO 8601 with a time zone, ascending), `watt` or else `volt` and `ampere`,
+    and any others. The delimiter is a comma, or a semicolon or tab, which allow decimal commas. Rows may end in a
+    delimiter. A last line without its end is still being written, so it is no reading.
     """
     lines = _finished_lines(Path(path))
-    numbers, fields, decimal_commas = _time_and_watt(path, lines)
-    text = pd.DataFrame(fields, columns=["time", "watt"], dtype=str)
+    numbers, text, decimal_commas = _times_and_factors(path, lines)
     if decimal_commas:
         text = text.apply(lambda column: column.str.replace(",", "."))
     try:
@@ -234,11 +289,13 @@ def read_meter(path: str | Path) -> pd.DataFrame:
         raise StudyError(
             f"{path}: `time` is UNIX seconds or ISO 8601 with a time zone, of these years: {error}"
         ) from error
-    meter = pd.DataFrame({"unix_s": times, "watt": pd.to_numeric(text["watt"], "coerce")}, dtype=float)
+    watts = np.prod([pd.to_numeric(text[name], "coerce") for name in text.columns[1:]], axis=0)
+    meter = pd.DataFrame({"unix_s": times, "watt": watts}, dtype=float)
     good = np.isfinite(meter.to_numpy()).all(axis=1)
     if not good.all():
         line = numbers[int(np.argmin(good))]
-        raise StudyError(f"{path}: line {line}: `time` is UNIX seconds or ISO 8601 with a time zone, `watt` a number")
+        others = " and ".join(f"`{name}`" for name in text.columns[1:])
+        raise StudyError(f"{path}: line {line}: `time` is UNIX seconds or ISO 8601 with a time zone, {others} a number")
     backwards = np.flatnonzero(np.diff(meter["unix_s"]) <= 0)
     if len(backwards):
         raise StudyError(f"{path}: line {numbers[backwards[0] + 1]}: `time` is not after the line before")
@@ -261,32 +318,41 @@ def _finished_lines(path: Path) -> list[str]:
     return lines
 
 
-def _time_and_watt(path: str | Path, lines: Sequence[str]) -> tuple[list[int], list[tuple[str, str]], bool]:
-    """Return the line numbers of readings, their `time` and `watt` as text, and whether commas may be decimal ones."""
+def _times_and_factors(path: str | Path, lines: Sequence[str]) -> tuple[list[int], pd.DataFrame, bool]:
+    """Return the line numbers of readings, their texts, and whether commas may be decimal ones.
+
+    The texts are `time` and the columns whose product is the power.
+    """
     delimiter = next((character for character in ";\t" if character in lines[0]), ",")
     rows = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
     numbers, fields = [], []
     try:
         header = _without_empty_end([name.strip() for name in next(rows)], 0)
-        if absent := [name for name in ("time", "watt") if header.count(name) != 1]:
-            raise StudyError(
-                f"{path}: no column {' and '.join(absent)}, or several; a power meter's file has one `time` and one"
-                " `watt`"
-            )
-        width, time_at, watt_at = len(header), header.index("time"), header.index("watt")
+        columns = ["time", *_factors(path, header)]
         for row in rows:
             if not any(row):
                 continue
-            if len(row) != width and len(row := _without_empty_end(row, width)) != width:
+            if len(row) != len(header) and len(row := _without_empty_end(row, len(header))) != len(header):
                 raise StudyError(
-                    f"{path}: line {rows.line_num}: the header has {width} columns, this line {len(row)}; a decimal"
-                    " comma needs semicolons between the columns"
+                    f"{path}: line {rows.line_num}: the header has {len(header)} columns, this line {len(row)}; a"
+                    " decimal comma needs semicolons between the columns"
                 )
             numbers.append(rows.line_num)
-            fields.append((row[time_at], row[watt_at]))
+            fields.append([row[header.index(name)] for name in columns])
     except csv.Error as error:
         raise StudyError(f"{path}: not a CSV file of a power meter: line {rows.line_num}: {error}") from error
-    return numbers, fields, delimiter != ","
+    return numbers, pd.DataFrame(fields, columns=columns, dtype=str), delimiter != ","
+
+
+def _factors(path: str | Path, header: list[str]) -> tuple[str, ...]:
+    """Return the columns whose product is the power: `watt`, or else `volt` and `ampere`."""
+    factors = ("volt", "ampere") if "watt" not in header and {"volt", "ampere"} & set(header) else ("watt",)
+    if absent := [name for name in ("time", *factors) if header.count(name) != 1]:
+        raise StudyError(
+            f"{path}: no column {' and '.join(absent)}, or several; a power meter's file has one `time` and one"
+            " `watt`, or one `time`, one `volt` and one `ampere`"
+        )
+    return factors
 
 
 def _without_empty_end(row: list[str], width: int) -> list[str]:

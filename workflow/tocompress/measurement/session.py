@@ -181,19 +181,18 @@ class _Session:
 
     def _rails(self) -> list[str]:
         """Return the rails whose sum is the device's power. If nothing measures it, record why and return none."""
+        hello = self._agents[self._first].hello
         with self._understood("hello"):
-            rails = self._agents[self._first].hello.get("rails", [])
-            names = [*map(str, rails), *([power.METER] if self._device.meter else [])]
-        if not names:
-            self._facts["power/unavailable"] = "no power sensor"
-            return []
-        try:
-            return power.total_rails(names, self._device.rails)
-        except StudyError as error:
-            if self._device.rails is not None:
-                raise
-            self._facts["power/unavailable"] = str(error)
-            return []
+            try:
+                rails = power.device_rails(hello, self._device)
+                reason = "" if rails else "; ".join(filter(None, ("no power sensor", power.forbidden(hello))))
+            except StudyError as error:
+                if self._device.rails is not None:
+                    raise
+                rails, reason = [], str(error)
+        told = {"power/unavailable": reason, "power/left_out": power.left_out(rails)}
+        self._facts |= {key: text for key, text in told.items() if text}
+        return rails
 
     def _verify(self, reference: Outputs) -> None:
         arithmetics = {(runtime, variant): arithmetic for runtime, variant, arithmetic in self._of_each_artifact()}
@@ -384,7 +383,8 @@ class _Session:
                 if not tries_left:
                     raise
                 print(f"{error}; connecting again", flush=True)
-                agent.reconnect()
+                for other in self._agents.values():  # a lost holder's machine left its power mode
+                    other.reconnect()
                 self._reconnections += 1
         raise AssertionError("the last try returns or raises")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +11,17 @@ from tocompress.paths import Paths
 from tocompress.plan.acquire import Acquire, check_files
 from tocompress.plan.aggregate import Aggregate
 from tocompress.plan.base import stop
-from tocompress.plan.benchmark import Benchmark
-from tocompress.plan.bundle import Bundle, options
+from tocompress.plan.bundle import Bundle
 from tocompress.plan.check_model import CheckModel
+from tocompress.plan.cluster import Cluster
+from tocompress.plan.compare import Compare
 from tocompress.plan.compress import Compress
 from tocompress.plan.devices import Devices
 from tocompress.plan.evaluate import Evaluate
 from tocompress.plan.export import Export
 from tocompress.plan.plot import Plot
+from tocompress.plan.publish import Publish
+from tocompress.plan.resources import Resources
 from tocompress.plan.search import Search
 from tocompress.plan.sensitivity import Sensitivity
 from tocompress.plan.zoo import Zoo
@@ -32,16 +35,19 @@ class Plan(
     Acquire,
     Compress,
     Export,
-    Benchmark,
+    Resources,
     Evaluate,
+    Compare,
     Aggregate,
     Plot,
     Sensitivity,
     Search,
     Zoo,
     Devices,
+    Cluster,
     CheckModel,
     Bundle,
+    Publish,
 ):
     """All stages of a study."""
 
@@ -55,18 +61,24 @@ class Plan(
             "structure": variant,
             "runtime": "|".join(self.study.study.runtimes),
             "device": "|".join(self.study.devices),
+            "in_mode": self.in_mode,
             "dataset": "|".join(self.study.data),
             "split": "train|calibration|test",
             "figure": "|".join(FIGURES),
             "address": self.addresses,
             "member": ".+",
+            "other": "[a-z][a-z0-9_]*",
         }
 
 
-def plan(config: Mapping[str, Any], files: Iterable[str | Path] = (), given: Any = None) -> Plan:
+def plan(
+    config: Mapping[str, Any],
+    files: Iterable[str | Path] = (),
+    on_cluster: Callable[[], bool] = lambda: False,
+) -> Plan:
     """Return the plan of a config that was read from `files`. A wrong config ends the program with one line.
 
-    `given` holds Snakemake's settings of the config, from its command line.
+    `on_cluster` tells whether jobs run on the nodes of a cluster.
     """
     try:
         for file in files:
@@ -77,4 +89,4 @@ def plan(config: Mapping[str, Any], files: Iterable[str | Path] = (), given: Any
     except StudyError as error:
         stop(error)
     paths = Paths(f"results/{study.study.name}", study.study.trial)
-    return Plan(study, paths, options(given) if given else "")
+    return Plan(study, paths, on_cluster)

@@ -16,7 +16,7 @@ class Aggregate(Stage):
         pattern = self.paths.benchmark(table)
         return [
             pattern.format(device=device, model=model)
-            for device in self.study.study.devices
+            for device in self.study.measured
             for model in self.study.benchmarked
         ]
 
@@ -51,7 +51,7 @@ class Aggregate(Stage):
         study = self.study
         return AggregateJob(
             models=tuple(map(self._study_model, study.study.models)),
-            devices=tuple(map(self._study_device, study.study.devices)),
+            devices=tuple(map(self._study_device, study.measured)),
             runtimes=study.study.runtimes,
             quantile=study.benchmark.quantile,
             level=study.benchmark.level,
@@ -72,7 +72,7 @@ class Aggregate(Stage):
         )
 
     def _study_device(self, name: str) -> StudyDevice:
-        device = self.study.devices[name]
+        device = self.study.device(name)
         runtimes = self.study.runtimes_on(name)
         return StudyDevice(name=name, processor=device.processor, runtimes=runtimes, rails=device.rails)
 

@@ -38,7 +38,7 @@ class Stage:
 
     study: Study
     paths: Paths
-    options: str = ""  # of the command line, by which the config was given
+    on_cluster: Callable[[], bool] = lambda: False  # known when jobs are planned, after the Snakefile was read
 
     def parameters(self, script: str, settings: Parameter | None = None, modules: Modules = ()) -> Parameters:
         """Return all that a job of a script depends on besides its files.

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shlex
-from typing import Any
-
 from tocompress.errors import StudyError
 from tocompress.plan.base import SPLITS, Parameters, Stage, Wildcards, changed, stop
 from tocompress.settings.jobs import BundleJob
@@ -46,7 +41,7 @@ class Bundle(Stage):
             data=self.examples(wildcards),
             techniques={name: self.study.techniques[name] for name in Variant.parse(variant).techniques},
             arithmetic=self.study.arithmetics(runtime, variant),
-            command=f"snakemake --cores all {folder}{self.options}",
+            command=f"snakemake --cores all {folder}",
         ).canonical(exclude=SPLITS)
 
     def _without_source(self, wildcards: Wildcards) -> ModelSettings:
@@ -55,11 +50,3 @@ class Bundle(Stage):
         if isinstance(model, KerasModel):
             return changed(model, file="")
         return changed(model, checkpoint=Checkpoint(url="") if model.trained else None, seed=1)
-
-
-def options(given: Any) -> str:
-    """Return the options of Snakemake's command line that `given`, its settings of the config, came from."""
-    files = [os.path.relpath(file) for file in given.configfiles]
-    values = [f"{key}={json.dumps(value)}" for key, value in given.config.items()]
-    words = [*(["--configfile", *files] if files else []), *(["--config", *values] if values else [])]
-    return f" {shlex.join(words)}" if words else ""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from tocompress.paths import FIGURE_FORMATS
-from tocompress.plan.base import Parameters, Stage
+from tocompress.plan.base import Parameters, Stage, Wildcards
 from tocompress.plan.search import figure_job
-from tocompress.settings.jobs import ReportJob
+from tocompress.settings.jobs import ReportFiles, ReportJob
 from tocompress.vocabulary.variants import Variant
 
 
@@ -44,16 +45,23 @@ class Plot(Stage):
     @property
     def report(self) -> Parameters:
         modules = map(_module, self.study.study.figures)
-        return self.parameters("report.py", self._report_job(), list(modules))
+        return self.parameters("report.py", self._report_job, list(modules))
 
-    def _report_job(self) -> str:
+    def _report_job(self, _: Wildcards) -> str:
+        # Of a text Snakemake would take the words in braces for wildcards.
         return ReportJob(
             report=self.study.report,
             plot=self.study.plot,
-            devices=self.study.study.devices,
+            devices=self.study.measured,
+            files=self._files(),
             searches=tuple(figure_job(self.study, model) for model in self._finished),
             config=self._selected(),
         ).canonical()
+
+    def _files(self) -> ReportFiles:
+        folder = self.paths.compared
+        artifacts = {name: os.path.relpath(self.paths.artifact(name), folder) for name in self.study.study.runtimes}
+        return ReportFiles(folder=folder, artifacts=artifacts, bundle=self.paths.bundle)
 
     def _selected(self) -> dict[str, Any]:
         """Return the selection of the study and the definitions of its parts, for people to read."""

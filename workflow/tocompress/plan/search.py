@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from tocompress.errors import StudyError
@@ -10,10 +11,11 @@ from tocompress.plan.benchmark import ALL_CORES
 from tocompress.settings.jobs import SearchFigureJob
 from tocompress.settings.model import ModelSettings
 from tocompress.settings.study import Study
+from tocompress.vocabulary.modes import device_of, mode_of
 from tocompress.vocabulary.variants import BASELINE
 
 #: The sections of the config that no round of a search reads.
-_UNREAD = {"zoo", "sensitivity", "quantization_sensitivity", "plot", "report"}
+_UNREAD = {"zoo", "sensitivity", "quantization_sensitivity", "plot", "report", "publish", "compare"}
 
 
 class Search(Stage):
@@ -29,8 +31,11 @@ class Search(Stage):
         return self.paths.weights.format(model=wildcards.model, variant=BASELINE)
 
     def search_threads(self, _: Wildcards) -> int:
-        """Return all cores, so that the search runs alone. Snakemake cuts the number to its own."""
-        return ALL_CORES
+        """Return all cores, so that the search runs alone. Snakemake cuts the number to its own, except on a cluster.
+
+        There the search runs on the head, for a device that is a board.
+        """
+        return os.cpu_count() or 1 if self.on_cluster() else ALL_CORES
 
     @property
     def search(self) -> Parameters:
@@ -40,16 +45,18 @@ class Search(Stage):
         """Return the study of the model and the device of a search alone."""
         model = wildcards.model
         search, data = self.study.search[model], self.study.models[model].data
+        device, mode = device_of(search.device), mode_of(search.device)
         config: dict[str, Any] = self.study.model_dump(mode="json", by_alias=True, exclude=_UNREAD)
-        only = {"models": model, "devices": search.device, "data": data, "retraining": model, "search": model}
+        only = {"models": model, "devices": device, "data": data, "retraining": model, "search": model}
         for section, name in only.items():
             config[section] = {name: config[section][name]} if name in config[section] else {}
         config["models"][model] = _without_mirrors(self.study.models[model]).model_dump(mode="json")
+        config["devices"][device]["modes"] = [mode] if mode else []
         config["study"] |= {
             "models": [model],
             "variants": {"default": []},
             "runtimes": [search.runtime],
-            "devices": [search.device],
+            "devices": [device],
             "benchmarked": None,
             "figures": [],
         }

@@ -16,10 +16,14 @@ from tocompress.files import digest, replace_on_success
 from tocompress.provenance.digests import LIBRARY
 from tocompress.settings.base import Settings
 
-_REPOSITORY = LIBRARY.resolve().parents[1]
-_LOCK = _REPOSITORY / "envs/requirements.txt"
+REPOSITORY = LIBRARY.resolve().parents[1]
+_LOCK = REPOSITORY / "envs/requirements.txt"
 #: Larger files, such as archives of photographs, have no digest, which would take longer than the job.
 _DIGESTED_BYTES = 4 << 30
+#: The environment variable of a job that holds the commit of the sources that it was sent.
+_COMMIT = "TOCOMPRESS_COMMIT"
+#: The environment variable of a job that holds the folder where copies of the study's files lie, with a storage plugin.
+_COPIES = "TOCOMPRESS_COPIES"
 
 
 class File(Settings):
@@ -47,16 +51,19 @@ class Record(Settings, extra="ignore"):
     outputs: dict[str, File]
 
 
-def place(log: str | Path) -> Path:
-    """Return the path of the record of a job with this log."""
-    log = Path(log)
-    parts = ["provenance" if part == "logs" else part for part in log.with_suffix(".json").parts]
-    return Path(*parts)
+def announce(workflow: Any) -> None:
+    """Tell the jobs of this Snakemake what a machine that shares no folder with the study does not show."""
+    os.environ[_COMMIT] = os.environ.get(_COMMIT, "") if workflow.remote_exec else commit() or ""
+    os.environ.pop(_COPIES, None)
+    if provider := workflow.storage_registry.default_storage_provider:
+        prefix = workflow.storage_settings.default_storage_prefix
+        os.environ[_COPIES] = str(provider.object(f"{prefix.rstrip('/')}/results").local_path().parent)
 
 
 def write_record(snakemake: Any, started: datetime) -> None:
-    """Write the record of the job that has just made its outputs. A job without outputs leaves no record."""
-    if not snakemake.output:
+    """Write the record of the job that has just made its outputs. A job that makes nothing declares no record."""
+    declared = snakemake.output.get("record")
+    if declared is None:
         return
     script = Path(sys.modules["__main__"].__file__ or "").name
     params = dict(snakemake.params.items())
@@ -68,15 +75,21 @@ def write_record(snakemake: Any, started: datetime) -> None:
         code=params.get("code"),
         versions=dict(pin.split("==") for pin in params.get("environment", "").split()),
         lock=digest(_LOCK) if _LOCK.is_file() else None,
-        commit=_commit(),
+        commit=commit(),
         host=_host(),
         started=started,
         ended=datetime.now(UTC),
-        inputs={path: look(path) for path in map(str, snakemake.input)},
-        outputs={path: look(path) for path in _files(map(str, snakemake.output))},
+        inputs={_in_study(path): look(path) for path in map(str, snakemake.input)},
+        outputs={_in_study(path): look(path) for path in _files(map(str, snakemake.output)) if path != declared},
     )
-    with replace_on_success(place(snakemake.log[0])) as temporary:
+    with replace_on_success(declared) as temporary:
         temporary.write_text(json.dumps(record.model_dump(mode="json"), indent=1, sort_keys=True) + "\n")
+
+
+def _in_study(path: str) -> str:
+    """Return the path in the study of a file that may be the copy of one in a storage."""
+    copies = os.environ.get(_COPIES)
+    return str(Path(path).relative_to(copies)) if copies and Path(path).is_relative_to(copies) else path
 
 
 def _files(outputs: Iterable[str]) -> Iterator[str]:
@@ -97,9 +110,13 @@ def look(path: str | Path) -> File:
     return File(sha256=digest(path) if size <= _DIGESTED_BYTES else None, size=size)
 
 
-def _commit(repository: Path = _REPOSITORY) -> str | None:
+def commit(repository: Path = REPOSITORY) -> str | None:
+    """Return the commit of a repository, with "-dirty" where files were changed since. None where it is no clone.
+
+    A machine that was sent the sources has no clone, so the sender tells it.
+    """
     if not (repository / ".git").exists():  # git would search the folders above
-        return None
+        return os.environ.get(_COMMIT) or None
     # `git describe --dirty` would lock and rewrite the index, which somebody may be using.
     command = ["git", "--no-optional-locks", "-C", str(repository), "status", "--porcelain=v2", "--branch", "-uno"]
     try:
@@ -107,8 +124,8 @@ def _commit(repository: Path = _REPOSITORY) -> str | None:
     except (OSError, subprocess.SubprocessError):  # git is missing or is not allowed to look
         return None
     lines = status.stdout.splitlines()
-    commit = next(line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid "))
-    return commit + ("-dirty" if any(not line.startswith("#") for line in lines) else "")
+    found = next(line.removeprefix("# branch.oid ") for line in lines if line.startswith("# branch.oid "))
+    return found + ("-dirty" if any(not line.startswith("#") for line in lines) else "")
 
 
 def _host() -> dict[str, str]:

@@ -53,8 +53,8 @@ def verify(study: str, downloads: str, targets: Collection[str] = ()) -> Finding
     A missing file is a problem if nothing was made from it or if it is among the `targets`. Raise StudyError where the
     study has no results.
     """
-    own = _places(study)
-    records, problems = _records([*own, *_places(downloads)])
+    own = places(study)
+    records, problems = _records([*own, *places(downloads)])
     made = {path: file for record in records for path, file in record.outputs.items()}
     used = {path for record in records for path in record.inputs}
     present = _present({*made, *used})
@@ -69,7 +69,8 @@ def verify(study: str, downloads: str, targets: Collection[str] = ()) -> Finding
     return Findings(problems, [_remark(path, made) for path in sorted(spent)], len(records), len(known))
 
 
-def _places(folder: str) -> list[Path]:
+def places(folder: str) -> list[Path]:
+    """Return the files of all records in a folder."""
     return sorted(place for records in Path(folder).rglob(_RECORDS) for place in records.rglob("*.json"))
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import pandas as pd
 
 from tocompress.measurement.statistics import Interval
-from tocompress.reporting.effects import over_accuracies, over_amounts, over_models
+from tocompress.reporting.effects import SEVERAL, over_accuracies, over_amounts, over_models
 from tocompress.reporting.intervals import difference, spanned
 from tocompress.reporting.quantities import Measured, Quantities, printed
 from tocompress.schemas.study import CLAIMS
@@ -36,15 +36,12 @@ VERDICTS = (AGREES, SAME_DIRECTION, CONTRADICTS, UNDECIDED, NOT_COMPARABLE, NOT_
 #: The verdict on a claim whose readings have different verdicts.
 DEPENDS = "depends on the reading"
 
-#: Fewer networks do not tell how networks differ, so each is then judged on its own (`over_models`).
-_SEVERAL = 3
-
 
 def claims_table(study: pd.DataFrame, claims: Claims, settings: ClaimsJob) -> pd.DataFrame:
     """Return the table `claims` of the table `study`: a row for each reading of a claim, in their order.
 
     Values come from TensorFlow's graphs, from one device, the first with a GPU if any, and from one model per network.
-    A mean has Student's interval from three models on, and the span of the models' own intervals below (`over_models`).
+    A mean has Student's interval from four models on, and the span of the models' own intervals below (`over_models`).
     Means of cost ratios and their intervals are computed from logarithms. A model's own interval is conservative if it
     compares two variants or combines several variants or classes. Their errors are taken as independent, or added up.
     """
@@ -152,7 +149,7 @@ def _judged(claim: Claim, margin: float, measured: Sequence[Measured], interval:
         # One contradicting model is enough, even if others are missing.
         if against := [model for model, judged in own.items() if judged == CONTRADICTS]:
             return CONTRADICTS, [f"by {', '.join(against)}", *lacking]
-    needed = min(_SEVERAL, len(claim.networks)) if claim.aggregation == "mean" else len(claim.networks)
+    needed = min(SEVERAL, len(claim.networks)) if claim.aggregation == "mean" else len(claim.networks)
     if unsettled or len(measured) < needed:
         return UNDECIDED, lacking
     judged = _weakest(own.values()) if claim.aggregation == "each" else verdict(claim, margin, interval)
@@ -179,7 +176,7 @@ def _aggregate(claim: Claim, measured: Sequence[Measured]) -> tuple[Interval, fl
         return difference(*own), level
     if claim.aggregation == "each":
         return spanned(own), level
-    level = LEVEL if len(own) >= _SEVERAL else level
+    level = LEVEL if len(own) >= SEVERAL else level
     if claim.expressed in ("change", "ratio"):
         ratios = [one.ratio for one in measured]
         accurate = claim.metric in ACCURACY

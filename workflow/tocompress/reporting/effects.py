@@ -1,8 +1,8 @@
-"""The effects of compression: paired ratios to fp32, averaged over models."""
+"""The effects of compression, paired with fp32 and averaged over models: ratios of costs, points of accuracies."""
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tocompress.measurement.statistics import Interval, mean_interval, ratio_interval
-from tocompress.reporting.study import controls, devices, of_device, of_quantized, variants, whole
+from tocompress.reporting.study import controls, devices, full_size, models, of_device, of_quantized, variants, whole
 from tocompress.vocabulary.arithmetic import ARITHMETICS, in_print
 from tocompress.vocabulary.levels import LEVEL
 from tocompress.vocabulary.metrics import ACCURACY, COUNTED, JUDGES
@@ -20,30 +20,47 @@ from tocompress.vocabulary.variants import BASELINE
 #: The score of a model for any task: top-1, or BLEU of a translator.
 ACCURACY_OF_ALL = "accuracy"
 
-_BOUNDED = frozenset({*ACCURACY, ACCURACY_OF_ALL})
-PERFECT = {"fraction": 1.0, "score": 100.0}  # the score of a model without mistakes, by unit
+#: Fewer models tell almost nothing about the differences between models, so each is then looked at alone.
+SEVERAL = 4
+
+_JUDGED = frozenset({*ACCURACY, ACCURACY_OF_ALL})
+#: The score of a model without mistakes, by unit.
+PERFECT = {"fraction": 1.0, "score": 100.0}
+#: The columns that an effect is made from.
+_READ = [
+    *("model", "metric", "variant", "unit", "level", "ratio", "ratio_low", "ratio_high", "ratio_settled"),
+    *("change", "change_low", "change_high"),
+]
+_POINTS = {"fraction": 100.0, "score": 1.0}
 
 
 @dataclass(frozen=True)
 class Effect:
-    """The ratio to fp32 of one metric under one variant.
+    """The effect of one variant on one metric: the ratio to fp32, or for an accuracy the change in points.
 
-    `own` holds each model's ratio with its own interval, `mean` the ratio over models. `unsettled` counts the models
-    whose ratio is not settled.
+    `own` holds each model's effect with its own interval, `mean` the effect over models. `neutral` is the effect of no
+    change, 1 or 0. `unsettled` counts the models whose ratio is not settled.
     """
 
     own: dict[str, Interval]
     mean: Interval
     level: float
     unsettled: int
+    neutral: float = 1.0
+
+    @property
+    def smaller(self) -> bool:
+        """Return whether a value is shown to be smaller than fp32's."""
+        return self.below(self.neutral)
+
+    @property
+    def larger(self) -> bool:
+        """Return whether a value is shown to be larger than fp32's."""
+        return self._shown(lambda interval: interval.low is not None and interval.low > self.neutral)
 
     def below(self, bound: float) -> bool:
         """Return whether the interval over models, or each model's own, lies below `bound`."""
         return self._shown(lambda interval: interval.high is not None and interval.high < bound)
-
-    def above(self, bound: float) -> bool:
-        """Return whether the interval over models, or each model's own, lies above `bound`."""
-        return self._shown(lambda interval: interval.low is not None and interval.low > bound)
 
     def _shown(self, holds: Callable[[Interval], bool]) -> bool:
         return holds(self.mean) or all(map(holds, self.own.values()))
@@ -65,6 +82,15 @@ class Option:
         return ", ".join(filter(None, [self.variant, self.mode]))
 
 
+def groups(study: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the models of each group that is judged apart, by its name: of full size, a user's own, and small ones."""
+    own, large = set(study.loc[study["build"] == "own", "model"]), full_size(study)
+    found: dict[str, list[str]] = {"full-size": [], "own": [], "small": []}
+    for model in models(study):
+        found["own" if model in own else "full-size" if model in large else "small"].append(model)
+    return {name: members for name, members in found.items() if members}
+
+
 class Effects:
     """The effects in a table `study`, in its first runtime on its first device."""
 
@@ -75,24 +101,11 @@ class Effects:
         rows = pd.concat([rows, scores], ignore_index=True)
         left_out = {BASELINE, *controls(study)}
         self.variants = [name for name in variants(study) if name not in left_out]
-        compared = rows[rows["ratio"].notna()]
-        modes = of_quantized(compared)
-        self._rows = {
-            (metric, variant, None if pd.isna(mode) else mode): group.to_dict("records")
-            for (metric, variant, mode), group in compared.groupby(["metric", "variant", modes], dropna=False)
-        }
-        baselines = rows[rows["variant"].eq(BASELINE) & rows["value"].notna()].to_dict("records")
-        self._perfect = {
-            (row["metric"], row["model"]): PERFECT[row["unit"]] / row["value"]
-            for row in baselines
-            if row["metric"] in _BOUNDED and row["value"] > 0
-        }
-
-    @classmethod
-    def across(cls, study: pd.DataFrame) -> Effects:
-        """Return the effects relative to fp32 of the study's first runtime, for the rows of another runtime."""
-        bounds = {f"ratio{edge}": study[f"across{edge}"] for edge in ("", "_low", "_high")}
-        return cls(study.assign(**bounds, ratio_settled=None))
+        compared = rows[rows["change"].where(rows["metric"].isin(_JUDGED), rows["ratio"]).notna()]
+        modes = of_quantized(compared).astype(object)
+        self._rows = defaultdict[tuple[str, str, str | None], list[dict[Any, Any]]](list)
+        for row, mode in zip(compared[_READ].astype(object).to_dict("records"), modes, strict=True):
+            self._rows[row["metric"], row["variant"], None if pd.isna(mode) else mode].append(row)
 
     def options(self, metric: str, variant: str) -> list[Option]:
         """Return the options of a variant that `metric` distinguishes: one, or one per arithmetic."""
@@ -109,20 +122,17 @@ class Effects:
             return None
         level = next((float(row["level"]) for row in rows if not pd.isna(row["level"])), LEVEL)
         own = {str(row["model"]): _own(metric, row) for row in rows}
-        if metric in _BOUNDED:
-            perfect = [self._perfect.get((metric, model), math.inf) for model in own]
-            mean = over_accuracies(list(own.values()), perfect, level)
-        else:
-            mean = over_models(list(own.values()), level)
+        judged = metric in _JUDGED
+        mean = (over_amounts if judged else over_models)(list(own.values()), level)
         unsettled = sum(not pd.isna(row["ratio_settled"]) and not row["ratio_settled"] for row in rows)
-        return Effect(own, mean, level, unsettled)
+        return Effect(own, mean, level, unsettled, neutral=0.0 if judged else 1.0)
 
 
 def over_models(own: Sequence[Interval], level: float = LEVEL) -> Interval:
     """Return the geometric mean of models' ratios, which are positive.
 
-    From three models on, it has Student's interval of the logarithms over models. Two models tell almost nothing about
-    the differences between models, so the bounds span their own intervals. One model keeps its own interval.
+    From four models on, it has Student's interval of the logarithms over models. Fewer models tell almost nothing about
+    the differences between models, so the bounds span their own intervals.
     """
     ratios = [interval.value for interval in own]
     return _spanned(own, ratio_interval(ratios, [1.0] * len(ratios), level))
@@ -144,8 +154,8 @@ def over_amounts(own: Sequence[Interval], level: float = LEVEL) -> Interval:
 
 
 def _spanned(own: Sequence[Interval], mean: Interval) -> Interval:
-    """Return the mean with its own bounds from three models on, else with the span of the models' intervals."""
-    if len(own) > 2:
+    """Return the mean with its own bounds from four models on, else with the span of the models' intervals."""
+    if len(own) >= SEVERAL:
         return mean
     lows, highs = [interval.low for interval in own], [interval.high for interval in own]
     return Interval(mean.value, _all(min, lows), _all(max, highs))
@@ -198,8 +208,9 @@ def reasons(rows: pd.DataFrame) -> Iterable[str]:
 def _own(metric: str, row: dict[Any, Any]) -> Interval:
     if metric in COUNTED:
         return Interval(*[float(row["ratio"])] * 3)
-    low, high = (None if pd.isna(row[edge]) else float(row[edge]) for edge in ("ratio_low", "ratio_high"))
-    return Interval(float(row["ratio"]), low, high)
+    name, scale = ("change", _POINTS[row["unit"]]) if metric in _JUDGED else ("ratio", 1.0)
+    low, high = (None if pd.isna(row[f"{name}_{end}"]) else scale * row[f"{name}_{end}"] for end in ("low", "high"))
+    return Interval(scale * float(row[name]), low, high)
 
 
 def _all(bound: Callable[[list[float]], float], edges: Sequence[float | None]) -> float | None:

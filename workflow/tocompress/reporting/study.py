@@ -14,7 +14,7 @@ from tocompress.models.registry import KERAS, NETWORKS, find
 from tocompress.schemas.study import STUDY
 from tocompress.settings.jobs import StudyVariant
 from tocompress.vocabulary.arithmetic import ARITHMETICS
-from tocompress.vocabulary.metrics import BASES, METRICS
+from tocompress.vocabulary.metrics import ACCURACY, BASES, COUNTED, METRICS
 from tocompress.vocabulary.runtimes import SUFFIXES
 from tocompress.vocabulary.variants import BASELINE, BETWEEN, PRUNE, Variant, rank
 
@@ -225,6 +225,31 @@ def select(study: pd.DataFrame, *metrics: str, arithmetic: str) -> pd.DataFrame:
 def is_unsettled(flags: pd.Series[bool]) -> pd.Series[bool]:
     """Return which flags of a column `settled` or `ratio_settled` are known and false."""
     return flags.eq(False).fillna(False).astype(bool)
+
+
+def as_shown(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with their difference from fp32 in `shown`, `shown_low` and `shown_high`.
+
+    An accuracy differs by points. A score differs by its own unit. Any other metric differs by a ratio.
+    """
+    accuracy = rows["metric"].isin(ACCURACY)
+    points = 1.0 + 99.0 * rows["unit"].eq("fraction")
+    ends = ("", "_low", "_high")
+    return rows.assign(
+        **{f"shown{end}": (points * rows[f"change{end}"]).round(6).where(accuracy, rows[f"ratio{end}"]) for end in ends}
+    )
+
+
+def is_clear(rows: pd.DataFrame) -> pd.Series[bool]:
+    """Return which rows differ clearly from fp32. Their paired interval excludes no change.
+
+    A counted metric is exact. It is clear wherever it differs.
+    """
+    shown = as_shown(rows)
+    exact = rows["metric"].isin(COUNTED)
+    no_change = 1.0 - rows["metric"].isin(ACCURACY)
+    low, high = (shown[f"shown_{end}"].where(~exact, shown["shown"]) for end in ("low", "high"))
+    return low.gt(no_change) | high.lt(no_change)
 
 
 def _tidy(part: Part) -> pd.DataFrame:

@@ -17,39 +17,13 @@ from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import LoadFlags
 
 from tocompress.models.registry import KERAS, find
-from tocompress.reporting.study import full_size, of_first_runtime, variants
-from tocompress.vocabulary.variants import BASELINE
+from tocompress.reporting.palette import FAINT, INK, MUTED, PAPER
+from tocompress.reporting.study import full_size
 
 SINGLE, DOUBLE = 3.5, 7.2  # inches: one and two columns of the paper's format
 
 SMALL, NORMAL = 7.0, 8.0  # points
 
-INK, MUTED, FAINT = "#1a1a1a", "#6b6b6b", "#d9d9d9"
-
-# Okabe and Ito's colours differ under every common colour blindness, and in grey by their lightness. Cuts are an
-# exception: they run from green over yellow to dark red as they grow. A random cut, the control, is grey.
-_TECHNIQUES = {
-    "q16": "#56b4e9",
-    "q8": "#0072b2",
-    "q6": "#d55e00",
-    "q4": "#7b1fa2",
-    "q4_learned": "#c07fd6",
-    "i8": "#00695c",
-    "i6": "#4db6ac",
-    "i4": "#9e9d24",
-    "dyn8": "#6d4c41",
-    "f16": "#607d8b",
-    "p05": "#009e73",
-    "p15": "#a3a500",
-    "p30": "#e69f00",
-    "p50": "#b5480f",
-    "p75": "#771f4e",
-    "p50_random": "#8c8c8c",
-    "q8-p05": "#cc79a7",
-    "p05-q8": "#7f3c8d",
-}
-
-_FURTHER = ("#117733", "#8c564b", "#44aa99", "#5d69b1", "#d4b106", "#3b3f8f", "#e07b91", "#4d6b6b")
 
 _SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so figures are the same on every machine
@@ -78,8 +52,9 @@ _SETTINGS: dict[str, Any] = {
     "grid.linewidth": 0.5,
     "lines.linewidth": 0.8,
     "pdf.fonttype": 42,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
+    "axes.facecolor": "none",
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
 }
 
 _BUILDS = {
@@ -148,14 +123,6 @@ def text_width(*texts: str, size: float = SMALL, weight: str = "normal") -> floa
         font.set_text(text, 0.0, flags=LoadFlags.NO_HINTING)
         widths.append(font.get_width_height()[0] / 64)  # FreeType counts in 64ths of a point
     return max(widths) / 72
-
-
-def colours(study: pd.DataFrame) -> dict[str, str]:
-    """Return one colour per variant, the same in figures of all runtimes and of the first."""
-    ordered = dict.fromkeys([*variants(of_first_runtime(study)), *variants(study)])
-    further = [variant for variant in ordered if variant not in _TECHNIQUES and variant != BASELINE]
-    found = {BASELINE: INK, **_TECHNIQUES}
-    return found | {variant: _FURTHER[number % len(_FURTHER)] for number, variant in enumerate(further)}
 
 
 def shown_models(study: pd.DataFrame) -> list[ShownModel]:
@@ -228,6 +195,17 @@ def quantity(value: float, unit: str) -> str:
     size, prefix = next(((size, prefix) for size, prefix in _SCALES if abs(value) >= size), (1.0, ""))
     symbol = {"byte": "B", "1": "", "1/s": "/s"}.get(unit, unit)
     return f"{digits(value / size)} {prefix}{symbol}".rstrip()
+
+
+def in_points(change: float, unit: str, *, name: bool = True) -> str:
+    """Return the change of an accuracy of this unit with its sign, and with the name of its points.
+
+    >>> in_points(-0.0123, "fraction"), in_points(0.4, "score"), in_points(0.0, "fraction", name=False)
+    ('−1.2 points', '+0.4 BLEU', '0.0')
+    """
+    shown = round(100 * change if unit == "fraction" else change, 1)
+    text = f"{shown:+.1f}".replace("-", "\N{MINUS SIGN}") if shown else "0.0"
+    return f"{text} {'points' if unit == 'fraction' else 'BLEU'}" if name else text
 
 
 def digits(value: float, significant: int = 3) -> str:

@@ -43,7 +43,7 @@ def find(
     """
     search = study.search[model]
     if _POWERED & {search.minimize, *search.requirements}:
-        check_power(search.device, study.devices[search.device])
+        check_power(search.device, study.device(search.device))
     groups = groups_of(scan, search.space.groups)
     accuracy = next((limit.metric for limit in search.limits if limit.metric in ACCURACY), None)
     asked = problem(search, enumerated(search.space), knowledge_of(scan, groups, accuracy))

@@ -63,13 +63,13 @@ def _latencies(trial: Trial) -> np.ndarray:
 
 def _peaks(trial: Trial) -> np.ndarray:
     memory = read_table(trial.session("memory"), MEMORY)
-    over_control = peaks_over_control(memory, trial.study.devices[trial.device].processor)
+    over_control = peaks_over_control(memory, trial.study.device(trial.device).processor)
     return _of_conditions(trial, over_control.unstack(["variant", "arithmetic"]))
 
 
 def _figures(trial: Trial, metric: str) -> np.ndarray:
     power, windows = read_table(trial.session("power"), POWER), read_table(trial.session("windows"), WINDOWS)
-    rails = total_rails(power["rail"].unique(), trial.study.devices[trial.device].rails)
+    rails = total_rails(power["rail"].unique(), trial.study.device(trial.device).rails)
     figures = figures_of_processes(power, windows, rails)
     return _of_conditions(trial, figures[metric].unstack(["variant", "arithmetic"]))
 

@@ -50,7 +50,7 @@ class Trial:
 
     @property
     def device(self) -> str:
-        return self.study.study.devices[0]
+        return self.study.measured[0]
 
     def condition(self, configuration: Configuration) -> Condition:
         """Return the variant and the arithmetic by which a session names a configuration."""

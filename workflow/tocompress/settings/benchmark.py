@@ -55,6 +55,9 @@ class Benchmark(Settings):
     minimum_runs: Count = Field(3, description="minimum of timed runs of a slice, and of a block for power")
     warmup_seconds: float = Field(0.2, ge=0, description="minimum warm-up time of a process")
     warmup_runs: Count = Field(3, description="minimum of warm-up runs of a process")
+    settling_seconds: float = Field(
+        30, ge=0, description="wait after a change of the power mode, for a device with `modes`"
+    )
     quantile: float = Field(
         0.5,
         gt=0,

@@ -27,6 +27,7 @@ def _reachable(host: str) -> str:
 
 
 _HOST = re.compile(r"(\w[\w.-]*@)?[\w\[][\w.:%\]-]*", re.ASCII)
+_Mode = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 _RemotePath = Annotated[str, AfterValidator(_usable)]
 
 
@@ -50,17 +51,31 @@ class _Device(Settings):
     clocks: Literal["any", "locked"] = Field(
         "any", description="`locked` allows no measurement unless every processor's lowest frequency is its highest"
     )
+    modes: Annotated[tuple[_Mode, ...], ONCE] = Field(
+        (),
+        description="power modes to measure the device in: names of nvpmodel, or else governors of the processors"
+        " (none: the mode that it is in)",
+    )
     rails: Annotated[tuple[str, ...], ONCE] | None = Field(
         None, min_length=1, description="power rails whose sum is the device's power (null: rails of a known board)"
     )
     meter: str | None = Field(
         None,
         min_length=1,
-        description="CSV file that an external power meter writes on this machine, with columns `time` and `watt`",
+        description=(
+            "CSV file that an external power meter writes on this machine, with columns `time` and `watt`, or `time`,"
+            " `volt` and `ampere`"
+        ),
     )
     root: str = Field(
         "/", pattern="^/", description="folder of the device's sys/, proc/ and etc/, which differs in a container"
     )
+
+    @model_validator(mode="after")
+    def _modes_move_the_clocks(self) -> _Device:
+        if self.modes and self.clocks == "locked":
+            raise ValueError("clocks: 'locked', but a change of the power mode in `modes` unlocks them; take 'any'")
+        return self
 
     @model_validator(mode="after")
     def _processor_is_known_to_the_runtime(self) -> _Device:
@@ -77,6 +92,11 @@ class LocalDevice(_Device):
         None, min_length=1, description="Python with the runtimes (null: the Python that runs this study)"
     )
     interpreters: dict[Runtime, str] = Field({}, description="Python of a runtime, where it has its own")
+    partition: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")] | None = Field(
+        None,
+        description="on a cluster, the partition of alike nodes, one of which is this device for each session"
+        " (null: the device is not measured on a cluster)",
+    )
 
     def interpreter_of(self, runtime: str) -> str | None:
         """Return the Python that has a runtime, or None for the Python that runs this study."""
@@ -100,6 +120,11 @@ class SshDevice(_Device):
     def interpreter_of(self, runtime: str) -> str:
         """Return the Python on the device that has a runtime."""
         return self.interpreters.get(runtime, self.interpreter)
+
+    @property
+    def board(self) -> tuple[str, str | None]:
+        """Return the host, whoever its user is, and the file that says which machine it is."""
+        return self.host.rpartition("@")[2], self.ssh_config
 
 
 Device = Annotated[LocalDevice | SshDevice, Field(discriminator="transport")]

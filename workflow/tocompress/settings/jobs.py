@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from tocompress.settings.base import Count, Name, Settings
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.calibration import Calibration
+from tocompress.settings.compare import Compare
 from tocompress.settings.data import DataSettings
 from tocompress.settings.device import Device
 from tocompress.settings.evaluation import Prediction, QuantizationSensitivity, Scores, Sensitivity
@@ -193,7 +194,10 @@ class AggregateJob(Settings):
 
 
 class BundleJob(_OnDataset):
-    """A variant of a model to take away, and the command that makes its bundle."""
+    """A variant of a model to take away, and the command that makes its bundle.
+
+    The command names no config file: another command line that asks for the same study makes no bundle again.
+    """
 
     name: str = Field(description="the model's")
     runtime: str
@@ -201,6 +205,19 @@ class BundleJob(_OnDataset):
     techniques: Mapping[str, Technique] = Field(description="techniques of the variant, by name")
     arithmetic: tuple[str, ...]
     command: str
+
+
+class CompareJob(Settings):
+    """Two studies to compare, and how this study judges its values."""
+
+    here: str = Field(description="name of this study")
+    there: str = Field(description="name of the other study")
+    compare: Compare
+    quantile: float
+    level: float
+    rails: Mapping[str, tuple[str, ...] | None] = Field(description="rails that add up to a device's power, by device")
+    scores: Scores
+    languages: Mapping[str, str | None] = Field(description="language of translations in Moses' tokens, by dataset")
 
 
 class ClaimsJob(Settings):
@@ -238,11 +255,29 @@ class SearchFigureJob(Settings):
     plot: Plot
 
 
+class ReportFiles(Settings):
+    """Where a report finds the files that it leads to. Words in braces stand for a model and its variant."""
+
+    folder: str = Field(description="of the report; the paths of artifacts are relative to it")
+    artifacts: dict[str, str] = Field(description="the path of an artifact by its runtime")
+    bundle: str = Field(description="the folder of a bundle, which Snakemake makes on request")
+
+
+class PackageJob(Settings):
+    """A study to publish, and the choice of the artifacts that its package holds."""
+
+    study: str
+    folder: str
+    artifacts: tuple[str, ...]
+    config: dict[str, Any] = Field(description="the whole config, defaults included")
+
+
 class ReportJob(Settings):
     """How the report looks, and the part of the config that it shows."""
 
     report: Report
     plot: Plot
     devices: tuple[str, ...]
+    files: ReportFiles
     searches: tuple[SearchFigureJob, ...] = Field((), description="the finished searches")
     config: dict[str, Any] = Field(description="the study's selection and its definitions, to be shown")

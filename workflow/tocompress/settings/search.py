@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from tocompress.settings.base import ONCE, Name, Settings
+from tocompress.settings.base import ONCE, Measured, Settings
 from tocompress.settings.device import Runtime
 from tocompress.vocabulary.arithmetic import FLOAT, INTEGER
 from tocompress.vocabulary.metrics import METRICS
@@ -172,7 +172,7 @@ def _seconds(budget: Any) -> Any:
 class Search(Settings):
     """A search for the configuration of a model that meets requirements at the least cost."""
 
-    device: Name = Field(description="device that costs are measured on")
+    device: Measured = Field(description="device that costs are measured on, in one of its power modes: `orin@15W`")
     runtime: Runtime = Field(description="runtime that executes the configurations")
     requirements: Annotated[dict[Required, Requirement], Field(min_length=1)] = Field(
         description="bounds by metric, all of which the configuration meets"

@@ -13,10 +13,12 @@ from tocompress.errors import StudyError
 from tocompress.settings.base import ONCE, Name, Settings
 from tocompress.settings.benchmark import Benchmark
 from tocompress.settings.calibration import Calibration
+from tocompress.settings.compare import Compare
 from tocompress.settings.data import DataSettings, Folders, ImageNet
 from tocompress.settings.device import Device, Runtime
 from tocompress.settings.evaluation import Evaluation, QuantizationSensitivity, Sensitivity
 from tocompress.settings.model import ImageModel, KerasModel, ModelSettings, TranslationModel
+from tocompress.settings.publishing import Publish
 from tocompress.settings.reporting import Plot, Report
 from tocompress.settings.search import JUDGED, UNQUANTIZED, Search
 from tocompress.settings.takes import refusal
@@ -26,6 +28,7 @@ from tocompress.vocabulary.arithmetic import FLOAT, INTEGER
 from tocompress.vocabulary.arithmetic import ONCE as DEQUANTIZED_ONCE
 from tocompress.vocabulary.figures import FIGURES
 from tocompress.vocabulary.metrics import METRICS
+from tocompress.vocabulary.modes import device_of, in_modes
 from tocompress.vocabulary.runtimes import LITERT, LITERT_BITS, SUFFIXES, TENSORFLOW
 from tocompress.vocabulary.variants import BASELINE, PRUNE, Variant
 
@@ -66,6 +69,8 @@ class Study(Settings):
     evaluation: Evaluation = Evaluation()
     plot: Plot = Plot()
     report: Report = Report()
+    publish: Publish = Publish()
+    compare: Compare = Compare()
     sensitivity: Sensitivity = Sensitivity()
     quantization_sensitivity: QuantizationSensitivity = QuantizationSensitivity()
     retraining: dict[Name, Retraining] = Field({}, description="how each model is retrained after pruning")
@@ -232,10 +237,10 @@ class Study(Settings):
     def _check_search(self, model: str, search: Search) -> None:
         where = f"search.{model}"
         _known("search", [model], self.models)
-        _known(f"{where}.device", [search.device], self.devices)
+        _known(f"{where}.device", [search.device], self._measured(self.devices))
         if not self.models[model].trained:
             raise ValueError(f"{where}: initial weights have no accuracy to judge; name a trained model")
-        if search.runtime not in (there := self.devices[search.device].runtimes):
+        if search.runtime not in (there := self.device(search.device).runtimes):
             raise ValueError(f"{where}.runtime: '{search.device}' has {', '.join(there)}; name one of them")
         task = self.models[model].task
         for metric in search.requirements:
@@ -275,9 +280,21 @@ class Study(Settings):
         """Return why a runtime cannot execute a variant of a model, or None where it can."""
         return refusal(runtime, self.techniques_in(variant), self.models[model].task)
 
+    def device(self, name: str) -> Device:
+        """Return a device, whose name may hold its power mode."""
+        return self.devices[device_of(name)]
+
+    @property
+    def measured(self) -> tuple[str, ...]:
+        """Return the selected devices, each once in every power mode that it is measured in."""
+        return self._measured(self.study.devices)
+
+    def _measured(self, devices: Iterable[str]) -> tuple[str, ...]:
+        return tuple(name for device in devices for name in in_modes(device, self.devices[device].modes))
+
     def runtimes_on(self, device: str) -> tuple[str, ...]:
         """Return the runtimes that a session on a device measures."""
-        return tuple(runtime for runtime in self.study.runtimes if runtime in self.devices[device].runtimes)
+        return tuple(runtime for runtime in self.study.runtimes if runtime in self.device(device).runtimes)
 
     def arithmetics(self, runtime: str, variant: str) -> tuple[str, ...]:
         """Return the ways in which a runtime computes a variant, each of which is measured."""
@@ -334,8 +351,20 @@ _PLAIN = {
     **dict.fromkeys(("dict_type", "model_type", "model_attributes_type"), "Input should be a mapping"),
     "tuple_type": "Input should be a list",
     "too_short": "Input should have at least {min_length} entry",
+    "string_type": "Input should be a text; quotes make one of a number",
     "union_tag_invalid": "Input should be one of {expected_tags}",
     "union_tag_not_found": "Field required",
+}
+#: Pattern of a text -> the texts that match it, in words.
+TEXTS = {
+    r"^[a-z][a-z0-9_]*$": "lower-case letters, digits and _, with a letter first",
+    r"^[a-z][a-z0-9_]*(@[A-Za-z0-9][A-Za-z0-9_.-]*)?$": "the name of a device, or a device@mode",
+    r"^[A-Za-z0-9][A-Za-z0-9_.-]*$": "letters, digits and the signs . _ -, with a letter or digit first",
+    r"^[a-z0-9_]+(/[a-z0-9_]+)*$": "lower-case letters, digits, _ and /",
+    r"^[0-9a-f]{32}$": "32 hexadecimal digits",
+    r"^[0-9a-f]{64}$": "64 hexadecimal digits",
+    r"^[a-z]{2,3}$": "the two or three letters of a language",
+    "^/": "a path that begins with /",
 }
 _LONGEST_SHOWN = 80  # characters
 
@@ -353,7 +382,10 @@ def _first_problem(error: ValidationError) -> str:
         path.append(context["discriminator"].strip("'"))
         given = context.get("tag", given)
     where = ".".join(path)
-    message = _PLAIN[kind].format(**context) if kind in _PLAIN else problem["msg"].removeprefix("Value error, ")
+    if kind == "string_pattern_mismatch":
+        message = f"Input should be {TEXTS[context['pattern']]}"
+    else:
+        message = _PLAIN[kind].format(**context) if kind in _PLAIN else problem["msg"].removeprefix("Value error, ")
     shown = f" (it is {repr(given)[:_LONGEST_SHOWN]})" if isinstance(given, str | int | float | None) else ""
     return f"{where}: {message}{shown}" if where else message
 

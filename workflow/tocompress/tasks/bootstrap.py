@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tocompress.tasks.metrics import Comparison
+
 #: Maps the number of draws of each example, int64 [examples], to one or more scores.
 Statistic = Callable[[np.ndarray], np.ndarray | float]
 
@@ -30,6 +32,14 @@ def interval(resampled: np.ndarray, level: float) -> tuple[float, float]:
         return np.nan, np.nan
     low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def compared(
+    value: float, baseline: float, resampled: np.ndarray, resampled_baseline: np.ndarray, level: float
+) -> Comparison:
+    """Return the ratio to the baseline and the difference from it, both with intervals on the same resamples."""
+    change = interval(resampled - resampled_baseline, level)
+    return Comparison(*paired_ratio(value, baseline, resampled, resampled_baseline, level), value - baseline, *change)
 
 
 def paired_ratio(

@@ -13,6 +13,8 @@ Commands, by their key "command":
 - `has`, with "sha256": list the files of these digests that are here, whole.
 - `put`, with "sha256" and "bytes": the file follows, raw.
 - `state`: report clocks, temperatures and load.
+- `modes`: list the power modes of the machine.
+- `mode`, with "name": change to a power mode, or with null to the one that was found.
 - `clean`: remove all files.
 - `quit`.
 Records: `busy` while another study holds the machine, then `hello` once. Each command has records of its own, closed

@@ -7,10 +7,11 @@ import sys
 
 from tocompress.devices.agent import litert, tensorflow
 from tocompress.devices.agent.files import sha256
-from tocompress.devices.agent.host import SILENCE, AgentError, Host, HostGone, one_line
+from tocompress.devices.agent.host import SILENCE, AgentError, Host, HostGone, Record, one_line
 from tocompress.devices.agent.lock import take_lock
 from tocompress.devices.agent.machine import machine
-from tocompress.devices.agent.sensors import find_rails
+from tocompress.devices.agent.modes import Modes, restore_found
+from tocompress.devices.agent.sensors import find_sensors, unreadable
 from tocompress.devices.agent.server import Server
 
 #: Each runtime has `load`, which imports it and returns its versions, and the class `Network`. `Network` has `run` for
@@ -26,11 +27,12 @@ def main() -> int:
     os.dup2(2, 1)
     try:
         runtime = RUNTIMES[arguments.runtime]
-        server = Server(host, arguments.folder, arguments.root, runtime)
+        modes = Modes(host, arguments.root) if arguments.lock else None
+        server = Server(host, arguments.folder, arguments.root, runtime, modes)
         if arguments.lock:
             take_lock(arguments.lock, arguments.patience, host)
-        rails = [rail.name for rail in find_rails(arguments.root)]
-        facts = dict(machine(arguments.root), agent_sha256=sha256(sys.argv[0]), rails=rails)
+            restore_found(arguments.root)
+        facts = dict(machine(arguments.root), agent_sha256=sha256(sys.argv[0]), **_sensors(arguments.root))
         host.send(dict(facts, record="hello", **runtime.load()))
         gc.collect()
         server.serve()
@@ -40,6 +42,12 @@ def main() -> int:
         host.send({"record": "error", "error": one_line(error)})
         return 1
     return 0
+
+
+def _sensors(root: str) -> Record:
+    """Return the names of the power rails, and the power files that this user may not read."""
+    rails = [name for sensor in find_sensors(root) for name in sensor.names]
+    return {"rails": rails, "unreadable": unreadable(root)}
 
 
 def _arguments() -> argparse.Namespace:

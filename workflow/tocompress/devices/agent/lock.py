@@ -16,7 +16,7 @@ def take_lock(path: str, patience: float, host: Host) -> int:
     Return the descriptor that holds the lock. Tell the host the holder's name while waiting. Raise AgentError after
     `patience` seconds.
     """
-    descriptor = _opened(path)
+    descriptor = opened(path)
     deadline = time.monotonic() + patience
     while not _taken(descriptor):
         holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
@@ -32,8 +32,8 @@ def take_lock(path: str, patience: float, host: Host) -> int:
     return descriptor
 
 
-def _opened(path: str) -> int:
-    """Open the lock's file, or create it. Raise AgentError where it is a link."""
+def opened(path: str) -> int:
+    """Open a file that all users of the machine write, or create it. Raise AgentError where it is a link."""
     if os.path.islink(path):
         raise AgentError(f"{path} is a link, and what it leads to would be written over; remove it")
     try:

@@ -20,6 +20,29 @@ _FEATURES = {
     *("asimd", "asimddp", "i8mm", "neon", "sve", "sve2"),
 }
 
+#: Implementer and part of a core, as /proc/cpuinfo gives them -> its name.
+_ARM = {
+    ("0x41", "0xc07"): "Cortex-A7",
+    ("0x41", "0xd03"): "Cortex-A53",
+    ("0x41", "0xd04"): "Cortex-A35",
+    ("0x41", "0xd05"): "Cortex-A55",
+    ("0x41", "0xd07"): "Cortex-A57",
+    ("0x41", "0xd08"): "Cortex-A72",
+    ("0x41", "0xd09"): "Cortex-A73",
+    ("0x41", "0xd0a"): "Cortex-A75",
+    ("0x41", "0xd0b"): "Cortex-A76",
+    ("0x41", "0xd0c"): "Neoverse N1",
+    ("0x41", "0xd0d"): "Cortex-A77",
+    ("0x41", "0xd40"): "Neoverse V1",
+    ("0x41", "0xd41"): "Cortex-A78",
+    ("0x41", "0xd42"): "Cortex-A78AE",
+    ("0x41", "0xd49"): "Neoverse N2",
+    ("0x41", "0xd4f"): "Neoverse V2",
+    ("0x4e", "0x003"): "Denver 2",
+    ("0x4e", "0x004"): "Carmel",
+    ("0xc0", "0xac3"): "Ampere-1",
+}
+
 
 def machine(root: str) -> Record:
     """Return the facts of the machine that a reader needs to judge the numbers. They are constant in a session."""
@@ -46,9 +69,17 @@ def machine(root: str) -> Record:
 
 
 def _processor(root: str) -> str:
-    """Return the processor's name. A board has it in the device tree instead of /proc/cpuinfo."""
-    match = re.search(r"^model name\s*:\s*(.+)$", read(os.path.join(root, "proc/cpuinfo")) or "", re.MULTILINE)
-    return match.group(1) if match else first_line(root, "proc/device-tree/model") or platform.processor()
+    """Return the processor's name. A board has it in the device tree, and another ARM in the numbers of its cores."""
+    cpuinfo = read(os.path.join(root, "proc/cpuinfo")) or ""
+    match = re.search(r"^model name\s*:\s*(.+)$", cpuinfo, re.MULTILINE)
+    return match.group(1) if match else first_line(root, "proc/device-tree/model") or _arm(cpuinfo)
+
+
+def _arm(cpuinfo: str) -> str:
+    """Return the names of an ARM's kinds of cores, as `Neoverse N1`, or the numbers of unknown ones."""
+    codes = re.findall(r"^CPU implementer\s*:\s*(\S+)$.*?^CPU part\s*:\s*(\S+)$", cpuinfo, re.MULTILINE | re.DOTALL)
+    kinds = [_ARM.get(code, "ARM implementer {}, part {}".format(*code)) for code in codes]
+    return " and ".join(sorted(set(kinds))) or platform.processor()
 
 
 def processor_features(root: str) -> List[str]:
@@ -104,15 +135,27 @@ def state(root: str, folder: str) -> Record:
 
 def available_memory(root: str) -> Optional[int]:
     """Return the bytes that processes can still take, of the machine and of this container, or None if unknown."""
-    group = os.path.join(root, "sys/fs/cgroup/memory.")
     rooms = [memory_bytes(read(os.path.join(root, "proc/meminfo")), "MemAvailable")]
-    limit, used = read(group + "max"), read(group + "current")
-    if limit and used and limit.isdigit():
-        # The kernel gives up cached files, as in MemAvailable.
-        cached = re.findall(r"^(?:in)?active_file (\d+)$", read(group + "stat") or "", re.MULTILINE)
-        rooms.append(int(limit) - int(used) + sum(map(int, cached)))
+    rooms += [_room_in(group) for group in _control_groups(root)]
     known = [room for room in rooms if room is not None]
     return min(known) if known else None
+
+
+def _control_groups(root: str) -> List[str]:
+    """Return the folders of this process's control group and of the groups around it. Each may have a limit."""
+    own = re.search(r"^0::/(.*)$", read(os.path.join(root, "proc/self/cgroup")) or "", re.MULTILINE)
+    names = own.group(1).split("/") if own else []
+    return [os.path.join(root, "sys/fs/cgroup", *names[:depth]) for depth in range(len(names) + 1)]
+
+
+def _room_in(group: str) -> Optional[int]:
+    """Return the bytes that processes of a control group can still take, or None where it has no limit."""
+    limit, used, told = (read(os.path.join(group, "memory." + name)) for name in ("max", "current", "stat"))
+    if not (limit and used and limit.isdigit()):
+        return None
+    # The kernel gives up cached files, as in MemAvailable.
+    cached = re.findall(r"^(?:in)?active_file (\d+)$", told or "", re.MULTILINE)
+    return int(limit) - int(used) + sum(map(int, cached))
 
 
 class Phases:

@@ -8,10 +8,10 @@ import signal
 import time
 from array import array
 from contextlib import suppress
-from typing import List
+from typing import Dict, List
 
 from tocompress.devices.agent.host import AgentError, Record, one_line
-from tocompress.devices.agent.sensors import Rail, find_rails
+from tocompress.devices.agent.sensors import Sensor, find_sensors
 
 #: Seconds between two readings of a rail, if its sensor keeps up.
 _PERIOD = 0.001
@@ -67,30 +67,35 @@ class Sampler:
 
 
 class Readings:
-    """The readings of a rail and their times. They are arrays, because lists of objects would grow the process."""
+    """The readings of a sensor and their times. They are arrays, because lists of objects would grow the process."""
 
-    def __init__(self, rail: Rail) -> None:
-        self.rail = rail
+    def __init__(self, sensor: Sensor) -> None:
+        self._sensor = sensor
+        self._due = 0.0
         self.time_s = array("d")
-        self.watt = array("d")
+        self.watts = [array("d") for _ in sensor.names]
         self.failed = 0
 
     def take(self) -> None:
-        """Read once. The time is the middle of the read, because a slow sensor converts at some moment within it."""
+        """Read once if a reading is due. Its time is the middle of it, when a slow sensor converts."""
         before = time.monotonic()
-        watt = self.rail.watt()
-        if watt is None:
+        if before < self._due:
+            return
+        self._due = before + self._sensor.period
+        watts = self._sensor.watts()
+        if watts is None:
             self.failed += 1
-        else:
-            self.time_s.append((before + time.monotonic()) / 2)
-            self.watt.append(watt)
+            return
+        self.time_s.append((before + time.monotonic()) / 2)
+        for place, watt in enumerate(watts):
+            self.watts[place].append(watt)
 
-    def record(self) -> Record:
-        """Return the readings to the microsecond and microwatt. More digits mean nothing and double the text."""
+    def records(self) -> Dict[str, Record]:
+        """Return rail -> readings to the microsecond and microwatt. More digits mean nothing and double the text."""
+        times = [round(value, 6) for value in self.time_s]
         return {
-            "time_s": [round(value, 6) for value in self.time_s],
-            "watt": [round(value, 6) for value in self.watt],
-            "failed": self.failed,
+            name: {"time_s": times, "watt": [round(value, 6) for value in self.watts[place]], "failed": self.failed}
+            for place, name in enumerate(self._sensor.names)
         }
 
 
@@ -103,11 +108,12 @@ def _be_sampler(root: str, names: List[str], control: int, answer: int) -> None:
                 gc.disable()
                 realtime = _take_realtime_priority()
                 # A reading takes a millisecond or more, so readings of other rails would slow these down.
-                readings = [Readings(rail) for rail in find_rails(root) if rail.name in names]
+                readings = [Readings(sensor) for sensor in find_sensors(root) if set(sensor.names) & set(names)]
                 _sample(readings, control)
                 if os.read(control, 1):  # a dead parent sends nothing
-                    rails = {reading.rail.name: reading.record() for reading in readings}
-                    record = {"record": "power", "period_s": _PERIOD, "realtime": realtime, "rails": rails}
+                    rails = {name: rail for reading in readings for name, rail in reading.records().items()}
+                    chosen = {name: rails[name] for name in names if name in rails}
+                    record = {"record": "power", "period_s": _PERIOD, "realtime": realtime, "rails": chosen}
                     channel.write(json.dumps(record))
                 status = 0
             except Exception as error:
@@ -126,7 +132,7 @@ def _take_realtime_priority() -> bool:
 
 
 def _sample(readings: List[Readings], control: int) -> None:
-    """Read the rails at multiples of the period until `control` has data or ends.
+    """Read the sensors at multiples of the period until `control` has data or ends.
 
     A missed multiple is left out, because faster reading afterwards would not bring it back.
     """

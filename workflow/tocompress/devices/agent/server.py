@@ -8,6 +8,7 @@ from tocompress.devices.agent.files import Files
 from tocompress.devices.agent.generation import run_generation
 from tocompress.devices.agent.host import AgentError, Host, Record, checked_block, checked_generation, one_line
 from tocompress.devices.agent.machine import state
+from tocompress.devices.agent.modes import Modes, current, find_modes, name_of, refusal
 from tocompress.devices.agent.process import WorkerProcess
 from tocompress.devices.agent.sampler import Sampler
 from tocompress.devices.agent.worker import Runtime
@@ -16,11 +17,12 @@ from tocompress.devices.agent.worker import Runtime
 class Server:
     """The server of a host's commands, one after another. Its runtime is loaded already."""
 
-    def __init__(self, host: Host, folder: str, root: str, runtime: Runtime) -> None:
+    def __init__(self, host: Host, folder: str, root: str, runtime: Runtime, modes: Optional[Modes] = None) -> None:
         self._host = host
         self._folder = folder
         self._root = root
         self._runtime = runtime
+        self._modes = modes  # of the agent that holds the machine
         self._files = Files(folder)
 
     def serve(self) -> None:
@@ -55,10 +57,32 @@ class Server:
             self._put(command)
         elif name == "state":
             self._host.send(dict(state(self._root, self._folder), record="state"))
+        elif name == "modes":
+            self._host.send(dict(self._told_modes(), record="modes"))
+        elif name == "mode":
+            self._host.send(dict(self._in_mode(command.get("name")), record="mode"))
         elif name == "clean":
             self._files.clean()
         else:
-            raise AgentError("malformed command: 'command' is one of block, generation, has, put, state, clean, quit")
+            raise AgentError(
+                "malformed command: 'command' is one of block, generation, has, put, state, modes, mode, clean, quit"
+            )
+
+    def _told_modes(self) -> Record:
+        """Return the names of the modes, the current one, and why it may not be changed."""
+        names = list(find_modes(self._root))
+        if not names:
+            return {"modes": [], "mode": None, "refusal": "it has neither nvpmodel nor governors"}
+        try:
+            mode = name_of(self._root, current(self._root))
+            return {"modes": names, "mode": mode, "refusal": refusal(self._root)}
+        except AgentError as error:
+            return {"modes": names, "mode": None, "refusal": str(error)}
+
+    def _in_mode(self, name: Optional[str]) -> Record:
+        if self._modes is None:
+            raise AgentError("only the agent that holds the machine's lock sets its power mode")
+        return self._modes.restore() if name is None else self._modes.set(name)
 
     def _put(self, command: Record) -> None:
         size = command.get("bytes")

@@ -45,8 +45,13 @@ def memory_bytes(text: Optional[str], key: str) -> Optional[int]:
 
 def output_of(*command: str) -> Optional[str]:
     """Return the output of a program of the board on one line, or None if it is absent or fails."""
+    return "; ".join(printed_by(*command).split("\n")).strip("; ") or None
+
+
+def printed_by(*command: str) -> str:
+    """Return the lines that a program of the board prints. They are empty if it is absent or takes too long."""
     try:
         finished = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return "; ".join(finished.stdout.decode(errors="replace").split("\n")).strip("; ") or None
+        return ""
+    return finished.stdout.decode(errors="replace")

@@ -1,13 +1,14 @@
 """The figures of the study, one module each. `draw` makes a figure and the table behind it, `caption` its text.
 
+A `draw` may also return alternatives of its figure, between which a page switches.
 A module gets the rows of the study's first runtime. One that sets `EVERY_RUNTIME` gets the rows of all.
 """
 
 from __future__ import annotations
 
 import importlib
-import io
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from matplotlib.figure import Figure
 from tocompress.errors import StudyError
 from tocompress.files import replace_on_success
 from tocompress.reporting import style
+from tocompress.reporting.figures import svg
+from tocompress.reporting.figures.captions import Caption
 from tocompress.reporting.study import of_first_runtime, typed
 from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.figures import FIGURES
@@ -30,10 +33,14 @@ _METADATA: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure, and the rows of the study behind it."""
+    """A figure, and the rows of the study behind it.
+
+    `alternatives` are figures of the same size between which a page switches, by name. The first is `figure`.
+    """
 
     figure: Figure
     table: pd.DataFrame
+    alternatives: Mapping[str, Figure] = field(default_factory=dict)
 
 
 def draw(name: str, study: pd.DataFrame, plot: Plot) -> Drawing:
@@ -42,10 +49,10 @@ def draw(name: str, study: pd.DataFrame, plot: Plot) -> Drawing:
         return Drawing(*_module(name).draw(_shown(name, study), plot))
 
 
-def caption(name: str, study: pd.DataFrame, plot: Plot) -> str:
-    """Return the caption of the figure `name`, one paragraph."""
-    text: str = _module(name).caption(_shown(name, study), plot)
-    return text
+def caption(name: str, study: pd.DataFrame, plot: Plot) -> Caption:
+    """Return the caption of the figure `name`."""
+    found: Caption = _module(name).caption(_shown(name, study), plot)
+    return found
 
 
 def _shown(name: str, study: pd.DataFrame) -> pd.DataFrame:
@@ -60,19 +67,19 @@ def _module(name: str) -> Any:
     return importlib.import_module(f"{__name__}.{name}")
 
 
-def png(drawing: Drawing, plot: Plot) -> bytes:
-    """Return a figure as PNG."""
-    file = io.BytesIO()
+def as_svg(drawing: Drawing) -> str:
+    """Return a figure as SVG, with its alternatives."""
     with style.applied():
-        drawing.figure.savefig(file, format="png", dpi=plot.dpi, metadata=_METADATA["png"])
-    return file.getvalue()
+        return svg.text_of(drawing.figure, drawing.alternatives)
 
 
-def save(drawing: Drawing, png: str | Path, pdf: str | Path, csv: str | Path, plot: Plot) -> None:
-    """Write all three files, each whole or not at all."""
+def save(drawing: Drawing, files: Mapping[str, str | Path], plot: Plot) -> None:
+    """Write the files `png`, `pdf`, `svg` and `csv`, each whole or not at all."""
     with style.applied():
-        for kind, path in (("png", png), ("pdf", pdf)):
-            with replace_on_success(path) as temporary:
+        for kind in ("png", "pdf"):
+            with replace_on_success(files[kind]) as temporary:
                 drawing.figure.savefig(temporary, format=kind, dpi=plot.dpi, metadata=_METADATA[kind])
-    with replace_on_success(csv) as temporary:
+    with replace_on_success(files["svg"]) as temporary:
+        temporary.write_text(as_svg(drawing), encoding="utf-8")
+    with replace_on_success(files["csv"]) as temporary:
         drawing.table.to_csv(temporary, index=False, lineterminator="\n")

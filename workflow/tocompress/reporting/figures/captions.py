@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
 from tocompress.reporting import thresholds
 from tocompress.reporting.study import (
+    as_shown,
     by_runtime,
     controls,
     devices,
+    is_clear,
     is_unsettled,
     of_quantized,
     runtimes,
@@ -20,7 +23,7 @@ from tocompress.reporting.study import (
 )
 from tocompress.reporting.style import model_name, quantity
 from tocompress.vocabulary.arithmetic import ARITHMETICS, in_print
-from tocompress.vocabulary.metrics import JUDGES, METRICS
+from tocompress.vocabulary.metrics import ACCURACY, JUDGES, METRICS
 from tocompress.vocabulary.runtimes import title
 from tocompress.vocabulary.variants import BASELINE, QUANTIZE, methods_of
 
@@ -33,8 +36,25 @@ _THRESHOLD = (
 TRAINED_ONLY = "Accuracy is judged on trained models only."
 _FEW_BITS = 8  # fewer bits count as few
 _REAL_WEIGHTS = ("published", "own")
+#: How to read a mark.
+FILLED = "A filled mark: the paired interval excludes no change. An open mark: it does not."
 #: A note for panels that error bars may leave.
 ARROWS = "; arrows where they leave a panel"
+
+
+@dataclass(frozen=True)
+class Caption:
+    """The text of a figure: its finding in a sentence, a line on how to read it, and the details, each one paragraph.
+
+    The finding is made from the numbers, and is empty where they show nothing.
+    """
+
+    finding: str
+    reading: str
+    details: str = ""
+
+    def __str__(self) -> str:
+        return compose(self.finding, self.reading, self.details)
 
 
 def compose(*sentences: str) -> str:
@@ -69,6 +89,37 @@ def artifacts_of(study: pd.DataFrame) -> str:
 def measurements(study: pd.DataFrame, rows: pd.DataFrame, note: str = "") -> str:
     """Return where a figure's ratios were measured, how surely, and which values are missing."""
     return compose(measured_on(study), intervals(rows, note), observations(rows), unsettled(rows), unavailable(rows))
+
+
+def tally(groups: Mapping[str, pd.DataFrame]) -> str:
+    """Return how many rows of each group are clearly lower or higher than fp32.
+
+    The keys name the groups. Groups without a known difference are left out.
+    """
+    phrases = list[str]()
+    for name, rows in groups.items():
+        shown = as_shown(rows)
+        known = shown[shown["shown"].notna() & shown["variant"].ne(BASELINE)]
+        if len(known):
+            phrases.append(f"{name} is clearly {_lower_and_higher(known, 'cases' if not phrases else '')}")
+    text = listing(phrases)
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
+def tally_of(rows: pd.DataFrame, *names: str) -> str:
+    """Return the `tally` of metrics. The name `accuracy` stands for all metrics that judge."""
+    titles = {name: "accuracy" if name == "accuracy" else METRICS[name].title for name in names}
+    metrics = {name: JUDGES if name == "accuracy" else (name,) for name in names}
+    return tally({titles[name]: rows[rows["metric"].isin(metrics[name])] for name in names})
+
+
+def _lower_and_higher(known: pd.DataFrame, cases: str) -> str:
+    """Return `lower in 3 and higher in 2 of 20 cases`, or that neither occurs."""
+    clear = known[is_clear(known)]
+    no_change = 1.0 - clear["metric"].isin(ACCURACY)
+    counts = {"lower": (clear["shown"] < no_change).sum(), "higher": (clear["shown"] > no_change).sum()}
+    words = [f"{word} in {count}" for word, count in counts.items() if count]
+    return f"{listing(words) or 'different in none'} of {len(known)} {cases}".rstrip()
 
 
 def without(family: str, chosen: Sequence[str]) -> str:
@@ -174,22 +225,21 @@ def intervals(rows: pd.DataFrame, note: str = "") -> str:
     return f"Error bars: {' and '.join(f'{100 * level:g} %' for level in levels)} intervals{note}."
 
 
-def unsettled(rows: pd.DataFrame, flag: str = "ratio_settled", where: str = "") -> str:
-    """Return the meaning of hollow markers, and which they are: ratios, or values by the `flag` `settled`."""
-    hollow = rows[is_unsettled(rows[flag])]
-    phrases = []
-    for metric, group in hollow.groupby("metric", sort=False):
-        models = [
-            f"{model_name(str(model), str(network))} {listing(some['variant'])}"
-            for (model, network), some in group.groupby(["model", "network"], sort=False)
-        ]
-        phrases.append(f"{METRICS[str(metric)].title} of {listing(models)}")
-    return f"Hollow{where}: {_UNSETTLED[flag]} ({'; '.join(phrases)})." if phrases else ""
+def unsettled(rows: pd.DataFrame, flag: str = "ratio_settled") -> str:
+    """Return how many ratios are not settled, or values by the `flag` `settled`. Say nothing for none."""
+    noun, why = _UNSETTLED[flag]
+    judged = rows[rows[flag].notna()]
+    phrases = [
+        f"{int(loose.sum())} of {len(loose)} {noun} of {METRICS[str(metric)].title}"
+        for metric, loose in is_unsettled(judged[flag]).groupby(judged["metric"], sort=False)
+        if loose.any()
+    ]
+    return f"Not settled: {listing(phrases)}. {why}" if phrases else ""
 
 
 _UNSETTLED = {
-    "ratio_settled": "ratios not settled, as their interval is wider than its target",
-    "settled": "values not settled, as their interval is wider than its target or the machine did not hold still",
+    "ratio_settled": ("ratios", "Their intervals are wider than the target."),
+    "settled": ("values", "Their intervals are wider than the target, or the machine did not hold still."),
 }
 
 

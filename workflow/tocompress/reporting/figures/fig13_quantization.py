@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tocompress.reporting import style
 from tocompress.reporting.figures import captions, comparison
-from tocompress.reporting.figures.comparison import Line, Panel
+from tocompress.reporting.figures.captions import Caption
+from tocompress.reporting.figures.comparison import Filled, Line, Panel
 from tocompress.reporting.study import by_runtime, devices, made_by, of_device, runtimes, select, variants, whole
 from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.arithmetic import ARITHMETICS, IN_SHORT, in_print
+from tocompress.vocabulary.metrics import METRICS
 from tocompress.vocabulary.runtimes import title
 from tocompress.vocabulary.variants import BASELINE, QUANTIZE
 
 EVERY_RUNTIME = True
 
-_TALLEST = 9.0  # inches, of the figure
-_PITCH, _DOT = 0.24, 0.055  # inches, of a row at least, and of a dot in it
-#: The panels of what no arithmetic changes, and those of each arithmetic.
-_OF_ARTIFACTS = (comparison.SIZE, comparison.ACCURACY, comparison.F1)
-_TIME, _POWER = {"latency": "o"}, {"energy": "o", "power_peak": "^"}
-
-
-@dataclass(frozen=True)
-class _Filled:
-    """A panel and its rows of the study."""
-
-    panel: Panel
-    rows: pd.DataFrame
-
-    @property
-    def compared(self) -> pd.DataFrame:
-        """Return the rows with a ratio to another variant's value."""
-        return self.rows[self.rows["ratio"].notna() & self.rows["variant"].ne(BASELINE)]
+#: The panels of each arithmetic, and those that no arithmetic changes.
+_COSTS = {"latency": "time", "energy": "energy", "power_peak": "power"}
+_OF_ARTIFACTS = (comparison.SIZE, comparison.ACCURACIES, comparison.F1)
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
@@ -45,37 +30,30 @@ def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     The rows of an arithmetic are of the first runtime that computes so. Sizes and accuracies of a variant are of the
     first runtime that executes it.
     """
-    filled = [one for line in _lines(study, plot) for one in line]
-    letters = comparison.lettered([one.panel for one in filled])
-    return pd.concat(
-        [one.rows.assign(panel=name) for name, one in zip(letters, filled, strict=True)], ignore_index=True
-    )
+    return comparison.table(_lines(study, plot))
 
 
-def _lines(study: pd.DataFrame, plot: Plot) -> list[list[_Filled]]:
-    """Return the lines of panels: time, artifacts, energy and power. Lines without ratios come last."""
+def _lines(study: pd.DataFrame, plot: Plot) -> list[Line]:
+    """Return the lines of panels: time, artifacts, energy and power."""
     shown = study[study["variant"].isin([BASELINE, *made_by(study, QUANTIZE)])]
-    lines = [
-        list(_in_each_arithmetic(shown, "time", _TIME)),
-        [_Filled(panel, _of_artifacts(shown, panel, plot)) for panel in _OF_ARTIFACTS],
-        list(_in_each_arithmetic(shown, "energy", _POWER)),
-    ]
-    return sorted(filter(None, lines), key=lambda line: all(one.compared.empty for one in line))
+    time, *others = (Line(list(_in_each_arithmetic(shown, metric)), alike=True) for metric in _COSTS)
+    artifacts = Line([Filled(panel, _of_artifacts(shown, panel, plot)) for panel in _OF_ARTIFACTS])
+    return [time, artifacts, *others]
 
 
-def _in_each_arithmetic(shown: pd.DataFrame, name: str, markers: dict[str, str]) -> Iterator[_Filled]:
+def _in_each_arithmetic(shown: pd.DataFrame, metric: str) -> Iterator[Filled]:
     """Yield a panel of each arithmetic that any runtime was measured in."""
     tables = by_runtime(shown)
     for mode in ARITHMETICS:
         for runtime, own in tables.items():
             computing = variants(own[own["arithmetic"] == mode])
             if computing:
-                rows = of_device(whole(own, *markers), *devices(own)[:1])
+                rows = of_device(whole(own, metric), *devices(own)[:1])
                 known = rows["arithmetic"].eq(mode) | rows["variant"].eq(BASELINE)
-                measured = rows.loc[rows["value"].notna(), "metric"]
-                refused = rows["arithmetic"].isna() & rows["variant"].isin(computing) & rows["metric"].isin(measured)
-                label = f"relative to fp32 in {title(runtime)}" if runtime else ""
-                yield _Filled(Panel(f"{name}: {IN_SHORT[mode]}", markers, label=label), rows[known | refused])
+                refused = rows["arithmetic"].isna() & rows["variant"].isin(computing) & rows["value"].isna()
+                label = f"relative to fp32 in {title(runtime)}" if runtime else "relative to fp32"
+                name = f"{_COSTS[metric]}: {IN_SHORT[mode]}"
+                yield Filled(Panel(name, [metric], label=label), rows[known | refused])
                 break
 
 
@@ -84,50 +62,50 @@ def _of_artifacts(shown: pd.DataFrame, panel: Panel, plot: Plot) -> pd.DataFrame
     parts: list[pd.DataFrame] = []
     for own in by_runtime(shown).values():
         seen = {variant for part in parts for variant in part["variant"]}
-        rows = select(own, *panel.markers, arithmetic=plot.arithmetic)
+        rows = select(own, *panel.metrics, *panel.further, arithmetic=plot.arithmetic)
         parts.append(rows[~rows["variant"].isin(seen)])
     return pd.concat(parts)
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """Draw lines of panels, with models as rows and variants as colours. Lines without ratios are left out."""
+    """Draw lines of panels, with a row for each variant of a model."""
     lines = _lines(study, plot)
-    letters = iter(comparison.lettered([one.panel for line in lines for one in line]))
-    drawn = [line for line in lines if not all(one.compared.empty for one in line)] or lines[:1]
-    natural = [_line(study, line, letters) for line in drawn]
-    return comparison.draw_lines(study, table(study, plot), _fitting(natural)), table(study, plot)
+    return comparison.draw(study, lines), comparison.table(lines)
 
 
-def _line(study: pd.DataFrame, line: Sequence[_Filled], letters: Iterator[str]) -> Line:
-    """Return a line of panels with its measured models. Rows are high enough for the dots."""
-    compared = pd.concat([one.compared for one in line])
-    models = style.measured_models(study, compared)
-    dots = max(
-        (one.compared.groupby("model")["variant"].nunique().max() for one in line if len(one.compared)), default=1
-    )
-    panels = {next(letters): one.panel for one in line}
-    return Line(panels, models, max(_PITCH, _DOT * dots), alike=line[0].panel.title.startswith(("time", "energy")))
-
-
-def _fitting(lines: Sequence[Line]) -> list[Line]:
-    """Return the lines with rows low enough for a page."""
-    wanted = sum(line.pitch * len(line.models) for line in lines)
-    room = _TALLEST - sum(comparison.height(line) - line.pitch * len(line.models) for line in lines)
-    return [Line(line.panels, line.models, line.pitch * min(1.0, room / wanted), line.alike) for line in lines]
-
-
-def caption(study: pd.DataFrame, plot: Plot) -> str:
+def caption(study: pd.DataFrame, plot: Plot) -> Caption:
+    time, artifacts, *_ = _lines(study, plot)
     rows = table(study, plot)
-    return captions.compose(
-        "Quantization by bit width, relative to the uncompressed model in the same runtime: inference time in each"
-        " arithmetic, file size, accuracy (top-1 and top-5, BLEU for GNMT), precision, recall and F1 (macro averages),"
-        " energy an inference and peak power.",
-        captions.options_of(rows),
-        _arithmetics(rows),
-        captions.TRAINED_ONLY,
-        captions.few_bits_sentence(study, rows),
-        captions.measurements(study, rows, f"{captions.ARROWS}; those of precision and recall are in the table only"),
+    groups = {
+        f"{METRICS['latency'].title} with weights {in_print(mode)}{_in(own)}": own for mode, own in _by_arithmetic(time)
+    }
+    accuracies = next(one.compared for one in artifacts.filled if one.panel is comparison.ACCURACIES)
+    return Caption(
+        captions.tally(groups | {"accuracy": accuracies}),
+        "Each row is a variant with fewer bits, relative to the uncompressed model in the same runtime.",
+        captions.compose(
+            captions.FILLED,
+            "File size, accuracy (top-1, BLEU for GNMT) and F1 (macro average) are the same in all arithmetics. Top-5,"
+            " precision and recall are in the table only.",
+            captions.options_of(rows),
+            _arithmetics(rows),
+            captions.TRAINED_ONLY,
+            captions.few_bits_sentence(study, rows),
+            captions.measurements(study, rows, captions.ARROWS),
+        ),
     )
+
+
+def _in(rows: pd.DataFrame) -> str:
+    """Return the runtime that shows the times of an arithmetic."""
+    return "".join(f" in {title(runtime)}" for runtime in runtimes(rows)[:1])
+
+
+def _by_arithmetic(time: Line) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield the arithmetic and the shown rows of each panel."""
+    for one in time.filled:
+        for mode, own in one.compared.groupby("arithmetic", sort=False):
+            yield str(mode), own
 
 
 def _arithmetics(rows: pd.DataFrame) -> str:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from tocompress.reporting import style
 from tocompress.reporting.figures import bubbles, captions
+from tocompress.reporting.figures.captions import Caption
 from tocompress.reporting.study import made_by
 from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.variants import BASELINE, QUANTIZE
@@ -24,16 +25,16 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     return bubbles.draw(study, values, style.shown_models(study)), values
 
 
-def caption(study: pd.DataFrame, plot: Plot) -> str:
+def caption(study: pd.DataFrame, plot: Plot) -> Caption:
     values = table(study, plot)
-    return captions.compose(
-        "What quantization does to models of different size: inference time against runtime memory (above) and against"
-        " accuracy (below: top-1, BLEU for GNMT; trained models only). The area of a bubble is in proportion to the"
-        f" model's parameters, to a scale of its own in each row; the smallest are drawn {bubbles.SMALLEST:g} pt wide.",
-        captions.few_bits_sentence(study, values),
-        captions.weights_are(values),
-        captions.measured_on(study),
-        captions.intervals(values, "; cut off where they leave a panel"),
-        captions.observations(values),
-        captions.unavailable(values),
+    shown = bubbles.bubbles_of(values, style.shown_models(study))
+    return Caption(
+        bubbles.finding(values, style.shown_models(study)),
+        bubbles.READING if shown else "",
+        captions.compose(
+            bubbles.DETAILS if shown else "",
+            captions.few_bits_sentence(study, values),
+            captions.weights_are(values),
+            captions.measurements(study, values, "; cut off where they leave a panel"),
+        ),
     )

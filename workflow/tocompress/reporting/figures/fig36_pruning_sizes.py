@@ -6,7 +6,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from tocompress.reporting import style
-from tocompress.reporting.figures import bubbles, captions
+from tocompress.reporting.figures import bubbles, captions, panels
+from tocompress.reporting.figures.captions import Caption
 from tocompress.reporting.study import models
 from tocompress.reporting.thresholds import sweep
 from tocompress.settings.reporting import Plot
@@ -23,21 +24,25 @@ def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     """Draw a column per threshold."""
     values = table(study, plot)
-    shown = [model for model in style.shown_models(study) if model.name in models(values)]
-    return bubbles.draw(study, values, shown), values
+    if values.empty:
+        return panels.sentence(captions.without("Pruning", sweep(study))), values
+    return bubbles.draw(study, values, _shown(study, values)), values
 
 
-def caption(study: pd.DataFrame, plot: Plot) -> str:
+def _shown(study: pd.DataFrame, values: pd.DataFrame) -> list[style.ShownModel]:
+    return [model for model in style.shown_models(study) if model.name in models(values)]
+
+
+def caption(study: pd.DataFrame, plot: Plot) -> Caption:
     values = table(study, plot)
-    return captions.compose(
-        "What pruning does to models of different size: inference time against runtime memory (above) and against"
-        " accuracy (below: top-1, BLEU for GNMT; trained models only). The area of a bubble is in proportion to the"
-        " parameters of the uncompressed model, to a scale of its own in each row; the smallest are drawn"
-        f" {bubbles.SMALLEST:g} pt wide.",
-        captions.without("Pruning", sweep(study)),
-        captions.removed(study, sweep(study)),
-        captions.measured_on(study),
-        captions.intervals(values, "; cut off where they leave a panel"),
-        captions.observations(values),
-        captions.unavailable(values),
+    shown = bubbles.bubbles_of(values, _shown(study, values))
+    return Caption(
+        bubbles.finding(values, _shown(study, values)),
+        bubbles.READING if shown else "",
+        captions.compose(
+            bubbles.DETAILS if shown else "",
+            captions.without("Pruning", sweep(study)),
+            captions.removed(study, sweep(study)),
+            captions.measurements(study, values, "; cut off where they leave a panel"),
+        ),
     )

@@ -5,26 +5,26 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tocompress.reporting import style
 from tocompress.reporting.figures import captions, comparison
+from tocompress.reporting.figures.captions import Caption
+from tocompress.reporting.figures.comparison import Line
 from tocompress.reporting.study import models, variants
 from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.variants import BASELINE, PRUNE, QUANTIZE, Variant, methods_of
 
-_VARIANT = 0.1  # inches of a model's row per variant
-_PANELS = (
-    comparison.SIZE,
-    comparison.LATENCY,
-    comparison.ENERGY,
-    comparison.Panel("accuracy", {"top1": "o", "bleu": "s"}, change=True),
-)
+_PANELS = (comparison.SIZE, comparison.LATENCY, comparison.ENERGY, comparison.Panel("accuracy", ["top1", "bleu"]))
+
+
+def _lines(study: pd.DataFrame, plot: Plot) -> list[Line]:
+    """Return a line of panels, of the models with a chain."""
+    own = study["model"].isin(models(study[study["variant"].isin(_combined(study))]))
+    shown = own & study["variant"].isin([BASELINE, *_compared(study)])
+    return [comparison.line(study[shown], _PANELS, plot)]
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """Return the rows of all panels for the models with a chain, each with its panel's letter."""
-    own = study["model"].isin(models(study[study["variant"].isin(_combined(study))]))
-    shown = own & study["variant"].isin([BASELINE, *_compared(study)])
-    return comparison.table(study[shown], _PANELS, plot)
+    return comparison.table(_lines(study, plot))
 
 
 def _compared(study: pd.DataFrame) -> list[str]:
@@ -40,22 +40,28 @@ def _combined(study: pd.DataFrame) -> list[str]:
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
-    """Draw four panels beside each other, with models as rows and techniques and their chains as colours."""
-    values = table(study, plot)
-    shown = [model for model in style.shown_models(study) if model.name in models(values)]
-    pitch = max(0.34, _VARIANT * len(_compared(study)))
-    return comparison.draw(study, values, _PANELS, shown, pitch=pitch, columns=len(_PANELS)), values
+    """Draw panels beside each other, with a row for each technique and each chain of a model."""
+    lines = _lines(study, plot)
+    return comparison.draw(study, lines), comparison.table(lines)
 
 
-def caption(study: pd.DataFrame, plot: Plot) -> str:
+def caption(study: pd.DataFrame, plot: Plot) -> Caption:
     rows = table(study, plot)
-    return captions.compose(
-        "Quantization and pruning, each alone and combined, relative to the uncompressed model: file size, inference"
-        " time, energy an inference and accuracy (top-1, BLEU for GNMT). A chain's techniques are applied from left to"
-        " right; the paper quantizes first.",
-        captions.without("A combination of techniques", _compared(study)),
-        captions.TRAINED_ONLY,
-        captions.few_bits_sentence(study, rows),
-        captions.weights_are(rows),
-        captions.measurements(study, rows, captions.ARROWS),
+    chained = rows[rows["variant"].isin(_combined(study))]
+    finding = captions.tally_of(chained, "size", "latency", "accuracy")
+    return Caption(
+        f"Of the combinations: {finding[0].lower()}{finding[1:]}" if finding else "",
+        captions.compose(
+            "Each row is quantization or pruning, alone or combined, relative to the uncompressed model.",
+            captions.weights_are(rows),
+        ),
+        captions.compose(
+            captions.FILLED,
+            "Accuracy is top-1, or BLEU for GNMT. A chain's techniques are applied from left to right. The paper"
+            " quantizes first.",
+            captions.without("A combination of techniques", _compared(study)),
+            captions.TRAINED_ONLY,
+            captions.few_bits_sentence(study, rows),
+            captions.measurements(study, rows, captions.ARROWS),
+        ),
     )

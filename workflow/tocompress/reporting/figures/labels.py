@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,9 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
-from tocompress.reporting import style
+from tocompress.reporting import palette, style
+
+_SPACING = 8.5  # points, between the middles of names below each other
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Label:
     x: float
     y: float
     radius: float
-    colour: str = style.INK
+    colour: str = palette.INK
 
 
 def place(axes: Axes, labels: Sequence[Label]) -> None:
@@ -60,7 +62,34 @@ def place(axes: Axes, labels: Sequence[Label]) -> None:
         if math.dist(centre, edge) > radius + 4 * pixel:
             rim = centre + (np.array(edge) - centre) * radius / math.dist(centre, edge)
             start, end = axes.transData.inverted().transform([rim, edge])
-            axes.plot([start[0], end[0]], [start[1], end[1]], color=style.MUTED, linewidth=0.4, zorder=2)
+            axes.plot([start[0], end[0]], [start[1], end[1]], color=palette.MUTED, linewidth=0.4, zorder=2)
+
+
+def name_ends(axes: Axes, ends: Mapping[str, tuple[float, float]]) -> None:
+    """Write names right of the panel, each joined to the end of its line, in data coordinates."""
+    pixel = style.figure_of(axes).dpi / 72
+    panel = _extent(axes.patch)
+    heights = {name: float(axes.transData.transform(end)[1]) for name, end in ends.items()}
+    for name, y in _spread(heights, _SPACING * pixel, panel.bottom, panel.top).items():
+        x = (panel.right - panel.left + 6 * pixel) / (panel.right - panel.left)
+        place = (x, (y - panel.bottom) / (panel.top - panel.bottom))
+        line = {"arrowstyle": "-", "color": palette.MUTED, "linewidth": 0.4, "shrinkA": 1, "shrinkB": 3}
+        axes.annotate(
+            name, ends[name], place, textcoords="axes fraction", va="center", annotation_clip=False, arrowprops=line
+        )
+
+
+def _spread(heights: Mapping[str, float], spacing: float, low: float, high: float) -> dict[str, float]:
+    """Return the heights in their order, moved apart to the spacing and between both ends."""
+    ordered = sorted(heights, key=lambda name: heights[name])
+    placed = dict[str, float]()
+    below = low - spacing
+    for name in ordered:
+        placed[name] = below = max(heights[name], below + spacing)
+    above = high + spacing
+    for name in reversed(ordered):
+        placed[name] = above = min(placed[name], above - spacing)
+    return placed
 
 
 class _Box(NamedTuple):
@@ -89,7 +118,7 @@ def _around(
 
 
 def _burden(box: _Box, distance: float, obstacles: Sequence[_Box], panel: _Box) -> float:
-    """Return the cost of a place, from the area covered, the area outside the panel and the distance in points."""
+    """Return the cost of a place. It grows with the area covered or outside the panel, and with the distance."""
     covered = sum(_overlap(box, obstacle) for obstacle in obstacles)
     outside = _overlap(box, box) - _overlap(box, panel)
     return 3 * covered + 6 * outside + 5 * distance

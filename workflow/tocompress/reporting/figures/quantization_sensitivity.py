@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from tocompress.reporting import style
+from tocompress.reporting import palette, style
 from tocompress.reporting.figures import Drawing, captions, scans
+from tocompress.reporting.figures.captions import Caption
 from tocompress.settings.jobs import QuantizationSensitivityFigureJob
 from tocompress.vocabulary.levels import LEVEL
 
@@ -69,7 +70,7 @@ def _draw(table: pd.DataFrame, settings: QuantizationSensitivityFigureJob, budge
     names = kernel_names(list(singles["tensor"].unique()))
     columns = [*_facts(singles), *_of_budgets(singles, budgeted)]
     page = scans.page_of(len(names), len(cells.columns))
-    lines = scans.caption_lines(caption(table, settings, budgeted), page)
+    lines = scans.caption_lines(str(caption(table, settings, budgeted)), page)
     together = together_of(table)
     below = scans.TOP + scans.rows_of_block(len(names)) * scans.ROW
     bottom = below + (len(together.columns) + 1.5) * scans.ROW
@@ -175,7 +176,7 @@ def _write_columns(figure: Figure, edge: float, part: slice, columns: Sequence[_
     for column in columns:
         edge += column.width
         y = scans.TOP - 0.7 * scans.LABELS
-        style.write(figure, edge, y, column.title, ha="right", va="center_baseline", color=style.MUTED)
+        style.write(figure, edge, y, column.title, ha="right", va="center_baseline", color=palette.MUTED)
         for row, text in enumerate(column.texts[part]):
             style.write(figure, edge, scans.middle_of(row), text, ha="right", va="center_baseline")
 
@@ -192,7 +193,7 @@ def _write_together(figure: Figure, top: float, together: pd.DataFrame) -> None:
     width = _GAP + style.text_width(*(text for row in texts.values() for text in row)) / scans.ROOM
     for row, (name, numbers) in enumerate(texts.items()):
         y = top + (row + 1) * scans.ROW
-        colour = style.INK if row else style.MUTED
+        colour = palette.INK if row else palette.MUTED
         style.write(figure, scans.MARGIN, y, name, va="center_baseline", color=colour)
         for column, number in enumerate(numbers, 1):
             style.write(figure, first + column * width, y, number, ha="right", va="center_baseline", color=colour)
@@ -200,22 +201,42 @@ def _write_together(figure: Figure, top: float, together: pd.DataFrame) -> None:
 
 def caption(
     table: pd.DataFrame, settings: QuantizationSensitivityFigureJob, budgeted: Sequence[pd.DataFrame] = ()
-) -> str:
-    """Return the caption: the metric, the method, the columns, the number of examples and the intervals."""
+) -> Caption:
+    """Return the caption: the kernel that loses most, the method, the columns, the examples and the intervals."""
     whole, singles = whole_of(table), singles_of(table)
     metric, examples = scans.METRICS[whole["metric"]]
     variants = captions.listing(str(own["variant"].iloc[0]) for own in budgeted)
     widest = ((singles["change_high"] - singles["change_low"]) / 2).max()
-    return captions.compose(
-        f"Accuracy ({metric}) that {style.model_name(settings.model, settings.network)} loses from"
-        f" {100 * whole['value']:.1f} % when one kernel alone has so many bits, on one grid a {whole['granularity']}"
-        " from its minimum to its maximum, without retraining. Numbers are grey where the interval holds 0.",
-        f"Of the weights, at {named_bits(singles)} bits: signal over rounding errors (dB), weights that a grid of least"
-        " error leaves out (clip, %), and kurtosis (kurt, 3 for a normal distribution).",
-        f"Given: the bits that a budget gave each kernel of {variants}." if variants else "",
-        "Ratio of divergence: of the outputs' mean divergence with all kernels quantized to the sum of the single ones,"
-        " 1 where errors add up independently. In the sum of many small losses chance adds up too.",
-        "Each token is predicted from the reference's before it." if whole["metric"] == "next_token" else "",
-        f"Measured on the calibration set of {settings.data}, n = {whole['n']:,} {examples}.",
-        f"{100 * LEVEL:g} % intervals, paired, at most ±{100 * widest:.1f}, are in the table.",
+    return Caption(
+        _finding(singles, metric),
+        f"Each cell is the accuracy ({metric}) that {style.model_name(settings.model, settings.network)} loses from"
+        f" {100 * whole['value']:.1f} % when one kernel alone has so many bits. Numbers are grey where the interval"
+        " holds 0.",
+        captions.compose(
+            f"There is one grid a {whole['granularity']}, from its minimum to its maximum, without retraining.",
+            f"Of the weights, at {named_bits(singles)} bits: signal over rounding errors (dB), weights that a grid of"
+            " least error leaves out (clip, %), and kurtosis (kurt, 3 for a normal distribution).",
+            f"Given: the bits that a budget gave each kernel of {variants}." if variants else "",
+            "Ratio of divergence: of the outputs' mean divergence with all kernels quantized to the sum of the single"
+            " ones, 1 where errors add up independently. In the sum of many small losses chance adds up too.",
+            "Each token is predicted from the reference's before it." if whole["metric"] == "next_token" else "",
+            f"Measured on the calibration set of {settings.data}, n = {whole['n']:,} {examples}.",
+            f"{100 * LEVEL:g} % intervals, paired, at most ±{100 * widest:.1f}, are in the table.",
+        ),
+    )
+
+
+def _finding(singles: pd.DataFrame, metric: str) -> str:
+    """Return how many kernels alone lose clearly at few bits, and which of them loses most."""
+    bits = named_bits(singles)
+    own = singles[singles["bits"] == bits].reset_index(drop=True)
+    clear = own[own["change_high"] < 0]
+    if clear.empty:
+        return f"The loss of {metric} at {bits} bits is clear for none of {len(own)} kernels alone."
+    most = own.loc[clear["change"].idxmin()]
+    lost, low, high = (f"{-100 * most[name]:.1f}" for name in ("change", "change_high", "change_low"))
+    name = kernel_names(list(own["tensor"]))[own["tensor"].tolist().index(most["tensor"])]
+    return (
+        f"The loss of {metric} at {bits} bits is clear for {len(clear)} of {len(own)} kernels alone."
+        f" It is largest for {name}: {lost} points ({low} to {high})."
     )

@@ -9,15 +9,17 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from tocompress.reporting import style
-from tocompress.reporting.figures import captions, panels
-from tocompress.reporting.study import by_runtime, devices, of_device, whole
+from tocompress.reporting import palette, style
+from tocompress.reporting.figures import captions, panels, scales
+from tocompress.reporting.figures.captions import Caption
+from tocompress.reporting.figures.svg import tell
+from tocompress.reporting.figures.values import told
+from tocompress.reporting.study import by_runtime, devices, is_clear, of_device, whole
 from tocompress.settings.reporting import Plot
-from tocompress.vocabulary.arithmetic import ARITHMETICS, EVERY_INFERENCE, IN_SHORT, INTEGER, ONCE, in_print
+from tocompress.vocabulary.arithmetic import ARITHMETICS, IN_SHORT, in_print
 from tocompress.vocabulary.metrics import METRICS
-from tocompress.vocabulary.runtimes import TENSORFLOW, title
+from tocompress.vocabulary.runtimes import title
 from tocompress.vocabulary.variants import QUANTIZE
 
 EVERY_RUNTIME = True
@@ -34,21 +36,10 @@ PAPER = {
 
 _BITS = 8
 _PAPER = "the paper"
-_COLOURS = {
-    (TENSORFLOW, EVERY_INFERENCE): "#d55e00",
-    (TENSORFLOW, ONCE): "#0072b2",
-}
-_OF_MODES = {EVERY_INFERENCE: "#e69f00", ONCE: "#56b4e9", INTEGER: "#00695c"}
 # Inches: a dot's line, the space between models, the edge, the gap between texts and panels. Then the columns right of
 # a panel: of ratios, and of their bounds, for which a single panel leaves room.
 _LINE, _BETWEEN, _MARGIN, _GAP, _RATIOS, _BOUNDS = 0.135, 0.09, 0.05, 0.1, 0.42, 0.58
 _TITLE, _AXIS, _TALLEST = 0.22, 0.38, 9.3
-#: The ticks of an axis by the largest ratio of its ends.
-_TICKS = {
-    3: (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.4, 1.7, 2, 2.5),
-    12: (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5),
-    float("inf"): (0.1, 0.2, 0.5, 1, 2, 5, 10, 20),
-}
 
 
 @dataclass(frozen=True)
@@ -62,15 +53,11 @@ class _Regime:
     def name(self) -> str:
         return f"{title(self.runtime)}, {IN_SHORT[self.arithmetic]}"
 
-    @property
-    def colour(self) -> str:
-        return _COLOURS.get((self.runtime, self.arithmetic), _OF_MODES[self.arithmetic])
-
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
     """Return the rows of time and energy of 8 bits, with the paper's ratio (`paper`).
 
-    One variant of a model stands for a regime: a measured one, with 8-bit activations and without options if any.
+    One variant of a model stands for a regime. A measured one comes first, then 8-bit activations, then no options.
     """
     quantized = study[(study["methods"] == QUANTIZE) & (study["bits"] == _BITS)]
     parts = [of_device(whole(own, *PAPER), *devices(own)[:1]) for own in by_runtime(quantized).values()]
@@ -87,7 +74,9 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     """Draw a panel for time and one for energy. Each model has a line for each regime."""
     values = table(study, plot)
     known = values[values["ratio"].notna()]
-    metrics = [metric for metric in PAPER if metric in set(known["metric"])] or [next(iter(PAPER))]
+    if known.empty:
+        return panels.sentence(captions.unavailable(values) or f"No model has weights of {_BITS} bits."), values
+    metrics = [metric for metric in PAPER if metric in set(known["metric"])]
     regimes = list(_regimes(known))
     rows = _arranged(style.measured_models(study, known), regimes)
     left = _MARGIN + rows.label_width + _names_width(regimes, known)
@@ -97,7 +86,8 @@ def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
     for number, metric in enumerate(metrics):
         corner = left + number * (width + texts + _GAP), _TITLE
         axes = panels.panel(figure, rows, *corner, width, METRICS[metric].title, names=False)
-        _fill(axes, rows, regimes, values[values["metric"] == metric], bounds=len(metrics) == 1)
+        own = known[known["metric"] == metric].assign(clear=is_clear)
+        _fill(axes, rows, regimes, own, palette.looks(study), bounds=len(metrics) == 1)
         if number == 0:
             _name_lines(axes, rows, regimes, known)
     panels.name_rows(figure, rows, _MARGIN + rows.label_width, _TITLE)
@@ -142,43 +132,49 @@ def _name_lines(axes: Axes, rows: panels.Rows, regimes: Sequence[_Regime], known
     for model in rows.models:
         first, *others = _lines(rows, regimes, model.name)
         if any(model.network in of_metric for of_metric in PAPER.values()):
-            _write(axes, _PAPER, first, (0, -4), style.INK)
+            _write(axes, _PAPER, first, (0, -4), palette.INK)
         for regime, y in zip(regimes, others, strict=True):
             used = _of_regime(known[known["model"] == model.name], regime)["variant"].unique()
-            _write(axes, f"{regime.name} ({captions.listing(used)})" if len(used) else "", y, (0, -4), regime.colour)
+            _write(axes, f"{regime.name} ({captions.listing(used)})" if len(used) else "", y, (0, -4), palette.INK)
 
 
-def _fill(axes: Axes, rows: panels.Rows, regimes: Sequence[_Regime], own: pd.DataFrame, *, bounds: bool) -> None:
+def _fill(
+    axes: Axes,
+    rows: panels.Rows,
+    regimes: Sequence[_Regime],
+    known: pd.DataFrame,
+    looks: Mapping[str, palette.Look],
+    *,
+    bounds: bool,
+) -> None:
     """Draw the ratios of one metric, and write them beside the panel."""
-    known = own[own["ratio"].notna()]
-    if known.empty:
-        panels.explain(axes, panels.why_missing(own))
-        return
-    axes.axvline(1, color=style.INK, linewidth=0.7, zorder=1)
+    axes.axvline(1, color=palette.INK, linewidth=0.7, zorder=1)
     _set_axis(axes, known)
-    paper = PAPER[str(own["metric"].iloc[0])]
+    paper = PAPER[str(known["metric"].iloc[0])]
     for model in rows.models:
         first, *others = _lines(rows, regimes, model.name)
         height = (rows.pitch - _BETWEEN) * 72
-        axes.axhline(rows.centres[model.name], color="#f4f4f4", linewidth=height, solid_capstyle="butt", zorder=0)
+        axes.axhline(rows.centres[model.name], color=palette.SOFT, linewidth=height, solid_capstyle="butt", zorder=0)
         if model.network in paper:
-            axes.plot(paper[model.network], first, **panels.dot("D", style.INK, hollow=False))
-            _write(axes, f"×{paper[model.network]:.2f}", first, (1, 72 * _RATIOS), style.INK)
+            ratio = paper[model.network]
+            (mark,) = axes.plot(ratio, first, **panels.dot("D", palette.INK, clear=True))
+            tell(mark, f"{model.label} in the paper: {METRICS[str(known['metric'].iloc[0])].title} ×{ratio:.2f}")
+            _write(axes, f"×{ratio:.2f}", first, (1, 72 * _RATIOS), palette.INK)
         for regime, y in zip(regimes, others, strict=True):
-            for row in _of_regime(known[known["model"] == model.name], regime).to_dict("records"):
-                _draw_ratio(axes, row, y, regime.colour, bounds=bounds)
+            for row in _of_regime(known[known["model"] == model.name], regime).itertuples():
+                _draw_ratio(axes, row, y, looks[row.variant], bounds=bounds)
 
 
-def _draw_ratio(axes: Axes, row: Mapping[Any, Any], y: float, colour: str, *, bounds: bool) -> None:
+def _draw_ratio(axes: Axes, row: Any, y: float, look: palette.Look, *, bounds: bool) -> None:
     """Draw a ratio with its interval. Write it beside the panel, with its `bounds` if there is room."""
-    hollow = row["ratio_settled"] is not None and not pd.isna(row["ratio_settled"]) and not row["ratio_settled"]
-    axes.plot(row["ratio"], y, **panels.dot("o", colour, hollow=hollow))
-    _write(axes, f"×{row['ratio']:.2f}", y, (1, 72 * _RATIOS), style.INK)
-    if not pd.isna(row["ratio_low"]) and not pd.isna(row["ratio_high"]):
-        axes.plot([row["ratio_low"], row["ratio_high"]], [y, y], color=colour, linewidth=0.9, solid_capstyle="butt")
+    (mark,) = axes.plot(row.ratio, y, **panels.dot(look.shape, look.colour, clear=row.clear))
+    tell(mark, f"{told(row)}, in {title(row.runtime)}")
+    _write(axes, f"×{row.ratio:.2f}", y, (1, 72 * _RATIOS), palette.INK)
+    if not pd.isna(row.ratio_low) and not pd.isna(row.ratio_high):
+        ends = [row.ratio_low, row.ratio_high]
+        axes.plot(ends, [y, y], color=look.colour, linewidth=0.9, solid_capstyle="butt")
         if bounds:
-            text = f"{row['ratio_low']:.2f}, {row['ratio_high']:.2f}"
-            _write(axes, text, y, (1, 72 * (_RATIOS + _BOUNDS)), style.MUTED)
+            _write(axes, "{:.2f}, {:.2f}".format(*ends), y, (1, 72 * (_RATIOS + _BOUNDS)), palette.MUTED)
 
 
 def _write(axes: Axes, text: str, y: float, end: tuple[float, float], colour: str) -> None:
@@ -195,25 +191,46 @@ def _set_axis(axes: Axes, known: pd.DataFrame) -> None:
     low, high = min(shown.min(), 0.9) / 1.15, max(shown.max(), 1.1) * 1.15
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(FixedLocator(next(ticks for most, ticks in _TICKS.items() if high / low < most)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(panels.multiple))
+    ticks = scales.logarithmic(low, high)
+    scales.set_ticks(axes.xaxis, ticks, [panels.multiple(tick) for tick in ticks])
     axes.grid(axis="x")
     axes.set_xlabel("relative to fp32 of the same runtime")
 
 
-def caption(study: pd.DataFrame, plot: Plot) -> str:
+def caption(study: pd.DataFrame, plot: Plot) -> Caption:
     values = table(study, plot)
     known = values[values["ratio"].notna()]
-    return captions.compose(
-        f"Weights of {_BITS} bits in each regime: inference time and energy relative to fp32 of the same runtime.",
-        f"The variants are {captions.listing(_variants(known))}." if len(known) else "",
-        "Diamonds: the paper's number for the network, where it states one (Figure 5 for 8 bits; section IV-E for the"
-        " average of 16, 8 and 6 bits of Inception and MobileNet), measured on the GPU of a Jetson TX2."
-        if known["paper"].notna().any()
+    return Caption(
+        _finding(known),
+        "Each line is a way to compute with weights of 8 bits, relative to fp32 of the same runtime."
+        if len(known)
         else "",
-        captions.measurements(study, values, "; cut off where they leave a panel"),
+        captions.compose(
+            captions.FILLED if len(known) else "",
+            f"The variants are {captions.listing(_variants(known))}." if len(known) else "",
+            "Diamonds: the paper's number for the network, where it states one (Figure 5 for 8 bits; section IV-E for"
+            " the average of 16, 8 and 6 bits of Inception and MobileNet), measured on the GPU of a Jetson TX2."
+            if known["paper"].notna().any()
+            else "",
+            captions.measurements(study, values, "; cut off where they leave a panel"),
+        ),
     )
+
+
+def _finding(known: pd.DataFrame) -> str:
+    """Return in how many models each regime is clearly slower or faster than fp32."""
+    times = known[known["metric"] == "latency"]
+    times = times.assign(clear=is_clear(times))
+    phrases = [_verdict(regime, _of_regime(times, regime)) for regime in _regimes(times)]
+    return captions.compose("Inference time of 8 bits against fp32:" if phrases else "", *phrases)
+
+
+def _verdict(regime: _Regime, own: pd.DataFrame) -> str:
+    slower, faster = (int((own["clear"] & apart).sum()) for apart in (own["ratio"] > 1, own["ratio"] < 1))
+    counts = {"slower": slower, "faster": faster, "no clear change": len(own) - slower - faster}
+    told = captions.listing(f"{kind} in {count}" for kind, count in counts.items() if count)
+    span = captions.listing(f"×{ratio:.2f}" for ratio in (own["ratio"].min(), own["ratio"].max()))
+    return f"{regime.name}, {told} of {len(own)} models ({span.replace(' and ', ' to ')})."
 
 
 def _variants(known: pd.DataFrame) -> Iterator[str]:

@@ -15,7 +15,7 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from tocompress.reporting import style
+from tocompress.reporting import palette, style
 
 #: The names in print of a scan's metrics, and of the examples behind them.
 METRICS = {"top1": ("top-1", "images"), "next_token": ("next tokens right", "tokens")}
@@ -71,7 +71,7 @@ def rounded(number: float, decimals: int) -> str:
 
 
 def page_of(rows: int, columns: int) -> float:
-    """Return the width of the page of a heat map: many rows stand in two blocks, and many columns have no room."""
+    """Return the width of a heat map's page. Many rows stand in two blocks."""
     return style.SINGLE if rows <= _MOST and columns <= _FEW else style.DOUBLE
 
 
@@ -81,7 +81,7 @@ def rows_of_block(rows: int) -> int:
 
 
 def blocks_of(rows: int, columns: int, left: float, right: float = 0) -> list[Block]:
-    """Return the blocks of a heat map, each with room for names on its left and for columns on its right."""
+    """Return the blocks of a heat map. Names stand left of each, columns right of it."""
     longest, page = rows_of_block(rows), page_of(rows, columns)
     count = math.ceil(rows / longest)
     own = (page - 2 * MARGIN - (count - 1) * _GAP) / count
@@ -115,7 +115,8 @@ def heat_map(figure: Figure, block: Block, cells: Cells) -> None:
     if texts is None:
         return
     for (row, column), dark in np.ndenumerate(darkness):
-        colour = "white" if dark > _WHITE_FROM else style.MUTED if faint[row, column] else style.INK
+        light = palette.FAINT_ON_LIGHT if faint[row, column] else palette.ON_LIGHT
+        colour = palette.ON_DARK if dark > _WHITE_FROM else light
         text = texts[block.part][row][column]
         axes.text(column + 0.5, row + 0.5, text, ha="center", va="center_baseline", color=colour)
 
@@ -151,7 +152,7 @@ def write_lines(figure: Figure, top: float, lines: Sequence[str]) -> None:
     """Write the lines of a caption below `top`."""
     for number, line in enumerate(lines):
         y = top + (1.3 + number) * LINE
-        style.write(figure, MARGIN, y, line, va="center_baseline", color=style.MUTED)
+        style.write(figure, MARGIN, y, line, va="center_baseline", color=palette.MUTED)
 
 
 def height_of(lines: Sequence[str]) -> float:

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from tocompress.models.registry import find
-from tocompress.reporting import style
+from tocompress.reporting import palette, style
 from tocompress.reporting.figures import captions
+from tocompress.reporting.figures.captions import Caption
 from tocompress.reporting.study import select
 from tocompress.settings.reporting import Plot
 from tocompress.vocabulary.variants import BASELINE
@@ -20,6 +21,8 @@ from tocompress.vocabulary.variants import BASELINE
 _LINE = 0.165  # inches
 _MARGIN = 0.05
 _HEAD = 2.4  # lines
+_PARAMETERS = "parameters (M)"
+_NONE = "\N{EN DASH}"
 _MEASURED = ("parameters", "macs", "size", "top1", "top5", "bleu")
 
 
@@ -33,7 +36,7 @@ class _Column:
 
 
 def table(study: pd.DataFrame, plot: Plot) -> pd.DataFrame:
-    """Return one row per model: facts of paper and checkpoint (percent), and the values of fp32 here with intervals."""
+    """Return one row per model. It holds facts of paper and checkpoint, and the values of fp32 here."""
     here = select(study[study["variant"] == BASELINE], *_MEASURED, arithmetic=plot.arithmetic)
     rows = []
     for model in style.shown_models(study):
@@ -80,7 +83,7 @@ class _Page:
         full_width, full_height = self.figure.get_size_inches()
         y = 1 - (_MARGIN + line * _LINE) / full_height
         ends = [start / full_width, end / full_width]
-        self.figure.add_artist(Line2D(ends, [y, y], color=style.INK, linewidth=width))
+        self.figure.add_artist(Line2D(ends, [y, y], color=palette.INK, linewidth=width))
 
 
 def draw(study: pd.DataFrame, plot: Plot) -> tuple[Figure, pd.DataFrame]:
@@ -116,7 +119,7 @@ def _write_models(page: _Page, models: pd.DataFrame, columns: Sequence[_Column])
     for group, members in models.groupby("group", sort=False):
         line += 1
         page.rule(line - 0.5, width=0.3)
-        page.write(line, 0, str(group), fontweight="bold", color=style.MUTED)
+        page.write(line, 0, str(group), fontweight="bold", color=palette.MUTED)
         for _, model in members.iterrows():
             line += 1
             for number, column in enumerate(columns):
@@ -127,24 +130,20 @@ def _write_models(page: _Page, models: pd.DataFrame, columns: Sequence[_Column])
 def _columns(models: pd.DataFrame) -> list[_Column]:
     """Return the columns with a cell in any line. Models of one's own have none in print."""
 
-    def known(name: str, *columns: _Column) -> tuple[_Column, ...]:
-        return columns if models[name].notna().any() else ()
+    def known(name: str, column: _Column) -> list[_Column]:
+        return [column] if models[name].notna().any() else []
 
     return [
         _Column("model", lambda row: row["label"]),
         _Column("type", lambda row: row["type"]),
-        *known("depth", _Column("depth", lambda row: "" if pd.isna(row["depth"]) else f"{row['depth']:.0f}")),
-        *known("top1_paper", _Column("top-1", _plain("top1_paper"), "paper (%)")),
-        *known("top5_paper", _Column("top-5", _plain("top5_paper"), "paper (%)")),
-        *known("top1", _Column("top-1", _with_interval("top1"), "here (%)")),
-        *known("top5", _Column("top-5", _with_interval("top5"), "here (%)")),
-        *known("bleu_paper", _Column("paper", _plain("bleu_paper"), "BLEU")),
-        *known("bleu", _Column("here", _with_interval("bleu", 1), "BLEU")),
-        *known("parameters_paper", _Column("paper", _count("parameters_paper"), "parameters")),
-        *known("parameters_published", _Column("published", _count("parameters_published"), "parameters")),
-        _Column("here", _count("parameters"), "parameters"),
-        _Column("size", lambda row: _quantity(row["size"], "byte")),
-        _Column("MACs", lambda row: _quantity(row["macs"], "1")),
+        *known("depth", _Column("depth", _number("depth", decimals=0))),
+        _Column("top-1 (%), BLEU", _judged),
+        *known("top5", _Column("top-5 (%)", lambda row: _with_interval(row, "top5", 100))),
+        *known("parameters_paper", _Column("paper", _number("parameters_paper", 1e-6), _PARAMETERS)),
+        *known("parameters_published", _Column("published", _number("parameters_published", 1e-6), _PARAMETERS)),
+        _Column("here", _number("parameters", 1e-6), _PARAMETERS),
+        _Column("size (MB)", _number("size", 1e-6)),
+        _Column("MACs (M)", _number("macs", 1e-6, decimals=1)),
     ]
 
 
@@ -165,41 +164,49 @@ def _width(models: pd.DataFrame, column: _Column) -> float:
     return max(style.text_width(*cells), style.text_width(column.head, *groups, weight="bold"))
 
 
-def _plain(name: str) -> Callable[[pd.Series[Any]], str]:
-    return lambda row: "" if pd.isna(row[name]) else f"{row[name]:.4g}"
+def _number(name: str, scale: float = 1, decimals: int = 2) -> Callable[[pd.Series[Any]], str]:
+    """Return the cell of a number. All cells of a column have the same decimals, so that they align."""
+    return lambda row: _NONE if pd.isna(row[name]) else f"{scale * row[name]:,.{decimals}f}"
 
 
-def _with_interval(name: str, scale: float = 100) -> Callable[[pd.Series[Any]], str]:
-    def cell(row: pd.Series[Any]) -> str:
-        if pd.isna(row[name]):
-            return ""
-        half = (row[f"{name}_high"] - row[f"{name}_low"]) / 2
-        return f"{scale * row[name]:.1f}" + ("" if pd.isna(half) else f" ±{scale * half:.1f}")
-
-    return cell
+def _judged(row: pd.Series[Any]) -> str:
+    """Return the accuracy of a model's task."""
+    return _with_interval(row, "top1", 100) if pd.isna(row["bleu"]) else _with_interval(row, "bleu", 1)
 
 
-def _count(name: str) -> Callable[[pd.Series[Any]], str]:
-    return lambda row: _quantity(row[name], "1")
+def _with_interval(row: pd.Series[Any], name: str, scale: float) -> str:
+    if pd.isna(row[name]):
+        return _NONE
+    value, low, high = (f"{scale * row[column]:.1f}" for column in (name, f"{name}_low", f"{name}_high"))
+    return value if pd.isna(row[f"{name}_low"]) else f"{value} ({low} to {high})"
 
 
-def _quantity(value: float, unit: str) -> str:
-    return "" if pd.isna(value) else style.quantity(value, unit)
-
-
-def caption(study: pd.DataFrame, plot: Plot) -> str:
+def caption(study: pd.DataFrame, plot: Plot) -> Caption:
     rows = select(study[study["variant"] == BASELINE], *_MEASURED, arithmetic=plot.arithmetic)
     accuracy = rows[rows["metric"].isin(["top1", "top5", "bleu"])]
     data = captions.listing(accuracy["dataset"].dropna().unique())
-    return captions.compose(
-        "The models: what the paper's Table I says, and the uncompressed models here.",
-        "Parameters: as the paper prints them, exactly those of the published checkpoint (batch norm statistics"
-        " included, auxiliary heads excluded), and those of the weights here, counted alike.",
-        f"Accuracy here is on {data}, so it cannot be compared with the paper's unless that is its data too."
-        if data
-        else "",
-        captions.artifacts_of(study),
-        "±: half the width of the 95 % interval." if accuracy["low"].notna().any() else "",
-        captions.observations(rows),
-        captions.unavailable(rows),
+    return Caption(
+        _finding(study, rows),
+        "Each line is an uncompressed model. A dash stands for a value that does not apply or is not known.",
+        captions.compose(
+            "Parameters: as the paper prints them, those of the published checkpoint, and those of the weights here."
+            " The last two are counted alike: batch norm statistics are included, and auxiliary heads are not.",
+            f"Accuracy is on {data}. The paper's accuracies are on other data unless this is its data too."
+            if data
+            else "",
+            captions.artifacts_of(study),
+            "In brackets: 95 % intervals." if accuracy["low"].notna().any() else "",
+            captions.observations(rows),
+            captions.unavailable(rows),
+        ),
     )
+
+
+def _finding(study: pd.DataFrame, rows: pd.DataFrame) -> str:
+    """Return how far the file sizes of the models span."""
+    labels = {model.name: model.label for model in style.shown_models(study)}
+    sizes = rows[rows["metric"].eq("size") & rows["value"].notna()].sort_values("value")
+    texts = [f"{style.quantity(row.value, row.unit)} ({labels[row.model]})" for row in sizes.itertuples()]
+    if len(texts) < 2:
+        return "".join(f"The file of the uncompressed model takes {text}." for text in texts)
+    return f"The files of {len(texts)} uncompressed models take {texts[0]} to {texts[-1]}."

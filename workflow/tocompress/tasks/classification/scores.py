@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tocompress.tasks.bootstrap import interval, paired_ratio, resample
-from tocompress.tasks.metrics import Score, check_same_examples, measured
+from tocompress.tasks.bootstrap import compared, interval, resample
+from tocompress.tasks.metrics import Comparison, Score, check_same_examples, measured
+from tocompress.tasks.paired import paired_change
 from tocompress.tasks.wilson import wilson
 from tocompress.vocabulary.metrics import METRICS, accuracies
 
@@ -41,9 +42,9 @@ def scores(
     """Return the table `metrics` of `image_predictions`, with ratios to the baseline on the same examples.
 
     Macro averages are over the classes among the labels, so all variants average over the same classes. A class that is
-    never predicted has precision 0. Intervals are Wilson's for top-1 and top-5, and from a bootstrap over examples for
-    the others. With `names` of the classes, the classes with the lowest recall have rows of their own. Raise StudyError
-    where the tables hold different examples.
+    never predicted has precision 0. Intervals are Wilson's for top-1 and top-5, Agresti and Min's for their changes,
+    and from a bootstrap over examples for the others. With `names` of the classes, the classes with the lowest recall
+    have rows of their own. Raise StudyError where the tables hold different examples.
     """
     check_same_examples(predictions, baseline, "label")
     ours, theirs = outcomes(predictions), outcomes(baseline)
@@ -55,10 +56,14 @@ def scores(
     rows = []
     for index, metric in enumerate(accuracies("classification")):
         value = float(values[index])
-        hits = {"top1": ours.top1, "top5": ours.top5}.get(metric.name)
-        low, high = interval(drawn[:, index], level) if hits is None else wilson(hits, level)
-        ratio = paired_ratio(value, float(baseline_values[index]), drawn[:, index], baseline_drawn[:, index], level)
-        rows.append(Score(metric, value, low, high, level, n, *ratio))
+        against = compared(value, float(baseline_values[index]), drawn[:, index], baseline_drawn[:, index], level)
+        low, high = interval(drawn[:, index], level)
+        if metric.name in ("top1", "top5"):
+            before, after = getattr(theirs, metric.name), getattr(ours, metric.name)
+            low, high = wilson(after, level)
+            change, change_low, change_high = paired_change(before, after, level)
+            against = against._replace(change=change, change_low=change_low, change_high=change_high)
+        rows.append(Score(metric, value, low, high, level, n, against))
     return measured([*rows, *_worst_classes(ours, theirs, names, level)])
 
 
@@ -72,7 +77,6 @@ def _worst_classes(ours: Outcomes, theirs: Outcomes, names: Sequence[str], level
     def worst(outcomes: Outcomes) -> list[int]:
         return sorted(classes, key=lambda label: outcomes.top1[outcomes.label == label].mean())[:_WORST]
 
-    nothing = (float("nan"),) * 3  # a ratio of a few examples says little
     return [
         Score(
             METRICS["class_recall"],
@@ -80,7 +84,7 @@ def _worst_classes(ours: Outcomes, theirs: Outcomes, names: Sequence[str], level
             *wilson(hits[label], level),
             level,
             len(hits[label]),
-            *nothing,
+            Comparison(),  # of a few examples, it says little
             names[label],
         )
         for label in dict.fromkeys([*worst(theirs), *worst(ours)])

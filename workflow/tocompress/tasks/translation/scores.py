@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from sacrebleu.metrics.bleu import BLEU
 
-from tocompress.tasks.bootstrap import interval, paired_ratio, resample
+from tocompress.tasks.bootstrap import compared, interval, resample
 from tocompress.tasks.metrics import Score, check_same_examples, measured
 from tocompress.vocabulary.metrics import METRICS
 
@@ -86,8 +86,8 @@ def scores(
         _WAYS.items(), judged(predictions).T, judged(baseline).T, strict=True
     ):
         low, high = interval(np.array(drawn), level)
-        ratio = paired_ratio(value, other, np.array(drawn), np.array(other_drawn), level)
-        rows.append(Score(METRICS[name], value, low, high, level, len(predictions), *ratio, label=way.signature))
+        against = compared(value, other, np.array(drawn), np.array(other_drawn), level)
+        rows.append(Score(METRICS[name], value, low, high, level, len(predictions), against, label=way.signature))
     return measured(rows)
 
 

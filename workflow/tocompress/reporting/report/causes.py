@@ -6,7 +6,7 @@ evidence does not suffice. Shares are of the time of all profiled operations, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -306,6 +306,7 @@ def _evidence(
     times = times[times["ratio"].notna() & times["variant"].ne(BASELINE)]
     shares, integers = (_by_label(own[own["metric"] == name]) for name in ("operation_share", "integer_share"))
     macs = whole(own, "macs").set_index(["model", "variant"])["ratio"].dropna().to_dict()
+    unprofiled = _unprofiled(own)
     baselines = {key[:2]: found for key, found in shares.items() if key[2] == BASELINE}
     for row in times.to_dict("records"):
         key = tuple(row[name] for name in _KEYS)
@@ -324,7 +325,7 @@ def _evidence(
                 kept={name: in_integers[name].value for name in OPERATION_CLASSES if name in in_integers},
                 macs=macs.get((row["model"], row["variant"])),
                 products=products.get(row["device"], UNKNOWN),
-                unprofiled=_unprofiled(own, row),
+                unprofiled=listing(unprofiled.get((row["device"], row["model"], row["variant"]), ())),
                 elsewhere=elsewhere.get((row["device"], row["model"])),
             ),
         )
@@ -338,9 +339,10 @@ def _by_label(rows: pd.DataFrame) -> dict[tuple[Any, ...], dict[str, Interval]]:
     return found
 
 
-def _unprofiled(own: pd.DataFrame, row: Mapping[Any, Any]) -> str:
-    of_row = pd.concat([own[name].eq(row[name]) for name in ("device", "model", "variant")], axis=1).all(axis=1)
-    return listing(reasons(own[of_row & own["metric"].eq("operation_share")]))
+def _unprofiled(own: pd.DataFrame) -> dict[tuple[Any, ...], Iterable[str]]:
+    """Return why a variant of a model could not be profiled on a device."""
+    missing = own[own["metric"].eq("operation_share") & own["basis"].eq("unavailable")]
+    return {key: reasons(rows) for key, rows in missing.groupby(["device", "model", "variant"])}
 
 
 def _interval(row: Mapping[Any, Any], column: str, prefix: str) -> Interval:

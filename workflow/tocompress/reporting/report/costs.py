@@ -13,6 +13,7 @@ from tocompress.vocabulary.metrics import COSTS, METRICS
 from tocompress.vocabulary.runtimes import title
 from tocompress.vocabulary.variants import BASELINE
 
+_WIDE = 0.2  # half of an interval as a share of its value, from which its bounds lie apart unevenly
 _BATCHED = "throughput"  # its labels count inputs, those of other costs name a part of the inferences
 
 
@@ -41,8 +42,10 @@ def _title(metric: int, inputs: int, runtime: int, known: Sequence[str]) -> str:
 
 
 def _text(row: dict[Hashable, Any]) -> str:
-    """Return a value with half the width of its interval, and a circle where it is not settled."""
+    """Return a value with half the width of its interval or both bounds, and a circle where it is not settled."""
     half = (row["high"] - row["low"]) / 2 / row["value"] if row["value"] else float("nan")
     width = "" if pd.isna(half) else f" ±{100 * half:.1f} %"
+    if half > _WIDE:
+        width = f" ({quantity(row['low'], row['unit'])} to {quantity(row['high'], row['unit'])})"
     unsettled = " ○" if not pd.isna(row["settled"]) and not row["settled"] else ""
     return quantity(row["value"], row["unit"]) + width + unsettled

@@ -18,8 +18,12 @@ _DIGITS = 6  # of a number, because a page shows only three
 _WITH = {
     "value": ("low", "high", "unit"),
     "ratio": ("ratio_low", "ratio_high", None),
+    "change": ("change_low", "change_high", None),
     "across": ("across_low", "across_high", None),
 }
+_CHANGES = ["change", "change_low", "change_high"]
+_TITLES = {"change": "change (points)"}
+_POINTS = {"fraction": 100.0, "score": 1.0}
 
 
 def embedded(table: pd.DataFrame) -> str:
@@ -29,13 +33,22 @@ def embedded(table: pd.DataFrame) -> str:
     digits. Bounds stand with their value or ratio. Empty columns are left out.
     """
     columns = []
+    table = _in_points(table)
     told = [name for name in table.columns if table[name].notna().any()]
     merged = {name for value, others in _WITH.items() if value in told for name in others if name}
     for name in told:
         if name not in merged:
-            columns.append({"title": str(name).replace("_", " "), **_column(table, str(name))})
+            columns.append({"title": _TITLES.get(str(name), str(name).replace("_", " ")), **_column(table, str(name))})
     text = json.dumps({"rows": len(table), "columns": columns}, separators=(",", ":"), allow_nan=False)
     return text.replace("<", r"\u003c")
+
+
+def _in_points(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose changes of accuracies are in points."""
+    if not {*_CHANGES, "unit"} <= set(table.columns):
+        return table
+    scale = table["unit"].map(_POINTS).astype("float64")
+    return table.assign(**{name: scale * table[name].astype("float64") for name in _CHANGES})
 
 
 def _column(table: pd.DataFrame, name: str) -> dict[str, Any]:
@@ -62,10 +75,11 @@ def _words(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _numbers(column: pd.Series[Any]) -> list[float | int | None]:
-    return [_number(value) for value in column.astype("float64")]
+    return [number(value) for value in column.astype("float64")]
 
 
-def _number(value: float) -> float | int | None:
+def number(value: float) -> float | int | None:
+    """Return a number with six digits, whole where it is whole, or None where it is not finite."""
     if not math.isfinite(value):
         return None
     rounded = float(f"{value:.{_DIGITS}g}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
@@ -12,11 +13,13 @@ import pandas as pd
 from tocompress.reporting.style import quantity
 from tocompress.vocabulary.processors import UNKNOWN, integer_products
 
+_BEGAN = "begin/unix_s"
+_PROCESSOR = "device/processor_name"
 _MOST = 3  # values of one fact that are listed
 
 #: The entries of a device's summary, and the session facts behind each.
 _SUMMARY = {
-    "machine": ("device/board", "device/processor_name", "device/machine"),
+    "machine": ("device/board", _PROCESSOR, "device/machine"),
     "cores": ("device/cores_allowed", "device/cores"),
     "memory": ("device/memory_bytes",),
     "system": ("device/l4t", "device/kernel"),
@@ -62,8 +65,6 @@ def summary(facts: Mapping[str, str]) -> dict[str, str]:
         told = next((facts[key] for key in keys if facts.get(key)), "")
         if name == "memory" and told.isdigit():
             told = quantity(float(told), "byte")
-        elif name == "arithmetic":
-            told = told.replace(";", " and")
         elif told and name == "integer products":
             told = products(facts)
         if told:
@@ -71,10 +72,43 @@ def summary(facts: Mapping[str, str]) -> dict[str, str]:
     return shown
 
 
+def measured_on(device: str, facts: Mapping[str, str], sessions: Iterable[pd.DataFrame]) -> str:
+    """Return where and when a device's sessions ran: `host (AMD EPYC, 2 threads), TensorFlow 2.21.0, 1 Dec 2026`."""
+    known = summary(facts)
+    machine = ", ".join(filter(None, [known.get("machine"), _threads(known.get("threads", ""))]))
+    runtimes = [f"{name} {known[name].split()[-1]}" for name in ("TensorFlow", "LiteRT") if known.get(name)]
+    return ", ".join([f"{device} ({machine})" if machine else device, *runtimes, *_days(sessions)])
+
+
+def _threads(count: str) -> str:
+    return count and f"{count} thread{'' if count == '1' else 's'}"
+
+
+def _days(sessions: Iterable[pd.DataFrame]) -> Iterable[str]:
+    """Yield the first and the last day of sessions, one text for both."""
+    told = pd.concat(list(sessions))
+    began = sorted(float(second) for second in told.loc[told["key"] == _BEGAN, "value"].dropna())
+    if began:
+        days = dict.fromkeys(f"{day.day} {day:%b %Y}" for day in (datetime.fromtimestamp(t, UTC) for t in began))
+        yield " to ".join(dict.fromkeys([next(iter(days)), list(days)[-1]]))
+
+
 def products(facts: Mapping[str, str]) -> str:
     """Return the best instruction of a device's processor for products of integers (`integer_products`)."""
     features = facts.get("device/processor_features", "")
     return integer_products(features.split("; ")) if features else UNKNOWN
+
+
+def several_processors(sessions: Iterable[pd.DataFrame]) -> str:
+    """Return a warning where the sessions of a device ran on different processors, or an empty text."""
+    told = (session.loc[session["key"] == _PROCESSOR, "value"].dropna() for session in sessions)
+    names = list(dict.fromkeys(name for values in told for name in values))
+    if len(names) < 2:
+        return ""
+    return (
+        f"The sessions of this device ran on {len(names)} processors: {', '.join(names)}. A session has one of them, so"
+        " ratios within a model hold. Times of different models do not compare."
+    )
 
 
 def noise(sessions: Iterable[pd.DataFrame]) -> str:

@@ -1,0 +1,1 @@
+"""Compare two studies: whether they are comparable, and how each value differs."""
