@@ -42,7 +42,7 @@ def on_a_node(study: SmallStudy, head: str) -> Run:
 
 @pytest.mark.long
 def test_a_job_of_a_killed_head_ends_and_the_next_run_goes_on_from_there(study: SmallStudy) -> None:
-    assert study.run(PRUNED, "--until", "rank").end() == 0
+    assert study.run(PRUNED, "--until", "acquire", "images").end() == 0
     head = killed_head(study)
     job = on_a_node(study, head)
     job.until(lambda: any(study.results.rglob("state.npz")))
