@@ -7,6 +7,8 @@ sys.path.insert(0, os.path.join(workflow.basedir, "workflow"))
 # In a job of a cluster this names the submitter's process, but the job may outlive it.
 os.environ.pop("TOCOMPRESS_RUN", None)
 
+from snakemake.settings.types import DeploymentMethod
+
 from tocompress import head, paths, running, surroundings
 
 surroundings.settle()
@@ -39,6 +41,12 @@ if workflow.remote_exec:
     running.end_with_head()
 elif workflow.is_main_process and not workflow.output_settings.dryrun:
     head.clear()
+
+
+# Snakemake stores the text of a rule's environment with each result, 260 KB each, also where no conda is used. The
+# linter looks for an environment in each rule.
+WITH_CONDA = DeploymentMethod.CONDA in workflow.deployment_settings.deployment_method or "--lint" in sys.argv
+ENVIRONMENT = "../envs/environment.yaml" if WITH_CONDA else None
 
 
 # Each board measures one thing at a time. A profile's resources would be gone once the command line names any.

@@ -13,7 +13,7 @@ rule download:
         "results/downloads/logs/{address}.log",
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     message:
         "Downloading {wildcards.address}"
     script:
@@ -33,7 +33,7 @@ rule extract:
     wildcard_constraints:
         dataset=STUDY.archived,
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("extract"),
     params:
@@ -54,7 +54,7 @@ rule images:
     wildcard_constraints:
         dataset=STUDY.made("images"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("images"),
     params:
@@ -75,7 +75,7 @@ rule sentences:
     wildcard_constraints:
         dataset=STUDY.made("sentences"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("sentences"),
     params:
@@ -99,7 +99,7 @@ rule photographs:
     wildcard_constraints:
         dataset=STUDY.datasets("imagenet"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("photographs"),
     params:
@@ -123,7 +123,7 @@ rule pictures:
     wildcard_constraints:
         dataset=STUDY.datasets("folders"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     threads: 4
     resources:
         **STUDY.resources("pictures"),
@@ -149,7 +149,7 @@ rule corpus:
     wildcard_constraints:
         dataset=STUDY.datasets("wmt"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("corpus"),
     params:
@@ -175,7 +175,7 @@ rule acquire:
     wildcard_constraints:
         model=STUDY.networks,
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("acquire"),
     params:
@@ -200,7 +200,7 @@ rule import_model:
     wildcard_constraints:
         model=STUDY.own,
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("import_model"),
     params:

@@ -17,7 +17,7 @@ rule aggregate:
     log:
         PATHS.log("aggregate"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("aggregate"),
     params:
@@ -39,7 +39,7 @@ rule claims:
     log:
         PATHS.log("claims"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("claims"),
     params:

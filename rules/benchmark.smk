@@ -13,7 +13,7 @@ rule inputs:
     log:
         PATHS.log("inputs", "model"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("inputs"),
     params:
@@ -37,7 +37,7 @@ rule benchmark:
     wildcard_constraints:
         device=STUDY.on("local"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     threads: STUDY.benchmark_threads
     resources:
         **STUDY.node,
@@ -70,7 +70,7 @@ rule mode:
         PATHS.log("mode", "in_mode", "model"),
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     params:
         **STUDY.mode,
     message:

@@ -15,7 +15,7 @@ rule bundle:
     log:
         PATHS.log("bundle", "runtime", "model", "variant"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("bundle"),
     params:

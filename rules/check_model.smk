@@ -11,7 +11,7 @@ rule check_model:
     log:
         PATHS.log("check_model", "model"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("check_model"),
     params:

@@ -16,7 +16,7 @@ rule compare:
     log:
         PATHS.log("compare", "other"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("compare"),
     params:

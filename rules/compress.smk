@@ -14,7 +14,7 @@ rule compress:
     wildcard_constraints:
         variant=STUDY.from_weights,
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("compress"),
     params:
@@ -41,7 +41,7 @@ rule quantize:
     wildcard_constraints:
         variant=STUDY.quantized_on_data,
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("quantize", STUDY.learning),
     params:
@@ -64,7 +64,7 @@ rule rank:
     log:
         PATHS.log("rank", "model", "variant"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("rank", STUDY.learning),
     params:
@@ -94,7 +94,7 @@ rule prune:
     wildcard_constraints:
         variant=STUDY.by_pruning,
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("prune", STUDY.retraining),
     params:

@@ -11,7 +11,7 @@ rule check_device:
         PATHS.check.replace(".txt", ".log"),
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.board_of_device,
     params:
@@ -29,7 +29,7 @@ rule clean_devices:
         PATHS.log("clean_devices"),
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.boards_of_study,
     params:

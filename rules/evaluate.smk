@@ -16,7 +16,7 @@ rule predict:
     wildcard_constraints:
         model=STUDY.predicted(whole=True),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("predict", STUDY.judging),
     params:
@@ -42,7 +42,7 @@ rule predict_shard:
     wildcard_constraints:
         model=STUDY.predicted(whole=False),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("predict_shard", STUDY.judging),
     params:
@@ -65,7 +65,7 @@ rule gather:
     wildcard_constraints:
         model=STUDY.predicted(whole=False),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("gather"),
     params:
@@ -88,7 +88,7 @@ rule score:
     log:
         PATHS.log("score", "runtime", "model", "variant"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("score"),
     params:

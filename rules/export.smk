@@ -12,7 +12,7 @@ rule trace:
     log:
         PATHS.log("trace", "model", "structure"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("trace"),
     params:
@@ -35,7 +35,7 @@ rule export:
     log:
         PATHS.log("export_tensorflow", "model", "variant"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("export"),
     params:
@@ -58,7 +58,7 @@ rule trace_litert:
     log:
         PATHS.log("trace_litert", "model", "structure"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("trace_litert"),
     params:
@@ -83,7 +83,7 @@ rule calibrate:
     wildcard_constraints:
         variant=STUDY.in_integers,
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("calibrate", STUDY.learning),
     params:
@@ -107,7 +107,7 @@ rule export_litert:
     log:
         PATHS.log("export_litert", "model", "variant"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("export_litert"),
     params:

@@ -24,7 +24,7 @@ rule figure:
     log:
         PATHS.log("figure", "figure"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("figure"),
     params:
@@ -53,7 +53,7 @@ rule report:
     log:
         PATHS.log("report"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("report"),
     params:

@@ -15,7 +15,7 @@ rule package:
         PATHS.log("package"),
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     params:
         **STUDY.package,
         downloads=PATHS.downloads,

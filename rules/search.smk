@@ -16,7 +16,7 @@ rule search:
         PATHS.log("search", "model"),
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     threads: STUDY.search_threads
     resources:
         **STUDY.board_of_search,
@@ -39,7 +39,7 @@ rule search_figure:
     log:
         PATHS.log("search_figure", "model"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("search_figure"),
     params:

@@ -13,7 +13,7 @@ rule sensitivity:
     log:
         PATHS.log("sensitivity", "model"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("sensitivity", STUDY.scanning),
     params:
@@ -36,7 +36,7 @@ rule quantization_sensitivity:
     log:
         PATHS.log("quantization_sensitivity", "model"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("quantization_sensitivity", STUDY.scanning),
     params:
@@ -57,7 +57,7 @@ rule sensitivity_figure:
     log:
         PATHS.log("sensitivity_figure", "model"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("sensitivity_figure"),
     params:
@@ -79,7 +79,7 @@ rule quantization_sensitivity_figure:
     log:
         PATHS.log("quantization_sensitivity_figure", "model"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("quantization_sensitivity_figure"),
     params:

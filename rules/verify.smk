@@ -7,7 +7,7 @@ rule verify:
         PATHS.log("verify"),
     localrule: True
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     params:
         folders=[PATHS.root, PATHS.downloads],
         targets=[PATHS.report, PATHS.study, PATHS.claims, *STUDY.figures()],

@@ -14,7 +14,7 @@ rule train:
     log:
         PATHS.log("train", "model"),
     conda:
-        "../envs/environment.yaml"
+        ENVIRONMENT
     resources:
         **STUDY.resources("train", STUDY.training),
     params:

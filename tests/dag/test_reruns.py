@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from pathlib import Path
+from statistics import median
 
 import pytest
 import yaml
@@ -100,6 +101,11 @@ def test_what_has_been_read_is_kept_where_its_files_are_gone(
 
 def test_nothing_is_due_after_a_run(finished: Workflow) -> None:
     assert not finished.due().rules
+
+
+def test_the_notes_of_snakemake_on_results_are_small(finished: Workflow) -> None:
+    sizes = [file.stat().st_size for file in (finished.folder / ".snakemake/metadata").rglob("*") if file.is_file()]
+    assert median(sizes) < 5_000
 
 
 def test_new_time_stamps_make_nothing_due(workflow: Workflow) -> None:
