@@ -37,7 +37,7 @@ TARGETS = (
     "results/executed/data/texts/test.parquet",
     "results/executed/check/own.txt",
     "results/executed/bundles/litert/own/i8",
-    "results/executed/bundles/litert/gnmt/i8",
+    "results/executed/bundles/litert/gnmt/dyn8",
     "results/executed/bundles/tensorflow/mobilenet_v1/p50",
 )
 #: Another test may be measuring on this machine, which the check refuses.
