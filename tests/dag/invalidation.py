@@ -21,11 +21,12 @@ from typing import Any, Literal, get_args, get_origin
 
 import pytest
 import yaml
-from dry_runs import REPOSITORY, Workflow, can_be_edited, edit, with_imagenet
+from dry_runs import REPOSITORY, Workflow, can_be_edited, with_imagenet
 from pydantic import BaseModel
 
 from tocompress.errors import StudyError
 from tocompress.paths import Paths
+from tocompress.plan import base
 from tocompress.provenance import digests
 from tocompress.provenance.source import parse
 from tocompress.settings.study import Study, load
@@ -42,6 +43,7 @@ SHOWN = {"report", "all"}
 
 Path_ = tuple[str, ...]
 Due = frozenset[str]
+Code = tuple[str, ...]
 
 _OWN = {"build": "own", "classes": 1000, "data": "glyphs", "checkpoint": {"url": "zoo/vgg_19.tar.gz"}}
 #: Another value of a key, or another entry with it, where none can be guessed.
@@ -165,9 +167,9 @@ INTRODUCTION = """\
 # What a change makes due
 
 `snakemake -n` says what would run, and why. This page says it of every key of the config and of every file that a job
-runs or reads. Each was changed in a small study that has a job of every rule, and a dry run asked. Of a file, all
-definitions were changed at once: a change of one of them makes no more due, and often less. A test does so again and
-fails where a set of rules is another; then, where that is meant, `make invalidation` writes the page anew.
+runs or reads. Each was changed in a small study that has a job of every rule, and a dry run asked. For a file, every
+digest that it is in was changed. A change of one of its definitions makes no more due, and often less. A test does so
+again and fails where a set of rules is another; then, where that is meant, `make invalidation` writes the page anew.
 
 A job is due again when its inputs, its settings, its code or the libraries it imports have changed:
 
@@ -356,32 +358,34 @@ class Everything:
 
     @cached_property
     def files(self) -> dict[str, Due]:
-        """What an edit of each file of the library makes due. Files that are in the same digests are edited at once."""
+        """What an edit of each file of the library makes due: what a change of each digest that it is in does."""
         asked = self._asked()
-        alike: dict[frozenset[int], list[str]] = {}
-        for file in library():
-            alike.setdefault(frozenset(number for number, files in enumerate(asked) if file in files), []).append(file)
-        found: dict[str, Due] = {}
-        for files in alike.values():
-            with pytest.MonkeyPatch.context() as patch:
-                edit(patch, *files)
-                found |= dict.fromkeys(files, self.due())
-        return dict(sorted(found.items()))
+        due = {code: self._due_with_other(code) for code in asked}
+        return {
+            file: frozenset[str]().union(*(due[code] for code, files in asked.items() if file in files))
+            for file in library()
+        }
 
-    def _asked(self) -> list[set[str]]:
-        """The files of each digest that a dry run asks for."""
+    def _asked(self) -> dict[Code, set[str]]:
+        """The digests that a dry run asks for, by the scripts and modules they are of, and the files of each."""
         original = digests.reached
-        asked: dict[Any, set[str]] = {}
+        asked: dict[Code, set[str]] = {}
 
-        def reached(*scripts: str) -> frozenset[digests.Place]:
-            places = original(*scripts)
-            asked[scripts] = {_relative(file) for file, name in places if can_be_edited(file, name)}
+        def reached(*code: str) -> frozenset[digests.Place]:
+            places = original(*code)
+            asked[code] = {_relative(file) for file, name in places if can_be_edited(file, name)}
             return places
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(digests, "reached", reached)
             self.due()
-        return list(asked.values())
+        return asked
+
+    def _due_with_other(self, code: Code) -> Due:
+        original = base.code_digest
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(base, "code_digest", lambda *asked: "edited" if asked == code else original(*asked))
+            return self.due()
 
     @property
     def page(self) -> str:
