@@ -503,7 +503,7 @@ def serve(folder: Path, board: Path, silence: float | None, *commands: dict[str,
 def test_a_silent_host_is_noticed(folder: Path, tmp_path: Path, rounds: list[Turns]) -> None:
     before = children(os.getpid())
     command = generation(folder, {}, {}, slice_seconds=0.01)
-    told = serve(folder, tmp_path / "board", 0.5, command, *orders(rounds)[:-1])
+    told = serve(folder, tmp_path / "board", 3.0, command, *orders(rounds)[:-1])
     assert "loaded" in {answer["record"] for answer in told}
     assert not {"round", "samples", "end"} & {answer["record"] for answer in told}
     assert children(os.getpid()) == before

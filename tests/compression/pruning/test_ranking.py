@@ -110,7 +110,7 @@ def test_the_zoo_bears_small_cuts_and_retraining_does_no_harm(study: Study, name
     weights, _ = read_weights(tmp_path / "weights")
     data = {
         split: examples(study, name, split, number, tmp_path)
-        for split, number in {"train": 2000, "calibration": 1000, "test": 1000}.items()
+        for split, number in {"train": 1000, "calibration": 1000, "test": 1000}.items()
     }
     importance = scores_on_data(model, weights, channels_of(model, weights), data["calibration"])
 
