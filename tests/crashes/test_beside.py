@@ -4,20 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from small_study import SmallStudy
 
 FIRST = ("results/crashes/data/glyphs/test.npz", "results/crashes/weights/mobilenet_v1/q8.safetensors")
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Iterator[SmallStudy]:
-    study = SmallStudy(tmp_path)
-    yield study
-    study.stop()
 
 
 def test_a_second_run_is_refused_in_one_line_and_harms_nothing(study: SmallStudy) -> None:

@@ -6,8 +6,6 @@ import os
 import random
 import signal
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from small_study import Run, SmallStudy, assert_equal
@@ -18,13 +16,6 @@ KILLS = 12
 #: Kills that hit what takes long, or comes last; the others come at any moment.
 WHILE = {3: "Pruning mobilenet_v1 to p50", 4: "Pruning mobilenet_v1 to p50", 9: "Measuring", 10: "Measuring"}
 WHILE[KILLS - 1] = "Aggregating"
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Iterator[SmallStudy]:
-    study = SmallStudy(tmp_path)
-    yield study
-    study.stop()
 
 
 @pytest.fixture(scope="module")

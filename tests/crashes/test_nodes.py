@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from small_study import Run, SmallStudy
@@ -14,13 +12,6 @@ from small_study import Run, SmallStudy
 PRUNED = "results/crashes/weights/mobilenet_v1/p50.safetensors"
 #: A Snakemake as a cluster starts it on a node.
 ON_A_NODE = ("--mode", "remote", "--executor", "local", "--nolock", "--force")
-
-
-@pytest.fixture
-def study(tmp_path: Path) -> Iterator[SmallStudy]:
-    study = SmallStudy(tmp_path)
-    yield study
-    study.stop()
 
 
 def killed_head(study: SmallStudy) -> str:
