@@ -19,7 +19,10 @@ from tocompress.schemas.study import STUDY
 REPOSITORY = Path(__file__).parents[1]
 TINY = [
     *("--configfile", "config/smoke.yaml"),
-    *("--config", "benchmark={generations: 2, maximum_generations: 2, rounds: 2}"),
+    "--config",
+    "study={variants: {mobilenet_v1: [i8, p50], gnmt: []}}",
+    "techniques={p50: {criterion: l1}}",
+    "benchmark={generations: 2, maximum_generations: 2, rounds: 2}",
 ]
 
 

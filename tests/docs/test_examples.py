@@ -109,7 +109,7 @@ def test_a_model_of_ones_own(copy: Path) -> None:
     assert "52 of 52 folded" in check and "left whole" not in check
     study = pd.read_parquet(results / "study.parquet")
     top1 = study[study["metric"] == "top1"].set_index(["runtime", "variant"])["value"]
-    assert (top1.drop(index=[("tensorflow", "i8"), ("tensorflow", "p30-i8")]) > 0.8).all()
+    assert (top1.drop(index=("tensorflow", "i8")) > 0.8).all()
     assert top1["litert", "i8"] > top1["litert", "fp32"] - 0.05  # 180 pictures, and another training on each machine
     worst = study[study["metric"] == "class_recall"]
     assert set(worst["label"]) == {"daisy", "pansy", "tulip"}
