@@ -68,7 +68,7 @@ def test_mobilenet_of_another_width_and_size_scores_as_published(shared: Path, t
         "data": {
             "photographs": {"kind": "imagenet", "images": str(real / "images"), "labels": str(real / "labels.csv")}
         },
-        "evaluation": {"prediction": {"shards": 3, "batch_size": 32}},
+        "evaluation": {"prediction": {"shards": 2, "batch_size": 32}},
     }
     done = run(tmp_path, overlay)
     assert done.returncode == 0, done.stdout + done.stderr

