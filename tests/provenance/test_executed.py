@@ -31,6 +31,7 @@ FIGURES = yaml.safe_load(STUDY.read_text())["study"]["figures"]
 TARGETS = (
     "all",
     "results/executed/zoo/mobilenet_v1.tar.gz",
+    "results/executed/weights/own/mean.safetensors",
     "results/executed/figures/sensitivity_own.png",
     "results/executed/figures/quantization_sensitivity_own.png",
     "results/executed/data/photographs/test.parquet",
