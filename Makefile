@@ -50,7 +50,6 @@ test-all: $(test_environment)
 coverage: $(test_environment)
 	@$(pytest) --cov --cov-report term:skip-covered
 
-# Tests are collected twice: where two workers disagree on their names, none runs.
 lint: $(test_environment)
 	@ruff check benchmarks docs envs workflow tests
 	@ruff format --check benchmarks docs envs workflow tests
@@ -59,11 +58,6 @@ lint: $(test_environment)
 	@PYTHONPATH=workflow lint-imports --no-cache > .venv/imports || { cat .venv/imports; exit 1; }
 	@snakemake --lint
 	@python docs/prose.py
-	@for seed in 1 2; do \
-	    PYTHONHASHSEED=$$seed pytest --collect-only -q > .venv/collected || { cat .venv/collected; exit 1; }; \
-	    grep :: .venv/collected > .venv/collected-$$seed; \
-	done
-	@diff .venv/collected-1 .venv/collected-2 || { echo "Names of tests hold the time or an order that changes." >&2; exit 1; }
 
 # Asks the index of packages which of the pinned releases have known vulnerabilities.
 audit: $(test_environment)

@@ -16,7 +16,9 @@ import yaml
 from snakemake.api import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings, SnakemakeApi
 from snakemake.cli import parse_size_in_bytes
 from snakemake.logging import logger
+from snakemake.parser import parse as parse_rules
 from snakemake.settings.enums import Quietness, RerunTrigger
+from snakemake.sourcecache import SourceFile
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from tocompress.provenance import digests
@@ -27,6 +29,20 @@ PROFILE = yaml.safe_load((REPOSITORY / "profiles/default/profile.yaml").read_tex
 TRIGGERS = frozenset(RerunTrigger.parse_choice(name) for name in PROFILE["rerun-triggers"])
 LARGEST_COMPARED = parse_size_in_bytes(PROFILE["max-checksum-file-size"])
 PHOTOGRAPHS = ("ILSVRC2012_img_val.tar", "ILSVRC2012_devkit_t12.tar.gz", "ILSVRC2012_img_train.tar")
+
+
+_parsed: dict[str, tuple[str, int, dict[int, int]]] = {}
+
+
+def _parsed_once(file: SourceFile, workflow: Any, linemap: dict[int, int], rulecount: int) -> tuple[str, int]:
+    """Parse a file of rules once, which takes a seventh of a dry run. Nobody edits it meanwhile."""
+    path = file.get_path_or_uri(secret_free=True)
+    if path not in _parsed:
+        lines: dict[int, int] = {}
+        _parsed[path] = *parse_rules(file, workflow, lines), lines
+    code, rules, lines = _parsed[path]
+    linemap.update(lines)
+    return code, rulecount + rules
 
 
 class Announced(logging.Handler):
@@ -67,6 +83,7 @@ class Workflow:
         with (
             mock.patch.dict(os.environ),  # the Snakefile gives its jobs other variables, and another name of Python
             mock.patch.object(sys, "executable", sys.executable),
+            mock.patch("snakemake.workflow.parse", _parsed_once),
             SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, dryrun=executor == "dryrun")) as api,
         ):
             workflow = api.workflow(
