@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from cases import refusal
-from mutations import check_reader
+from mutations import check_reader, chosen_seed
 
 from tocompress.devices import answered, connection, understood
 from tocompress.devices.local import LocalAgent
@@ -251,6 +251,4 @@ def test_damaged_answers_are_records_or_refused(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_no_damage_at_all_is_taken_ill(tmp_path: Path) -> None:
-    seed = int(np.random.default_rng().integers(2**31))
-    print(f"seed {seed}")
-    fuzz(tmp_path, 3000, seed)
+    fuzz(tmp_path, 1000, chosen_seed())
