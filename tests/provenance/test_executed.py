@@ -23,7 +23,7 @@ from tocompress.provenance.source import STATEMENTS
 from tocompress.runtimes import module
 from tocompress.vocabulary.runtimes import SUFFIXES
 
-#: The study has some 100 jobs.
+#: The study has some 80 jobs.
 pytestmark = [pytest.mark.long, pytest.mark.timeout(3600)]
 
 STUDY = Path(__file__).with_name("study.yaml")
