@@ -87,7 +87,7 @@ def test_a_study_whose_head_is_killed_has_the_results_of_a_local_run(
     study = small_study(tmp_path)
     first = study.start(*ON_SLURM)
     try:
-        first.until(lambda: any(study.results.rglob("state.npz")), _PATIENCE_S)  # an epoch of retraining is done
+        first.until(study.an_epoch_is_done, _PATIENCE_S)
         first.kill()
         last = study.run(*ON_SLURM)
         assert last.end(_PATIENCE_S) == 0, last.text

@@ -119,6 +119,10 @@ class SmallStudy:
         """All that is there of the results, hidden files included."""
         return {str(path.relative_to(self.results)) for path in self.results.rglob("*") if not path.is_dir()}
 
+    def an_epoch_is_done(self) -> bool:
+        """Return whether a retraining has kept its state."""
+        return any(self.results.rglob("state.npz"))
+
     def stop(self) -> None:
         """End what a failed test has left."""
         for run in self.runs:

@@ -21,14 +21,9 @@ def begun(message: str) -> Callable[[SmallStudy], bool]:
     return lambda study: any(message in each for each in study.runs[-1].begun)
 
 
-def an_epoch_is_done(study: SmallStudy) -> bool:
-    """Return whether a retraining has kept its state."""
-    return any(study.results.rglob("state.npz"))
-
-
 #: What each kill waits for. Then it comes within a second, and without a condition within 12.
 KILLED = (
-    *(None, begun("Pruning mobilenet_v1 to p50"), an_epoch_is_done),
+    *(None, begun("Pruning mobilenet_v1 to p50"), SmallStudy.an_epoch_is_done),
     *(None, begun("Measuring"), None, begun("Aggregating")),
 )
 
@@ -60,7 +55,7 @@ def test_a_run_killed_twice_goes_on_with_the_same_command(study: SmallStudy) -> 
     first.until(partial(begun("Acquiring"), study))
     kill(first)
     second = study.start(*PRUNED)
-    second.until(partial(an_epoch_is_done, study))
+    second.until(study.an_epoch_is_done)
     kill(second)
     last = study.run(*PRUNED)
     assert last.end() == 0, last.text

@@ -36,7 +36,7 @@ def test_a_job_of_a_killed_head_ends_and_the_next_run_goes_on_from_there(study: 
     assert study.run(PRUNED, "--until", "acquire", "images").end() == 0
     head = killed_head(study)
     job = on_a_node(study, head)
-    job.until(lambda: any(study.results.rglob("state.npz")))
+    job.until(study.an_epoch_is_done)
     script = next(process for process in job.descendants() if "prune.py" in " ".join(process.cmdline()))
     script.suspend()
     last = study.start(PRUNED)
